@@ -1,0 +1,1 @@
+"""Pure functions and contracts: arrays and frames in, arrays and frames out, no disk."""

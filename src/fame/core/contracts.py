@@ -1,0 +1,283 @@
+"""What passes between the stages. Artefacts are keyed by post id; rows never vanish or shift."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pyarrow as pa
+
+FIT, HOLDOUT, CHALLENGE = "fit", "holdout", "challenge"
+SPLITS = (FIT, HOLDOUT, CHALLENGE)
+
+USER_DESCRIPTION_WIDTH = 399
+LOCATION_DESCRIPTION_WIDTH = 400
+
+# One row a post. A missing value is null, never 0 or "". Times are UTC.
+POSTS = pa.schema(
+    [
+        pa.field("post_id", pa.string(), nullable=False),
+        pa.field("user_id", pa.string()),
+        pa.field("split", pa.string(), nullable=False),  # fit, holdout or challenge
+        pa.field("fold", pa.int8(), nullable=False),  # 0 .. folds-1 for fit rows, -1 elsewhere
+        pa.field("popularity", pa.float64()),  # the label; null for challenge posts
+        pa.field(
+            "simulated_truth", pa.float64()
+        ),  # noise-free label of a simulated post, else null
+        pa.field("posted_at", pa.timestamp("s", tz="UTC")),
+        pa.field("utc_offset_minutes", pa.float32()),  # the poster's time zone
+        pa.field("title", pa.string()),
+        pa.field("tags", pa.list_(pa.string())),
+        pa.field("media_type", pa.string()),
+        pa.field("category", pa.string()),
+        pa.field("subcategory", pa.string()),
+        pa.field("concept", pa.string()),
+        pa.field("longitude", pa.float64()),
+        pa.field("latitude", pa.float64()),
+        pa.field("geo_accuracy", pa.float32()),
+        pa.field("photo_count", pa.float64()),
+        pa.field("is_pro", pa.float32()),
+        pa.field("can_buy_pro", pa.float32()),
+        pa.field("first_upload_at", pa.timestamp("s", tz="UTC")),
+        pa.field("first_taken_at", pa.timestamp("s", tz="UTC")),
+        # The user's totals, crawled after the labels (user_additional).
+        pa.field("profile_total_views", pa.float64()),
+        pa.field("profile_total_tags", pa.float64()),
+        pa.field("profile_total_geotagged", pa.float64()),
+        pa.field("profile_total_faves", pa.float64()),
+        pa.field("profile_total_in_group", pa.float64()),
+        pa.field("profile_photo_count", pa.float64()),
+        pa.field("profile_followers", pa.float64()),
+        pa.field("profile_following", pa.float64()),
+    ]
+)
+# The user's own numeric columns (source: table) follow the schema's columns under this prefix.
+OWN_NUMBER_PREFIX = "own_"
+
+TEXTS = pa.schema([POSTS.field("post_id"), POSTS.field("title"), POSTS.field("tags")])
+
+# Where a post's image lies. `container` is "" for a plain file (then `member` is its path), else
+# the path of the zip or tar archive that holds `member`. `digest` is of the file's bytes, so this
+# table changes if and only if an image does.
+IMAGES = pa.schema(
+    [
+        pa.field("post_id", pa.string(), nullable=False),
+        pa.field("status", pa.string(), nullable=False),  # located, or one of the kinds below
+        pa.field("container", pa.string()),
+        pa.field("member", pa.string()),
+        pa.field("digest", pa.string()),
+    ]
+)
+
+DESCRIPTIONS = pa.schema(
+    [
+        pa.field("post_id", pa.string(), nullable=False),
+        pa.field("user_description", pa.list_(pa.float32(), USER_DESCRIPTION_WIDTH)),
+        pa.field("location_description", pa.list_(pa.float32(), LOCATION_DESCRIPTION_WIDTH)),
+    ]
+)
+
+LOCATED = "located"
+# Status of a row of a feature block, per modality. Anything but OK is a masked (NaN) row.
+OK = "ok"
+NO_TEXT = "no_text"  # the post has none, or none with a known word
+NO_IMAGE = "no_image"  # the source names none: not an error
+# An image is named but cannot be read; these count against data.max_unreadable_fraction.
+UNREADABLE = ("missing", "empty", "truncated", "not_an_image", "bomb", "outside")
+
+
+@dataclass(frozen=True)
+class Posts:
+    """What a source loads.
+
+    Attributes:
+        table: columns of POSTS except split and fold, then own numeric columns.
+            ``split`` is present only where the source brings its own.
+        images: IMAGES, one row a post, in any order.
+        descriptions: batches of DESCRIPTIONS (form A of SMPD), read lazily; empty elsewhere.
+    """
+
+    table: pa.Table
+    images: pa.Table
+    descriptions: Iterable[pa.RecordBatch] = ()
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a feature block or table: ``block.name`` is unique in a table."""
+
+    name: str
+    categorical: bool = False
+
+
+@dataclass(frozen=True)
+class Block:
+    """A feature block: one row a post.
+
+    Attributes:
+        post_ids: (n,) str.
+        values: (n, d) float32, NaN where missing.
+        columns: d names, readable and kept to the models; a categorical column holds ids > 0.
+        status: modality -> (n,) str, OK or why the row is masked.
+        fitted_on: digest of the ids that a fitted transform saw, None if nothing was fitted.
+        notes: facts for the manifest (resolved weights, vocabulary sizes, ...), JSON-able.
+    """
+
+    post_ids: np.ndarray
+    values: np.ndarray
+    columns: tuple[Column, ...]
+    status: dict[str, np.ndarray] = field(default_factory=dict)
+    fitted_on: str | None = None
+    notes: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A learner's input: chosen blocks side by side, rows keyed.
+
+    Attributes:
+        post_ids: (n,) str.
+        values: (n, d) float32 or float16, memory-mapped, NaN where missing; categorical columns
+            hold ids >= 0, 0 where missing.
+        columns: d columns, named ``block.column``.
+        split: (n,) str.
+        fold: (n,) int8, -1 outside fit rows.
+        popularity: (n,) float64, NaN outside fit rows: no learner ever sees a holdout label.
+    """
+
+    post_ids: np.ndarray
+    values: np.ndarray
+    columns: tuple[Column, ...]
+    split: np.ndarray
+    fold: np.ndarray
+    popularity: np.ndarray
+
+    @property
+    def categorical(self) -> list[int]:
+        """Positions of the categorical columns."""
+        return [i for i, column in enumerate(self.columns) if column.categorical]
+
+    @property
+    def folds(self) -> list[int]:
+        """The fold numbers, ascending."""
+        return sorted(set(self.fold[self.fold >= 0].tolist()))
+
+    def training_rows(self, fold: int) -> np.ndarray:
+        """Positions of the fit rows outside ``fold``."""
+        return np.flatnonzero((self.fold >= 0) & (self.fold != fold))
+
+    def validation_rows(self, fold: int) -> np.ndarray:
+        """Positions of the fit rows in ``fold``."""
+        return np.flatnonzero(self.fold == fold)
+
+
+class Source(ABC):
+    """Raw data -> posts."""
+
+    @abstractmethod
+    def load(self, root: Path) -> Posts:
+        """Read the posts under ``root``.
+
+        Raises:
+            InputError: with file, row or key, what was found and what is allowed.
+        """
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some posts as a backbone sees them; lists have one entry a post.
+
+    Attributes:
+        post_ids: (n,) ids.
+        titles: text or None. tags: list of tags, possibly empty.
+        images: bytes of the image file, or None where ``image_status`` is not LOCATED.
+        image_status: LOCATED, NO_IMAGE or a kind of UNREADABLE.
+    """
+
+    post_ids: list[str]
+    titles: list[str | None] = field(default_factory=list)
+    tags: list[list[str]] = field(default_factory=list)
+    images: list[bytes | None] = field(default_factory=list)
+    image_status: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """What a backbone gives for one modality of a batch.
+
+    Attributes:
+        values: (n, dim) float32, NaN in masked rows.
+        status: n of OK, NO_TEXT, NO_IMAGE or UNREADABLE.
+    """
+
+    values: np.ndarray
+    status: list[str]
+
+
+class Backbone(ABC):
+    """A frozen extractor: stateless after ``fit``, deterministic, one row out for one post in."""
+
+    Params: ClassVar[type]  # its block of params.yaml, a subclass of fame.params.BackboneParams
+    reads: ClassVar[str]  # "texts", "images", or "posts" where it fits on the fit rows
+
+    @abstractmethod
+    def columns(self) -> dict[str, tuple[Column, ...]]:
+        """Modality -> its columns, in the order of the vectors; readable names."""
+
+    def fit(self, batches: Iterator[Batch]) -> None:  # noqa: B027
+        """See the fit rows, and only those. Most backbones have nothing to fit."""
+
+    @abstractmethod
+    def embed(self, batch: Batch) -> dict[str, Vectors]:
+        """Modality -> vectors, for the modalities of ``columns``."""
+
+    def save(self, folder: Path) -> None:  # noqa: B027
+        """Write what was fitted into ``folder``. Most backbones have nothing to write."""
+
+    def notes(self) -> dict[str, Any]:
+        """Facts for the block's manifest: where the weights came from, their digest."""
+        return {}
+
+
+class Learner(ABC):
+    """K models, one a fold. Its files are its library's own formats; no pickle."""
+
+    Params: ClassVar[type]  # its block of params.yaml, a subclass of fame.params.LearnerParams
+
+    @abstractmethod
+    def fit(self, table: Table) -> None:
+        """Fit one model a fold: trained on the other folds' rows, stopped on this fold's."""
+
+    @abstractmethod
+    def predict_fold(self, fold: int, table: Table, rows: np.ndarray) -> np.ndarray:
+        """Predictions (m,) float64 of the fold's model for ``rows`` (m,) of ``table``."""
+
+    @abstractmethod
+    def save(self, folder: Path) -> None:
+        """Write the fitted models into ``folder`` (exists, empty)."""
+
+    @abstractmethod
+    def load(self, folder: Path) -> None:
+        """Read what ``save`` wrote; predictions are the same numbers."""
+
+    @abstractmethod
+    def record(self) -> dict[str, Any]:
+        """Facts for the learner's JSON: ``folds`` with rows, best iteration, validation MAE."""
+
+    @abstractmethod
+    def curves(self) -> list[dict[str, Any]]:
+        """Learning curves: rows of phase, fold, iteration, training_mae, validation_mae."""
+
+    def predict(self, table: Table) -> np.ndarray:
+        """(n,) float64: out of fold for fit rows, the mean of the folds' models for all others."""
+        prediction = np.empty(len(table.post_ids))
+        others = np.flatnonzero(table.fold < 0)
+        for fold in table.folds:
+            rows = table.validation_rows(fold)
+            prediction[rows] = self.predict_fold(fold, table, rows)
+        prediction[others] = np.mean(
+            [self.predict_fold(fold, table, others) for fold in table.folds], axis=0
+        )
+        return prediction

@@ -1,0 +1,35 @@
+"""The fusion of learners: a weighted mean (FAME, section 3, the fusion equation)."""
+
+import numpy as np
+
+
+def normalise(weights: dict[str, float], present: list[str]) -> dict[str, float]:
+    """Weights of the ``present`` learners, scaled to sum to 1; a learner not named weighs 0.
+
+    Raises:
+        ValueError: a weight is negative or not finite, or all are zero.
+    """
+    chosen = {name: float(weights.get(name, 0.0)) for name in present}
+    for name, weight in chosen.items():
+        if not (np.isfinite(weight) and weight >= 0):
+            raise ValueError(f"the weight of {name} must be >= 0 and finite, found {weight}")
+    total = sum(chosen.values())
+    if total == 0:
+        raise ValueError(f"the weights of {', '.join(present)} are all zero")
+    return {name: weight / total for name, weight in chosen.items()}
+
+
+def fuse(predictions: dict[str, np.ndarray], weights: dict[str, float]) -> np.ndarray:
+    """(n,) weighted sum of the learners' (n,) predictions; ``weights`` sum to 1."""
+    return np.sum([weights[name] * predictions[name] for name in predictions], axis=0)
+
+
+def leave_one_out(weights: dict[str, float]) -> dict[str, dict[str, float]]:
+    """Left-out learner -> the weights of the others, normalised (FAME, Table 2).
+
+    Only learners with a weight are left out, and only where another one with a weight remains.
+    """
+    used = [name for name, weight in weights.items() if weight > 0]
+    if len(used) < 2:
+        return {}
+    return {left: normalise(weights, [name for name in weights if name != left]) for left in used}

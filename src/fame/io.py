@@ -1,0 +1,220 @@
+"""All disk access of the stages but weights and models: atomic writes, ids checked on reading."""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from fame.core.contracts import Block, Column, Table
+from fame.errors import InputError
+
+ROWS, VALUES, MANIFEST = "rows.parquet", "values.npy", "manifest.json"
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary path beside ``path`` that replaces it at the end: all of it or nothing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.parent / f".{path.name}.{os.getpid()}.tmp"
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """A temporary folder beside ``path`` that replaces it at the end: all of it or nothing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
+    temporary.chmod(0o755)
+    try:
+        yield temporary
+        if path.exists():
+            shutil.rmtree(path)
+        temporary.replace(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Sorted keys, finite numbers, a line end: the same content is the same bytes."""
+    with replacing(path) as temporary:
+        text = json.dumps(content, indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False)
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file that a stage wrote."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; run `dvc repro`") from None
+    except ValueError as error:
+        raise InputError(f"{path}: not valid JSON: {error}") from None
+
+
+def write_text(path: Path, text: str) -> None:
+    """Text with the line ends as given."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="")
+
+
+def write_table(path: Path, table: pa.Table) -> None:
+    """An Arrow table as Parquet."""
+    with replacing(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd")
+
+
+def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
+    """A Parquet file that a stage wrote, or some columns of it."""
+    try:
+        return pq.read_table(path, columns=columns, memory_map=True, partitioning=None)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; run `dvc repro`") from None
+    except (pa.ArrowInvalid, OSError) as error:
+        raise InputError(f"{path}: not a readable Parquet file: {error}") from None
+
+
+def digest_file(path: Path) -> str:
+    """A hex digest of the file's bytes."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; run `dvc repro`") from None
+
+
+def write_block(folder: Path, block: Block) -> None:
+    """A feature block into ``folder`` (exists): values, rows with status per modality, manifest."""
+    rows = {"post_id": pa.array(block.post_ids, pa.string())}
+    rows |= {
+        f"{modality}_status": pa.array(status, pa.string()).dictionary_encode()
+        for modality, status in block.status.items()
+    }
+    np.save(folder / VALUES, np.ascontiguousarray(block.values, dtype=np.float32))
+    write_table(folder / ROWS, pa.table(rows))
+    manifest = {
+        "columns": [column.name for column in block.columns],
+        "categorical": [column.name for column in block.columns if column.categorical],
+        "fitted_on": block.fitted_on,
+        "notes": block.notes,
+        "rows": len(block.post_ids),
+    }
+    write_json(folder / MANIFEST, manifest)
+
+
+def read_block(folder: Path) -> Block:
+    """A feature block; its values are memory-mapped."""
+    manifest = read_json(folder / MANIFEST)
+    rows = read_table(folder / ROWS)
+    categorical = set(manifest["categorical"])
+    columns = tuple(Column(name, name in categorical) for name in manifest["columns"])
+    return Block(
+        post_ids=_strings(rows, "post_id"),
+        values=_read_values(folder, len(rows), len(columns)),
+        columns=columns,
+        status={
+            name.removesuffix("_status"): _strings(rows, name)
+            for name in rows.column_names
+            if name.endswith("_status")
+        },
+        fitted_on=manifest["fitted_on"],
+        notes=manifest["notes"],
+    )
+
+
+def read_feature_table(folder: Path) -> Table:
+    """A learner's table; its values are memory-mapped."""
+    manifest = read_json(folder / MANIFEST)
+    rows = read_table(folder / ROWS)
+    categorical = set(manifest["categorical"])
+    columns = tuple(Column(name, name in categorical) for name in manifest["columns"])
+    return Table(
+        post_ids=_strings(rows, "post_id"),
+        values=_read_values(folder, len(rows), len(columns)),
+        columns=columns,
+        split=_strings(rows, "split"),
+        fold=rows["fold"].to_numpy(),
+        popularity=rows["popularity"].to_numpy(),
+    )
+
+
+def write_feature_table(
+    folder: Path,
+    rows: pa.Table,
+    fit: np.ndarray,
+    columns: list[Column],
+    chunks: Iterable[np.ndarray],
+    shape: tuple[int, int],
+    dtype: str,
+) -> None:
+    """A learner's table into ``folder`` (exists), chunk by chunk.
+
+    ``rows`` has post_id, split, fold and popularity; labels outside the fit rows are blanked, so
+    that no learner can see one.
+    """
+    with (folder / VALUES).open("wb") as file:
+        header = {"descr": np.dtype(dtype).str, "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        for chunk in chunks:
+            file.write(np.ascontiguousarray(chunk).tobytes())
+    popularity = np.where(fit, rows["popularity"].to_numpy(), np.nan)
+    position = rows.column_names.index("popularity")
+    rows = rows.set_column(position, "popularity", pa.array(popularity, pa.float64()))
+    write_table(folder / ROWS, rows)
+    manifest = {
+        "columns": [column.name for column in columns],
+        "categorical": [column.name for column in columns if column.categorical],
+    }
+    write_json(folder / MANIFEST, manifest)
+
+
+def write_predictions(
+    path: Path, post_ids: np.ndarray, split: np.ndarray, prediction: np.ndarray
+) -> None:
+    """post_id, split, prediction (float64, finite)."""
+    if not np.isfinite(prediction).all():
+        row = int(np.flatnonzero(~np.isfinite(prediction))[0])
+        raise InputError(f"{path}: the prediction for post {post_ids[row]} is not finite")
+    columns = {
+        "post_id": pa.array(post_ids, pa.string()),
+        "split": pa.array(split, pa.string()),
+        "prediction": pa.array(prediction, pa.float64()),
+    }
+    write_table(path, pa.table(columns))
+
+
+def read_predictions(path: Path, post_ids: pa.ChunkedArray) -> np.ndarray:
+    """(n,) float64, in the order of ``post_ids``, which must be the file's ids."""
+    table = read_table(path)
+    if not table["post_id"].equals(post_ids):
+        raise InputError(f"{path}: its post ids are not those of the posts; run `dvc repro`")
+    return table["prediction"].to_numpy()
+
+
+def _strings(table: pa.Table, column: str) -> np.ndarray:
+    return np.asarray(table[column].to_pylist(), dtype=object)
+
+
+def _read_values(folder: Path, rows: int, columns: int) -> np.ndarray:
+    path = folder / VALUES
+    try:
+        values = np.load(path, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; run `dvc repro`") from None
+    except (ValueError, EOFError, OSError) as error:
+        raise InputError(f"{path}: not a readable array: {error}") from None
+    if values.shape != (rows, columns):
+        raise InputError(f"{path}: shape {values.shape}, expected {(rows, columns)}")
+    return values

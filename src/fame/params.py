@@ -1,0 +1,284 @@
+"""The only reader of params.yaml: strict, typed, frozen, without a default in code.
+
+Every stage validates the whole file before it does anything, so a wrong key anywhere is reported
+by the first stage that runs. The blocks of backbones and learners are validated by the `Params`
+class of their kind, which stands in the kind's own file. This file is no dependency of a stage: it
+holds no number; the values themselves are what DVC compares.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from fame.errors import InputError
+from fame.registry import BACKBONES, LEARNERS, resolve
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+
+
+class Strict(BaseModel):
+    """No unknown key, no conversion of types, no change after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class SampleParams(Strict):
+    """The simulator of the embedded default (data.source: sample)."""
+
+    training_posts: Count
+    challenge_posts: Count
+    users: Annotated[int, Field(ge=20)]
+    seed: Seed
+
+
+class ColumnParams(Strict):
+    """Which column of the user's file is what; null where there is none."""
+
+    id: str
+    target: str
+    user: str | None
+    time: str | None
+    title: str | None
+    tags: str | None
+    categories: Annotated[list[str], Field(max_length=3)]
+    numeric: list[str]
+    image: str | None
+    split: str | None
+
+
+class TableParams(Strict):
+    """The user's own posts (data.source: table)."""
+
+    file: str
+    images: str | None
+    tag_separator: Annotated[str, StringConstraints(min_length=1)]
+    columns: ColumnParams
+
+
+class DataParams(Strict):
+    """Where the posts come from."""
+
+    source: Literal["sample", "smpd", "table"]
+    root: Annotated[str, StringConstraints(min_length=1)]
+    max_unreadable_fraction: Fraction
+    sample: SampleParams
+    table: TableParams
+
+
+class SplitParams(Strict):
+    """Holdout and folds."""
+
+    protocol: Literal["chronological", "user", "random"]
+    holdout_fraction: Annotated[float, Field(gt=0, lt=1)]
+    folds: Annotated[int, Field(ge=2, le=50)]
+    seed: Seed
+
+
+class BackboneParams(Strict):
+    """What every backbone's block has; the kind's own `Params` adds its keys."""
+
+    kind: str
+    reads: Literal["posts", "texts", "images"]
+
+
+class MetaParams(Strict):
+    """Encoding of the metadata: groups that are on or off."""
+
+    post: bool
+    time: bool
+    geo: bool
+    user: bool
+    profile: bool
+    description: bool
+    own: bool
+
+
+class FeatureTableParams(Strict):
+    """A learner's table: blocks side by side, in this order."""
+
+    blocks: Annotated[list[str], Field(min_length=1)]
+    dtype: Literal["float32", "float16"]
+
+
+class LearnerParams(Strict):
+    """What every learner's block has; the kind's own `Params` adds its keys."""
+
+    kind: str
+    table: str
+    seed: Seed
+
+
+class FusionParams(Strict):
+    """Weights of the fusion (the paper's alpha, beta, gamma, delta); normalised when used."""
+
+    alpha: NonNegative
+    beta: NonNegative
+    gamma: NonNegative
+    delta: NonNegative
+    others: dict[Name, NonNegative]
+
+    def weights(self) -> dict[str, float]:
+        """Learner name -> weight as written."""
+        return {
+            "catboost": self.alpha,
+            "lightgbm": self.beta,
+            "autogluon": self.gamma,
+            "dae": self.delta,
+        } | self.others
+
+
+class ReportParams(Strict):
+    """What the plots show."""
+
+    density_bin_width: Positive
+    scatter_posts: Count
+
+
+class RuntimeParams(Strict):
+    """What cannot change a result: no stage depends on it."""
+
+    device: Literal["auto", "cpu", "cuda"]
+    workers: Count
+
+
+class Params(Strict):
+    """The whole of params.yaml."""
+
+    data: DataParams
+    split: SplitParams
+    backbones: dict[Name, Any]
+    meta: MetaParams
+    tables: dict[Name, FeatureTableParams]
+    learners: dict[Name, Any]
+    fusion: FusionParams
+    report: ReportParams
+    runtime: RuntimeParams
+
+
+def load(path: Path | str = "params.yaml") -> Params:
+    """Read and validate ``path``; backbones and learners become their kinds' `Params`.
+
+    Raises:
+        InputError: names the key, what was found and what is allowed.
+    """
+    path = Path(path)
+    params = _validate(Params, _read_yaml(path), path.name, "")
+    for block, registry in (("backbones", BACKBONES), ("learners", LEARNERS)):
+        entries = getattr(params, block)
+        for name, entry in entries.items():
+            entries[name] = _validate_entry(entry, registry, path.name, f"{block}.{name}")
+    _check_names(params, path.name)
+    return params
+
+
+def choose(block: dict[str, Any], name: str, where: str) -> Any:
+    """The entry ``name`` of a block of named entries.
+
+    Raises:
+        InputError: no such entry.
+    """
+    if name not in block:
+        raise InputError(
+            f"params.yaml: {where}: no entry {name!r}; allowed: {', '.join(sorted(block))}"
+        )
+    return block[name]
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; expected the parameters of the pipeline") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 at byte {error.start}") from None
+    except YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f" line {mark.line + 1}" if mark else ""
+        problem = str(getattr(error, "problem", error)).splitlines()[0]
+        raise InputError(f"{path}{line}: not valid YAML: {problem}") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: expected blocks of parameters, found {type(content).__name__}")
+    return content
+
+
+def _validate_entry(entry: Any, registry: dict[str, str], file: str, where: str) -> Strict:
+    if not isinstance(entry, dict) or not isinstance(entry.get("kind"), str):
+        raise InputError(f"{file}: {where}.kind: missing; allowed: {', '.join(sorted(registry))}")
+    cls = resolve(registry, entry["kind"], f"{file}: {where}.kind")
+    params = _validate(cls.Params, entry, file, where)
+    reads = getattr(cls, "reads", None)
+    if reads is not None and params.reads != reads:
+        raise InputError(f"{file}: {where}.reads: must be {reads!r}, found {params.reads!r}")
+    return params
+
+
+def _validate(model: type[Strict], content: Any, file: str, prefix: str) -> Any:
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        raise InputError(f"{file}: {_explain(model, error.errors()[0], prefix)}") from None
+
+
+def _explain(model: type[BaseModel], problem: dict[str, Any], prefix: str) -> str:
+    location = [str(part) for part in problem["loc"] if part != "[key]"]
+    key = ".".join(([prefix] if prefix else []) + location)
+    kind, found = problem["type"], problem["input"]
+    if kind == "extra_forbidden":
+        return f"{key}: unknown key; allowed: {', '.join(_keys(model, location[:-1]))}"
+    if kind == "missing":
+        return f"{key}: missing; it has no default"
+    message = problem["msg"].replace("Input should be", "must be")
+    return f"{key}: {message}, found {found!r}"
+
+
+def _keys(model: type[BaseModel], location: list[str]) -> list[str]:
+    for part in location:
+        annotation: Any = model.model_fields[part].annotation
+        for candidate in (annotation, *getattr(annotation, "__args__", ())):
+            if isinstance(candidate, type) and issubclass(candidate, BaseModel):
+                model = candidate
+                break
+    return sorted(model.model_fields)
+
+
+def _check_names(params: Params, file: str) -> None:
+    """Every name that a block uses is defined in its block."""
+    blocks = {"meta", *params.backbones}
+    for reserved, where in (("meta", params.backbones), ("fame", params.learners)):
+        if reserved in where:
+            raise InputError(f"{file}: {reserved!r} is a name of the pipeline; choose another")
+    for name, table in params.tables.items():
+        for block in table.blocks:
+            if block not in blocks:
+                raise InputError(
+                    f"{file}: tables.{name}.blocks: unknown block {block!r}; "
+                    f"allowed: {', '.join(sorted(blocks))}"
+                )
+        if len(set(table.blocks)) < len(table.blocks):
+            raise InputError(f"{file}: tables.{name}.blocks: a block is named twice")
+    for name, learner in params.learners.items():
+        if learner.table not in params.tables:
+            raise InputError(
+                f"{file}: learners.{name}.table: unknown table {learner.table!r}; "
+                f"allowed: {', '.join(sorted(params.tables))}"
+            )
+    for name in params.fusion.others:
+        if name not in params.learners:
+            raise InputError(
+                f"{file}: fusion.others.{name}: unknown learner; "
+                f"allowed: {', '.join(sorted(params.learners))}"
+            )
+    weights = params.fusion.weights()
+    if not any(weights.get(name, 0) for name in params.learners):
+        raise InputError(
+            f"{file}: fusion: the weights of the learners {', '.join(sorted(params.learners))} "
+            "are all zero; at least one must be > 0"
+        )

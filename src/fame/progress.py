@@ -1,0 +1,12 @@
+"""Progress of long work: a bar on a terminal, a line every ten seconds in a log."""
+
+import sys
+from typing import Any
+
+from tqdm import tqdm
+
+
+def bar(total: int, description: str, unit: str) -> "tqdm[Any]":
+    """A tqdm bar on stderr with rate and remaining time; use it as a context manager."""
+    interval = 0.2 if sys.stderr.isatty() else 10
+    return tqdm(total=total, desc=description, unit=unit, mininterval=interval, file=sys.stderr)

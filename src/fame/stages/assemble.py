@@ -1,0 +1,48 @@
+"""Feature blocks -> a learner's table: what a table does not name cannot reach its learner."""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from fame import io, params
+from fame.core import assembly
+from fame.core.contracts import FIT
+from fame.errors import InputError
+from fame.stages import run
+
+
+def main() -> None:
+    """Join the blocks of one table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("table")
+    parser.add_argument("--posts", type=Path, required=True)
+    parser.add_argument("--features", type=Path, required=True)
+    parser.add_argument("--output", type=Path, required=True)
+    arguments = parser.parse_args()
+    settings = params.choose(params.load().tables, arguments.table, "tables")
+    rows = io.read_table(arguments.posts, ["post_id", "split", "fold", "popularity"])
+    post_ids = np.asarray(rows["post_id"].to_pylist(), dtype=object)
+    fit = rows["split"].to_numpy() == FIT
+    parts = []
+    for name in settings.blocks:
+        part = assembly.select(name, io.read_block(arguments.features / name), post_ids, fit)
+        if part.dropped:
+            print(f"table {arguments.table}: {part.dropped} columns of {name} have no value")
+        parts.append(part)
+    columns = [column for part in parts for column in part.columns]
+    if not columns:
+        raise InputError(
+            f"params.yaml: tables.{arguments.table}.blocks: {', '.join(settings.blocks)} hold no "
+            "value for any post to fit on; name a block that the data has input for"
+        )
+    with io.replacing_folder(arguments.output) as folder:
+        shape = (len(post_ids), len(columns))
+        io.write_feature_table(
+            folder, rows, fit, columns, assembly.join(parts, settings.dtype), shape, settings.dtype
+        )
+    print(f"table {arguments.table}: {shape[0]} posts, {shape[1]} columns, {settings.dtype}")
+
+
+if __name__ == "__main__":
+    run(main)

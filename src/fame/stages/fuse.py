@@ -1,0 +1,132 @@
+"""Predictions of the learners -> fused predictions, metrics and the data of the plots.
+
+Starts in a blink: no torch, no learner's library, no figure. Drawing is the report's.
+"""
+
+import argparse
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from fame import io, params, results
+from fame.core import evaluation, fusion
+from fame.core.contracts import FIT, HOLDOUT, SPLITS, UNREADABLE
+from fame.errors import InputError
+from fame.stages import run
+
+
+def main() -> None:
+    """Fuse, score on the holdout, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name in ("posts", "predictions", "learners", "features", "output", "metrics", "plots"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
+    arguments = parser.parse_args()
+    settings = params.load()
+    columns = ["post_id", "user_id", "split", "popularity", "simulated_truth"]
+    posts = io.read_table(arguments.posts, columns)
+    predictions = {
+        name: read_predictions(name, arguments.learners, arguments.predictions, posts)
+        for name in settings.learners
+    }
+    weights = fusion.normalise(settings.fusion.weights(), list(predictions))
+    say_if_scaled(settings.fusion.weights(), weights)
+    fused = fusion.fuse(predictions, weights)
+    split = posts["split"].to_numpy()
+    metrics = measure(posts, split, predictions, weights)
+    metrics["data"]["unreadable"] = count_unreadable(arguments.features, settings.backbones)
+    holdout = split == HOLDOUT
+    plotted = {name: values[holdout] for name, values in (predictions | {"fame": fused}).items()}
+    true = posts["popularity"].to_numpy()[holdout]
+    post_ids = np.asarray(posts["post_id"].to_pylist(), dtype=object)
+    io.write_predictions(arguments.output, post_ids, split, fused)
+    with io.replacing_folder(arguments.plots) as folder:
+        write_plots(folder, true, plotted, settings.report)
+    io.write_json(arguments.metrics, metrics)
+    print(results.render(metrics))
+
+
+def read_predictions(name: str, records: Path, folder: Path, posts: pa.Table) -> np.ndarray:
+    """(n,) predictions of one learner, in the order of the posts.
+
+    Raises:
+        InputError: the file is not the one that the learner's record names.
+    """
+    record = io.read_json(records / f"{name}.json")
+    path = folder / f"{name}.parquet"
+    if io.digest_file(path) != record["predictions_digest"]:
+        raise InputError(f"{path}: not the predictions that its learner wrote; run `dvc repro`")
+    return io.read_predictions(path, posts["post_id"])
+
+
+def say_if_scaled(written: dict[str, float], used: dict[str, float]) -> None:
+    """One line where the weights of the learners present do not sum to 1."""
+    total = sum(written.get(name, 0) for name in used)
+    if abs(total - 1) > 1e-9:
+        shares = ", ".join(f"{name} {weight:.3f}" for name, weight in used.items())
+        print(
+            f"fusion: the weights of the learners present sum to {total:g}, not 1; used: {shares}"
+        )
+
+
+def measure(
+    posts: pa.Table,
+    split: np.ndarray,
+    predictions: dict[str, np.ndarray],
+    weights: dict[str, float],
+) -> dict[str, Any]:
+    """The content of metrics.json but for the unreadable images."""
+    popularity = posts["popularity"].to_numpy()
+    truth = posts["simulated_truth"].to_numpy()
+    holdout = split == HOLDOUT
+    true = popularity[holdout]
+    metrics: dict[str, Any] = evaluation.score_all(
+        true, {name: values[holdout] for name, values in predictions.items()}, weights
+    )
+    median = np.full(len(true), np.median(popularity[split == FIT]))
+    metrics["median"] = evaluation.score(true, median)
+    metrics["weights"] = {name: round(value, 6) for name, value in weights.items()}
+    simulated = not np.isnan(truth[holdout]).any()
+    if simulated:
+        metrics["simulated_best"] = evaluation.score(true, truth[holdout])
+    counts = Counter(split.tolist())
+    metrics["data"] = {
+        "simulated": simulated,
+        **{f"posts_{part}": counts[part] for part in SPLITS},
+        **evaluation.count_users(posts["user_id"].to_pylist(), split),
+    }
+    return metrics
+
+
+def count_unreadable(folder: Path, backbones: dict[str, Any]) -> dict[str, dict[str, int]]:
+    """Backbone that reads images -> kind -> posts whose image could not be read."""
+    counts = {}
+    for name, settings in backbones.items():
+        if settings.reads == "images":
+            status = io.read_json(folder / f"{name}.json")["status"]["image"]
+            counts[name] = {kind: status.get(kind, 0) for kind in UNREADABLE}
+    return counts
+
+
+def write_plots(
+    folder: Path, true: np.ndarray, predictions: dict[str, np.ndarray], settings: Any
+) -> None:
+    """The data of the plots: densities of predictions and labels, predicted against true."""
+    series = {"true": true} | predictions
+    edges = evaluation.bin_edges(list(series.values()), settings.density_bin_width)
+    centres = (edges[:-1] + edges[1:]) / 2
+    lines = ["model,popularity,density"]
+    for name, values in series.items():
+        density = evaluation.bin_density(values, edges)
+        lines += [f"{name},{x:.6g},{y:.6g}" for x, y in zip(centres, density, strict=True)]
+    io.write_text(folder / "densities.csv", "\n".join(lines) + "\n")
+    rows = np.unique(np.linspace(0, len(true) - 1, settings.scatter_posts).astype(int))
+    lines = ["true,predicted"]
+    lines += [f"{true[row]:.6g},{predictions['fame'][row]:.6g}" for row in rows]
+    io.write_text(folder / "predicted_true.csv", "\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    run(main)
