@@ -282,3 +282,18 @@ def _check_names(params: Params, file: str) -> None:
             f"{file}: fusion: the weights of the learners {', '.join(sorted(params.learners))} "
             "are all zero; at least one must be > 0"
         )
+
+
+def main() -> None:
+    """`python -m fame.params`: validate params.yaml, as every stage does first."""
+    params = load()
+    print(
+        f"params.yaml: valid; source {params.data.source}, "
+        f"backbones {', '.join(params.backbones)}, learners {', '.join(params.learners)}"
+    )
+
+
+if __name__ == "__main__":
+    from fame.stages import run
+
+    run(main)

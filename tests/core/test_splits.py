@@ -94,5 +94,5 @@ def test_a_protocol_without_its_input_is_refused(params, times, users, message):
 
 def test_more_folds_than_users_are_refused():
     split = np.array(["fit"] * 6, dtype=object)
-    with pytest.raises(InputError, match="3 folds need as many users .* found 2"):
+    with pytest.raises(InputError, match=r"3 folds need as many users .* found 2"):
         splits.assign_folds(split, np.array([0, 0, 0, 1, 1, 1]), make_params())

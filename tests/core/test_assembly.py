@@ -1,0 +1,67 @@
+import numpy as np
+import pytest
+
+from fame.core import assembly
+from fame.core.contracts import Block, Column
+from fame.errors import InputError
+
+
+def make_block(post_ids, values, categorical=()):
+    values = np.asarray(values, np.float32)
+    names = [f"c{i}" for i in range(values.shape[1])]
+    columns = tuple(Column(name, i in categorical) for i, name in enumerate(names))
+    return Block(np.array(list(post_ids), dtype=object), values, columns)
+
+
+POSTS = np.array(["a", "b", "c"], dtype=object)
+FIT = np.array([True, True, False])
+
+
+def join(parts, dtype="float32"):
+    return np.concatenate(list(assembly.join(parts, dtype)))
+
+
+def test_rows_are_joined_by_id_and_not_by_position():
+    first = assembly.select("x", make_block("cab", [[3], [1], [2]]), POSTS, FIT)
+    second = assembly.select("y", make_block("abc", [[10], [20], [30]]), POSTS, FIT)
+    assert join([first, second]).tolist() == [[1, 10], [2, 20], [3, 30]]
+    assert [column.name for column in (*first.columns, *second.columns)] == ["x.c0", "y.c0"]
+
+
+def test_columns_without_a_value_for_a_fit_post_are_dropped():
+    nan = np.nan
+    block = make_block("abc", [[nan, 1, nan], [nan, nan, nan], [5, 2, nan]])
+    part = assembly.select("x", block, POSTS, FIT)
+    assert [column.name for column in part.columns] == ["x.c1"]
+    assert part.dropped == 2
+    np.testing.assert_array_equal(join([part]), [[1], [nan], [2]])
+
+
+def test_a_missing_category_has_id_zero():
+    part = assembly.select("x", make_block("abc", [[4], [np.nan], [2]], {0}), POSTS, FIT)
+    assert part.columns[0].categorical
+    assert join([part]).tolist() == [[4], [0], [2]]
+
+
+@pytest.mark.parametrize("post_ids", ["ab", "abd", "abcd", "abb", "abbc"])
+def test_other_ids_than_the_posts_are_refused(post_ids):
+    block = make_block(post_ids, np.ones((len(post_ids), 1)))
+    with pytest.raises(InputError, match="block x: its post ids are not those of the posts"):
+        assembly.select("x", block, POSTS, FIT)
+
+
+def test_a_value_too_large_for_float16_is_refused():
+    part = assembly.select("x", make_block("abc", [[1], [70_000], [3]]), POSTS, FIT)
+    assert join([part]).dtype == np.float32
+    with pytest.raises(InputError, match=r"column x\.c0: 70000 does not fit into float16"):
+        join([part], "float16")
+
+
+def test_chunks_do_not_show(monkeypatch):
+    generator = np.random.default_rng(3)
+    post_ids = np.array([str(i) for i in range(50)], dtype=object)
+    block = make_block(generator.permutation(post_ids), generator.normal(size=(50, 4)))
+    whole = join([assembly.select("x", block, post_ids, np.ones(50, bool))])
+    monkeypatch.setattr(assembly, "ROWS_PER_CHUNK", 7)
+    pieces = join([assembly.select("x", block, post_ids, np.ones(50, bool))])
+    np.testing.assert_array_equal(whole, pieces)

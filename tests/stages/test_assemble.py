@@ -1,0 +1,59 @@
+import numpy as np
+import pytest
+
+from fame import io
+from fame.core.contracts import Block, Column
+from fame.errors import InputError
+
+IDS = np.array(["1", "2", "3", "4"], dtype=object)
+
+
+@pytest.fixture
+def assemble(run_stage, tmp_path, make_posts, write_params):
+    posts = make_posts(
+        post_id=IDS.tolist(),
+        split=["fit", "fit", "holdout", "challenge"],
+        fold=[0, 1, -1, -1],
+        popularity=[5.0, 6.0, 7.0, None],
+    )
+    io.write_table(tmp_path / "posts.parquet", posts)
+
+    def call(blocks, dtype="float32"):
+        write_params(**{"tables.trees": {"blocks": list(blocks), "dtype": dtype}})
+        for name, values in blocks.items():
+            values = np.asarray(values, np.float32)
+            columns = tuple(Column(f"c{i}") for i in range(values.shape[1]))
+            folder = tmp_path / "features" / name
+            folder.mkdir(parents=True)
+            io.write_block(folder, Block(IDS, values, columns))
+        paths = ["--posts", "posts.parquet", "--features", "features", "--output", "table"]
+        run_stage("assemble", "trees", *paths)
+        return io.read_feature_table(tmp_path / "table")
+
+    return call
+
+
+def test_blocks_stand_side_by_side_and_labels_stay_behind(assemble):
+    table = assemble({"meta": [[1], [2], [3], [4]], "glove": [[5, 6]] * 4})
+    assert [column.name for column in table.columns] == ["meta.c0", "glove.c0", "glove.c1"]
+    assert table.values.tolist() == [[1, 5, 6], [2, 5, 6], [3, 5, 6], [4, 5, 6]]
+    assert table.split.tolist() == ["fit", "fit", "holdout", "challenge"]
+    np.testing.assert_array_equal(table.popularity, [5, 6, np.nan, np.nan])
+
+
+def test_a_block_without_any_value_is_dropped_and_said(assemble, capsys):
+    table = assemble({"meta": [[1]] * 4, "minilm": [[np.nan] * 3] * 4})
+    assert [column.name for column in table.columns] == ["meta.c0"]
+    assert "table trees: 3 columns of minilm have no value" in capsys.readouterr().out
+
+
+def test_a_table_without_any_value_is_refused(assemble, tmp_path):
+    with pytest.raises(InputError, match=r"tables\.trees\.blocks: minilm hold no value"):
+        assemble({"minilm": [[np.nan]] * 4})
+    assert not (tmp_path / "table").exists()
+
+
+def test_an_overflow_leaves_no_table(assemble, tmp_path):
+    with pytest.raises(InputError, match=r"meta\.c0: 100000 does not fit into float16"):
+        assemble({"meta": [[1e5]] * 4}, "float16")
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith((".", "table"))] == []

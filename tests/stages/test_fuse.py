@@ -1,0 +1,134 @@
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from fame import io
+from fame.core.metrics import mean_absolute_error, spearman
+from fame.errors import InputError
+
+COUNT = 60
+
+
+@pytest.fixture
+def posts(tmp_path, make_posts):
+    split = np.array((["fit"] * 3 + ["holdout"] * 2 + ["challenge"]) * 10)
+    label = np.random.default_rng(1).normal(6, 2, COUNT)
+    labels = [None if part == "challenge" else x for part, x in zip(split, label, strict=True)]
+    table = make_posts(
+        post_id=[str(i) for i in range(COUNT)],
+        user_id=[f"u{i % 7}" for i in range(COUNT)],
+        split=split.tolist(),
+        fold=[0] * COUNT,
+        popularity=labels,
+    )
+    io.write_table(tmp_path / "posts.parquet", table)
+    return split, label
+
+
+@pytest.fixture
+def predictions(tmp_path, posts):
+    split, label = posts
+    draw = np.random.default_rng(2)
+    post_ids = np.array([str(i) for i in range(COUNT)])
+    made = {name: label + draw.normal(0, 1, COUNT) for name in ("catboost", "lightgbm", "dae")}
+    for name, values in made.items():
+        path = tmp_path / "predictions" / f"{name}.parquet"
+        io.write_predictions(path, post_ids, split, values)
+        record = {"predictions_digest": io.digest_file(path)}
+        io.write_json(tmp_path / "learners" / f"{name}.json", record)
+    for name in ("image_stats", "efficientnet"):
+        record = {"status": {"image": {"ok": 57, "missing": 2, "bomb": 1}}}
+        io.write_json(tmp_path / "features" / f"{name}.json", record)
+    return made
+
+
+@pytest.fixture
+def fuse(run_stage, tmp_path):
+    def call():
+        paths = {
+            "posts": "posts.parquet",
+            "predictions": "predictions",
+            "learners": "learners",
+            "features": "features",
+            "output": "predictions/fame.parquet",
+            "metrics": "metrics.json",
+            "plots": "plots",
+        }
+        run_stage("fuse", *[part for k, v in paths.items() for part in (f"--{k}", v)])
+        return json.loads((tmp_path / "metrics.json").read_text())
+
+    return call
+
+
+def test_metrics_equal_a_fresh_computation_from_the_files(fuse, posts, predictions, tmp_path):
+    split, label = posts
+    metrics = fuse()
+    holdout = split == "holdout"
+    weights = {"catboost": 0.4 / 0.85, "lightgbm": 0.35 / 0.85, "dae": 0.1 / 0.85}
+    fused = sum(weights[name] * predictions[name] for name in weights)
+    written = pq.read_table(tmp_path / "predictions" / "fame.parquet")
+    assert written.column_names == ["post_id", "split", "prediction"]
+    np.testing.assert_allclose(written["prediction"].to_numpy(), fused)
+    assert metrics["weights"] == pytest.approx(weights, abs=1e-6)
+    expected = {"fame": fused} | predictions
+    left = {k: v for k, v in weights.items() if k != "dae"}
+    expected["without_dae"] = sum(left[name] * predictions[name] for name in left) / sum(
+        left.values()
+    )
+    for name, values in expected.items():
+        assert metrics[name]["src"] == pytest.approx(
+            spearman(label[holdout], values[holdout]), abs=1e-6
+        )
+        assert metrics[name]["mae"] == pytest.approx(
+            mean_absolute_error(label[holdout], values[holdout]), abs=1e-6
+        )
+    assert metrics["data"]["posts_holdout"] == 20
+    assert metrics["data"]["users_holdout_seen_in_fit"] == 7
+    assert metrics["data"]["unreadable"]["efficientnet"]["missing"] == 2
+    assert metrics["data"]["simulated"] is False
+    assert "simulated_best" not in metrics
+
+
+@pytest.mark.usefixtures("predictions")
+def test_weights_that_do_not_sum_to_one_are_said(fuse, write_params, capsys):
+    write_params(**{"fusion.alpha": 0.55})
+    fuse()
+    assert "sum to 1," not in capsys.readouterr().out
+    write_params(**{"fusion.alpha": 0.5})
+    fuse()
+    assert "the weights of the learners present sum to 0.95, not 1" in capsys.readouterr().out
+
+
+def test_predictions_that_are_not_the_learners_are_refused(fuse, predictions, posts, tmp_path):
+    path = tmp_path / "predictions" / "dae.parquet"
+    post_ids = np.array([str(i) for i in range(COUNT)])
+    io.write_predictions(path, post_ids, posts[0], predictions["dae"] + 1)
+    with pytest.raises(
+        InputError, match=r"dae\.parquet: not the predictions that its learner wrote"
+    ):
+        fuse()
+    assert not (tmp_path / "metrics.json").exists()
+    assert not (tmp_path / "predictions" / "fame.parquet").exists()
+
+
+def test_the_ranges_of_the_plots_hold_every_value(fuse, predictions, tmp_path):
+    fuse()
+    lines = (tmp_path / "plots" / "densities.csv").read_text().splitlines()[1:]
+    mass = {}
+    for line in lines:
+        model, _, density = line.split(",")
+        mass[model] = mass.get(model, 0) + float(density) * 0.25
+    assert mass == pytest.approx(dict.fromkeys(["true", "fame", *predictions], 1), abs=1e-3)
+    assert len((tmp_path / "plots" / "predicted_true.csv").read_text().splitlines()) == 21
+
+
+def test_it_starts_without_heavy_libraries():
+    code = "import sys, fame.stages.fuse, fame.params as p; p.load(); print(*sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = {name.split(".")[0] for name in run.stdout.split()}
+    heavy = {"torch", "transformers", "catboost", "lightgbm", "sklearn", "scipy", "matplotlib"}
+    assert loaded & (heavy | {"pandas", "onnxruntime", "pandera"}) == set()

@@ -1,0 +1,139 @@
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from fame import io
+from fame.core.contracts import Block, Column
+from fame.errors import InputError
+
+
+def make_block():
+    return Block(
+        post_ids=np.array(["1", "2"], dtype=object),
+        values=np.array([[1, np.nan], [3, 4]], np.float32),
+        columns=(Column("kind", True), Column("size")),
+        status={"image": np.array(["ok", "missing"], dtype=object)},
+        fitted_on="abc",
+        notes={"vocabulary": ["x"]},
+    )
+
+
+def test_a_block_comes_back_as_written(tmp_path):
+    io.write_block(tmp_path, make_block())
+    block, expected = io.read_block(tmp_path), make_block()
+    np.testing.assert_array_equal(block.values, expected.values)
+    assert block.post_ids.tolist() == ["1", "2"]
+    assert block.columns == expected.columns
+    assert block.status["image"].tolist() == ["ok", "missing"]
+    assert (block.fitted_on, block.notes) == ("abc", {"vocabulary": ["x"]})
+
+
+def test_the_same_block_is_the_same_bytes(tmp_path):
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        io.write_block(tmp_path / name, make_block())
+    for file in (tmp_path / "first").iterdir():
+        assert file.read_bytes() == (tmp_path / "second" / file.name).read_bytes()
+
+
+def test_a_table_never_holds_a_label_outside_the_fit_rows(tmp_path):
+    rows = pa.table(
+        {
+            "post_id": ["1", "2", "3"],
+            "split": ["fit", "holdout", "challenge"],
+            "fold": pa.array([0, -1, -1], pa.int8()),
+            "popularity": [5.0, 6.0, None],
+        }
+    )
+    chunks = [np.ones((2, 1), np.float16), np.zeros((1, 1), np.float16)]
+    fit = np.array([True, False, False])
+    io.write_feature_table(tmp_path, rows, fit, [Column("b.c")], iter(chunks), (3, 1), "float16")
+    table = io.read_feature_table(tmp_path)
+    np.testing.assert_array_equal(table.popularity, [5, np.nan, np.nan])
+    assert table.values.tolist() == [[1], [1], [0]]
+    assert table.values.dtype == np.float16
+    assert table.fold.tolist() == [0, -1, -1]
+
+
+def test_what_fails_half_way_leaves_the_old_file(tmp_path):
+    path = tmp_path / "file.txt"
+    path.write_text("old")
+
+    def write_half():
+        with io.replacing(path) as temporary:
+            temporary.write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        write_half()
+    assert path.read_text() == "old"
+    assert [file.name for file in tmp_path.iterdir()] == ["file.txt"]
+
+
+def test_what_fails_half_way_leaves_the_old_folder(tmp_path):
+    path = tmp_path / "folder"
+    path.mkdir()
+    (path / "old").touch()
+
+    def write_half():
+        with io.replacing_folder(path) as temporary:
+            (temporary / "half").touch()
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        write_half()
+    assert [file.name for file in path.iterdir()] == ["old"]
+    assert [file.name for file in tmp_path.iterdir()] == ["folder"]
+
+
+def test_predictions_of_other_posts_are_refused(tmp_path):
+    path = tmp_path / "p.parquet"
+    io.write_predictions(path, np.array(["1", "2"]), np.array(["fit", "fit"]), np.array([1.0, 2.0]))
+    assert io.read_predictions(path, pa.chunked_array([["1", "2"]])).tolist() == [1, 2]
+    with pytest.raises(InputError, match=r"p\.parquet: its post ids are not those of the posts"):
+        io.read_predictions(path, pa.chunked_array([["2", "1"]]))
+
+
+def test_a_prediction_that_is_not_finite_is_refused(tmp_path):
+    path = tmp_path / "p.parquet"
+    with pytest.raises(InputError, match="prediction for post 2 is not finite"):
+        io.write_predictions(
+            path, np.array(["1", "2"]), np.array(["fit"] * 2), np.array([1, np.nan])
+        )
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("read", [io.read_json, io.read_table, io.digest_file])
+def test_a_missing_file_is_named(tmp_path, read):
+    with pytest.raises(InputError, match=r"gone: no such file; run `dvc repro`"):
+        read(tmp_path / "gone")
+
+
+@pytest.mark.parametrize(
+    ("file", "damage", "message"),
+    [
+        ("values.npy", b"\x93NUMPY\x01\x00", "not a readable array"),
+        ("values.npy", b"", "not a readable array"),
+        ("rows.parquet", b"PAR1 cut", "not a readable Parquet file"),
+        ("manifest.json", b'{"columns": ["a"', "not valid JSON"),
+    ],
+)
+def test_a_damaged_artefact_is_named(tmp_path, file, damage, message):
+    io.write_block(tmp_path, make_block())
+    (tmp_path / file).write_bytes(damage)
+    with pytest.raises(InputError, match=f"{file}: {message}"):
+        io.read_block(tmp_path)
+
+
+def test_values_of_another_shape_are_refused(tmp_path):
+    io.write_block(tmp_path, make_block())
+    np.save(tmp_path / "values.npy", np.zeros((3, 2), np.float32))
+    with pytest.raises(InputError, match=r"shape \(3, 2\), expected \(2, 2\)"):
+        io.read_block(tmp_path)
+
+
+def test_an_array_of_objects_is_never_unpickled(tmp_path):
+    io.write_block(tmp_path, make_block())
+    np.save(tmp_path / "values.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    with pytest.raises(InputError, match=r"values\.npy: not a readable array"):
+        io.read_block(tmp_path)

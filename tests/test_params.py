@@ -1,0 +1,134 @@
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from fame import params
+from fame.errors import InputError
+
+ROOT = Path(__file__).parents[1]
+
+
+def write(tmp_path, change):
+    content = YAML(typ="safe").load((ROOT / "params.yaml").read_text())
+    change(content)
+    path = tmp_path / "params.yaml"
+    YAML(typ="safe").dump(content, path)
+    return path
+
+
+def put(key, value):
+    def change(content):
+        *parents, last = key.split(".")
+        for parent in parents:
+            content = content[parent]
+        content[last] = value
+
+    return change
+
+
+@pytest.mark.parametrize("file", ["params.yaml", *map(str, (ROOT / "profiles").glob("*.yaml"))])
+def test_the_projects_own_parameters_are_valid(file):
+    loaded = params.load(ROOT / file)
+    assert set(loaded.learners) == {"catboost", "lightgbm", "dae"}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("fusion.alpha", -1, "fusion.alpha: must be greater than or equal to 0, found -1"),
+        ("fusion.alpha", float("nan"), "fusion.alpha: must be"),
+        ("fusion.alpha", "0.4", "fusion.alpha: must be a valid number, found '0.4'"),
+        ("fusion.epsilon", 1, "fusion.epsilon: unknown key; allowed: alpha, beta, delta"),
+        ("fusions", {}, "fusions: unknown key; allowed: backbones, data, fusion"),
+        (
+            "fusion.others",
+            {"ridge": 1.0},
+            "fusion.others.ridge: unknown learner; allowed: catboost",
+        ),
+        ("split.folds", 1, "split.folds: must be greater than or equal to 2, found 1"),
+        ("split.folds", 2.5, "split.folds: must be a valid integer, found 2.5"),
+        ("split.protocol", "time", "split.protocol: must be 'chronological', 'user' or 'random'"),
+        ("split.seed", True, "split.seed: must be a valid integer, found True"),
+        (
+            "data.source",
+            "flickr",
+            "data.source: must be 'sample', 'smpd' or 'table', found 'flickr'",
+        ),
+        ("data.table.columns.titel", "x", "data.table.columns.titel: unknown key; allowed: categ"),
+        ("learners.catboost.kind", "xgboost", "learners.catboost.kind: unknown kind 'xgboost'"),
+        ("learners.catboost.depht", 8, "learners.catboost.depht: unknown key; allowed: "),
+        (
+            "learners.dae.table",
+            "all",
+            "learners.dae.table: unknown table 'all'; allowed: text_image",
+        ),
+        ("learners.fame", {}, "learners.fame.kind: missing"),
+        ("learners.Big", {"kind": "dae"}, "learners.Big: String should match pattern"),
+        ("backbones.clip", {"kind": "clip"}, "backbones.clip.kind: unknown kind 'clip'; allowed: "),
+        ("backbones.minilm.reads", "images", "minilm.reads: must be 'texts', found 'images'"),
+        ("tables.trees.blocks", ["vilt"], "tables.trees.blocks: unknown block 'vilt'; allowed: "),
+        ("tables.trees.blocks", ["meta", "meta"], "tables.trees.blocks: a block is named twice"),
+        ("tables.trees.dtype", "int8", "tables.trees.dtype: must be 'float32' or 'float16'"),
+    ],
+)
+def test_a_wrong_parameter_is_named(tmp_path, key, value, message):
+    with pytest.raises(InputError, match=re.escape(message)):
+        params.load(write(tmp_path, put(key, value)))
+
+
+def test_a_missing_key_has_no_default(tmp_path):
+    path = write(tmp_path, lambda content: content["split"].pop("seed"))
+    with pytest.raises(InputError, match=r"params\.yaml: split\.seed: missing"):
+        params.load(path)
+
+
+def test_weights_that_are_all_zero_are_refused(tmp_path):
+    def change(content):
+        content["fusion"] |= {"alpha": 0, "beta": 0, "delta": 0}
+
+    with pytest.raises(InputError, match=r"fusion: the weights of the learners .* are all zero"):
+        params.load(write(tmp_path, change))
+
+
+def test_a_reserved_name_is_refused(tmp_path):
+    def change(content):
+        content["learners"]["fame"] = content["learners"]["dae"]
+
+    with pytest.raises(InputError, match="'fame' is a name of the pipeline"):
+        params.load(write(tmp_path, change))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("data: [", "line 1: not valid YAML"),
+        ("- a\n- b\n", "expected blocks of parameters, found list"),
+        ("", "expected blocks of parameters, found NoneType"),
+        ("split: {seed: 1, seed: 2}", "not valid YAML: found duplicate key"),
+    ],
+)
+def test_a_file_that_is_no_parameters_is_refused(tmp_path, text, message):
+    path = tmp_path / "params.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=message):
+        params.load(path)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(InputError, match="no such file"):
+        params.load(tmp_path / "params.yaml")
+
+
+def test_numbers_mean_what_dvc_reads(tmp_path):
+    path = tmp_path / "params.yaml"
+    shutil.copy(ROOT / "params.yaml", path)
+    path.write_text(path.read_text().replace("alpha: 0.4", "alpha: 4e-1"))
+    assert params.load(path).fusion.alpha == 0.4
+
+
+def test_an_unknown_entry_lists_the_allowed():
+    with pytest.raises(InputError, match=r"params\.yaml: tables: no entry 'x'; allowed: a, b"):
+        params.choose({"a": 1, "b": 2}, "x", "tables")

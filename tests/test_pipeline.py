@@ -1,0 +1,291 @@
+"""The whole pipeline on a tiny sample through dvc, as a user would run it."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).parents[1]
+pytestmark = pytest.mark.pipeline
+
+
+class Project:
+    """A small copy of the repository with its own git and DVC."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        tools = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        # The copied source is what runs; threads beyond the machine's would only slow it.
+        self.environment = os.environ | {"PYTHONPATH": str(folder / "src"), "PATH": tools}
+
+    def run(self, *command, fails=False):
+        done = subprocess.run(
+            command,
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert bool(done.returncode) == fails, f"{command}\n{done.stdout}\n{done.stderr}"
+        return done.stdout + done.stderr
+
+    def repro(self, *arguments):
+        """Reproduce; the names of the stages that ran."""
+        output = self.run("dvc", "repro", *arguments)
+        return re.findall(r"Running stage '([^']+)'", output)
+
+    def commit(self):
+        identity = ["-c", "user.name=a", "-c", "user.email=a@example.com"]
+        self.run("git", "add", "-A")
+        self.run("git", *identity, "commit", "-qm", "state")
+
+    def change_params(self, **changes):
+        path = self.folder / "params.yaml"
+        yaml = YAML()
+        content = yaml.load(path.read_text())
+        for key, value in changes.items():
+            *parents, last = key.split(".")
+            place = content
+            for parent in parents:
+                place = place[parent]
+            place[last] = value
+        yaml.dump(content, path)
+
+    def edit(self, file, before, after):
+        path = self.folder / file
+        text = path.read_text()
+        assert before in text
+        path.write_text(text.replace(before, after, 1))
+
+    def append(self, file, text):
+        with (self.folder / file).open("a") as opened:
+            opened.write(text)
+
+    def read_metrics(self):
+        return json.loads((self.folder / "metrics/metrics.json").read_text())
+
+
+TINY = {
+    "data.sample.training_posts": 200,
+    "data.sample.challenge_posts": 30,
+    "data.sample.users": 40,
+    # So few posts hold more unreadable ones by chance.
+    "data.max_unreadable_fraction": 0.2,
+    "split.folds": 2,
+    "learners.catboost.iterations": 20,
+    "learners.lightgbm.iterations": 20,
+    "learners.dae.phase1.epochs": 2,
+    "learners.dae.phase2.epochs": 2,
+    # A learner whose table leaves the pictures out.
+    "tables.text_image.blocks": ["minilm"],
+}
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("project")
+    for name in ("dvc.yaml", "params.yaml", ".dvcignore", ".gitignore"):
+        shutil.copy(ROOT / name, folder)
+    for name in ("src", ".dvc/plots"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in (".dvc/config", ".dvc/.gitignore", "reports/dvc.yaml"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, folder / name)
+    made = Project(folder)
+    made.run("git", "init", "-q")
+    made.change_params(**TINY)
+    made.repro("--all-pipelines")
+    made.commit()
+    return made
+
+
+@pytest.fixture(autouse=True)
+def restore(project):
+    """Each test starts from the committed state and everything up to date."""
+    yield
+    project.run("git", "checkout", "-q", ".")
+    project.run("git", "clean", "-qfd")
+    project.run("dvc", "checkout", "-q")
+
+
+def test_posts_go_in_and_fused_predictions_come_out(project):
+    metrics = project.read_metrics()
+    predictions = pq.read_table(project.folder / "data/predictions/fame.parquet")
+    posts = pq.read_table(project.folder / "data/interim/posts.parquet")
+    assert predictions.column_names == ["post_id", "split", "prediction"]
+    assert predictions["post_id"].equals(posts["post_id"])
+    assert predictions["split"].equals(posts["split"])
+    assert len(posts) == 230
+    for name in ("fame", "catboost", "lightgbm", "dae", "without_dae", "simulated_best"):
+        assert set(metrics[name]) == {"src", "mae"}
+    assert sum(metrics["weights"].values()) == pytest.approx(1, abs=1e-5)
+    assert (project.folder / "reports/figures/densities.png").exists()
+
+
+def test_a_second_run_says_that_nothing_changed(project):
+    output = project.run("dvc", "repro", "--all-pipelines")
+    assert "Running stage" not in output
+    assert "Data and pipelines are up to date." in output
+
+
+def test_every_stage_gives_the_same_bytes_again(project):
+    before = (project.folder / "dvc.lock").read_text()
+    # Without the run cache, from nothing.
+    ran = project.repro("--force", "--no-run-cache")
+    assert {"simulate", "ingest", "train@catboost", "train@dae", "fuse"} <= set(ran)
+    assert (project.folder / "dvc.lock").read_text() == before
+
+
+def test_a_fusion_weight_runs_the_fusion_and_what_draws_it(project):
+    project.change_params(**{"fusion.beta": 0.3})
+    assert project.repro("--all-pipelines") == ["fuse", "reports/dvc.yaml:report"]
+
+
+def test_a_learners_parameter_runs_that_learner(project):
+    project.change_params(**{"learners.dae.phase2.learning_rate": 0.002})
+    assert project.repro() == ["train@dae", "fuse"]
+
+
+def test_the_metrics_code_trains_nothing(project):
+    project.append("src/fame/core/metrics.py", "\n# A comment.\n")
+    assert project.repro() == ["fuse"]
+
+
+def test_a_backbones_file_that_changes_no_vector_stops_there(project):
+    project.append("src/fame/backbones/efficientnet.py", "\n# A comment.\n")
+    assert project.repro() == ["extract@efficientnet"]
+
+
+def test_a_backbone_retrains_only_the_learners_whose_table_uses_it(project):
+    project.append(
+        "src/fame/backbones/image_stats.py",
+        "\nREAD_ONCE = ImageStats.embed\n"
+        "def embed_shifted(self, batch):\n"
+        "    vectors = READ_ONCE(self, batch)\n"
+        "    vectors['image'].values[:] += 1\n"
+        "    return vectors\n"
+        "ImageStats.embed = embed_shifted\n",
+    )
+    ran = project.repro()
+    assert ran[0] == "extract@image_stats"
+    assert {"assemble@trees", "assemble@text_image"} <= set(ran)
+    assert {name for name in ran if name.startswith("train")} == {
+        "train@catboost",
+        "train@lightgbm",
+    }
+
+
+def test_an_experiment_is_one_command_and_its_difference_another(project):
+    output = project.run("dvc", "exp", "run", "-S", "fusion.alpha=0.5")
+    assert re.findall(r"Running stage '([^']+)'", output) == ["fuse"]
+    assert "sum to 0.95, not 1" in output
+    difference = json.loads(project.run("dvc", "metrics", "diff", "--json"))
+    changed = difference["metrics/metrics.json"]
+    assert changed["weights.catboost"]["new"] == pytest.approx(0.5 / 0.95, abs=1e-5)
+    assert "fame.mae" in changed
+    assert "catboost.mae" not in changed
+
+
+def test_a_new_learner_is_one_file_one_registry_line_one_block(project):
+    (project.folder / "src/fame/learners/ridge.py").write_text(RIDGE)
+    project.edit(
+        "src/fame/registry.py",
+        "LEARNERS = {",
+        'LEARNERS = {\n    "ridge": "fame.learners.ridge:Ridge",',
+    )
+    project.change_params(
+        **{
+            "learners.ridge": {"kind": "ridge", "table": "trees", "seed": 1, "penalty": 10.0},
+            "fusion.others": {"ridge": 0.2},
+        }
+    )
+    assert project.repro() == ["train@ridge", "fuse"]
+    metrics = project.read_metrics()
+    assert metrics["weights"]["ridge"] == pytest.approx(0.2 / 1.05, abs=1e-5)
+    assert {"ridge", "without_ridge"} <= set(metrics)
+
+
+def test_a_wrong_parameter_is_one_line_and_leaves_all_as_it_was(project):
+    before = (project.folder / "metrics/metrics.json").read_bytes()
+    project.change_params(**{"fusion.alpha": -1})
+    output = project.run("dvc", "repro", fails=True)
+    assert (
+        "error: params.yaml: fusion.alpha: must be greater than or equal to 0, found -1" in output
+    )
+    assert "Traceback" not in output
+    project.run("git", "checkout", "-q", "params.yaml")
+    project.run("dvc", "repro")
+    assert (project.folder / "metrics/metrics.json").read_bytes() == before
+
+
+def test_a_clone_that_pulls_has_nothing_to_run(project, tmp_path):
+    remote, clone = tmp_path / "remote", Project(tmp_path / "clone")
+    project.run("dvc", "remote", "add", "--local", "--default", "--force", "store", str(remote))
+    project.run("dvc", "push", "-q")
+    project.run("git", "clone", "-q", str(project.folder), str(clone.folder))
+    clone.run("dvc", "remote", "add", "--local", "--default", "store", str(remote))
+    clone.run("dvc", "pull", "-q")
+    assert clone.repro("--all-pipelines") == []
+
+
+RIDGE = '''
+"""Ridge regression on imputed values."""
+
+from typing import Any
+
+import numpy as np
+
+from fame.core.contracts import Learner, Table
+from fame.params import LearnerParams, Positive
+
+
+class Params(LearnerParams):
+    """The block of a ridge regression."""
+
+    penalty: Positive
+
+
+class Ridge(Learner):
+    """One linear model a fold."""
+
+    Params = Params
+
+    def __init__(self, params, runtime):
+        self.params, self.models = params, {}
+
+    def _design(self, table, rows):
+        values = np.nan_to_num(np.asarray(table.values[rows], np.float64))
+        return np.column_stack([values / (1 + np.abs(values)), np.ones(len(rows))])
+
+    def fit(self, table: Table) -> None:
+        for fold in table.folds:
+            rows = table.training_rows(fold)
+            x = self._design(table, rows)
+            gram = x.T @ x + self.params.penalty * np.eye(x.shape[1])
+            self.models[fold] = np.linalg.solve(gram, x.T @ table.popularity[rows])
+
+    def predict_fold(self, fold, table, rows):
+        return self._design(table, rows) @ self.models[fold]
+
+    def save(self, folder):
+        for fold, weights in self.models.items():
+            np.save(folder / f"fold_{fold}.npy", weights)
+
+    def load(self, folder):
+        for path in sorted(folder.glob("fold_*.npy")):
+            self.models[int(path.stem.split("_")[1])] = np.load(path)
+
+    def record(self) -> dict[str, Any]:
+        return {"folds": [{"fold": fold} for fold in self.models]}
+
+    def curves(self):
+        return []
+'''
