@@ -1,0 +1,1 @@
+"""Frozen feature extractors, one file a kind; fame.registry names them."""

