@@ -82,8 +82,8 @@ TINY = {
     "split.folds": 2,
     "learners.catboost.iterations": 20,
     "learners.lightgbm.iterations": 20,
-    "learners.dae.phase1.epochs": 2,
-    "learners.dae.phase2.epochs": 2,
+    "learners.dae.phase_1.epochs": 2,
+    "learners.dae.phase_2.epochs": 2,
     # A learner whose table leaves the pictures out.
     "tables.text_image.blocks": ["minilm"],
 }
@@ -150,7 +150,7 @@ def test_a_fusion_weight_runs_the_fusion_and_what_draws_it(project):
 
 
 def test_a_learners_parameter_runs_that_learner(project):
-    project.change_params(**{"learners.dae.phase2.learning_rate": 0.002})
+    project.change_params(**{"learners.dae.phase_2.learning_rate": 0.002})
     assert project.repro() == ["train@dae", "fuse"]
 
 

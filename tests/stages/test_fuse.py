@@ -121,7 +121,7 @@ def test_the_ranges_of_the_plots_hold_every_value(fuse, predictions, tmp_path):
     mass = {}
     for line in lines:
         model, _, density = line.split(",")
-        mass[model] = mass.get(model, 0) + float(density) * 0.25
+        mass[model] = mass.get(model, 0) + float(density) * 0.5
     assert mass == pytest.approx(dict.fromkeys(["true", "fame", *predictions], 1), abs=1e-3)
     assert len((tmp_path / "plots" / "predicted_true.csv").read_text().splitlines()) == 21
 

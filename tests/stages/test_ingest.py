@@ -2,6 +2,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from fame import io
 from fame.core.contracts import DESCRIPTIONS, IMAGES, POSTS, TEXTS
 from fame.errors import InputError
 
@@ -17,7 +18,7 @@ COLUMNS = {
     "image": None,
     "split": None,
 }
-OUTPUTS = ("posts", "texts", "images", "descriptions")
+OUTPUTS = ("posts.parquet", "texts.parquet", "images.parquet", "descriptions.arrow")
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def ingest(run_stage, tmp_path, write_params):
         write_params(**({"data.source": "table", "data.table": table} | changes))
         (tmp_path / "own").mkdir(exist_ok=True)
         (tmp_path / "own" / "posts.csv").write_text("\n".join(lines) + "\n")
-        paths = [part for name in OUTPUTS for part in (f"--{name}", f"{name}.parquet")]
+        paths = [part for file in OUTPUTS for part in (f"--{file.split('.')[0]}", file)]
         run_stage("ingest", "--root", "own", *paths)
         return pq.read_table(tmp_path / "posts.parquet")
 
@@ -62,7 +63,7 @@ def test_posts_are_sorted_by_id_and_split(ingest, tmp_path):
     assert set(images["status"].to_pylist()) == {"no_image"}
     assert texts["post_id"].equals(posts["post_id"])
     assert images["post_id"].equals(posts["post_id"])
-    assert pq.read_table(tmp_path / "descriptions.parquet").schema == DESCRIPTIONS
+    assert io.read_batches(tmp_path / "descriptions.arrow").schema == DESCRIPTIONS
 
 
 def test_the_order_of_the_file_does_not_matter(ingest, tmp_path):
@@ -70,7 +71,7 @@ def test_the_order_of_the_file_does_not_matter(ingest, tmp_path):
     first, second = [], []
     for order, written in ((lines, first), (lines[::-1], second)):
         ingest([header, *order])
-        written += [(tmp_path / f"{name}.parquet").read_bytes() for name in OUTPUTS]
+        written += [(tmp_path / file).read_bytes() for file in OUTPUTS]
     assert first == second
 
 
@@ -96,7 +97,7 @@ def test_bad_posts_leave_nothing_behind(ingest, tmp_path):
     header, first, *rest = lines
     with pytest.raises(InputError, match="1"):
         ingest([header, first, first, *rest])
-    assert not list(tmp_path.glob("*.parquet"))
+    assert not [file for file in OUTPUTS if (tmp_path / file).exists()]
     assert not list(tmp_path.glob(".*"))
 
 

@@ -66,13 +66,13 @@ class _Part:
     """Training or test posts.
 
     Attributes:
-        text_path: the file that the posts' order comes from.
+        path: the file that gives the order of the posts.
         posts: columns of POSTS, and `Pathalias`.
         image_paths: (n,) listed paths, or None where there is no list.
         descriptions: where the description texts stand, None if there are none.
     """
 
-    text_path: Path
+    path: Path
     posts: pa.Table
     image_paths: pa.ChunkedArray | None
     descriptions: Places | None
@@ -94,30 +94,25 @@ def _read_part(
 ) -> _Part:
     keyed: list[_Typed] = []
     for role, to_columns in _TYPES.items():
-        path = smpd_files.require(files, role, root, part)
-        records = smpd_files.read_keyed(path, role, advance)
+        records = smpd_files.read_keyed(smpd_files.require(files, role, root, part), role, advance)
         if not keyed or not keyed[0].post_ids.equals(records.texts["Pid"]):
             smpd_files.check_ids(records)
+        user_ids = values.drop_missing(records.texts["Uid"], ("",))
         keyed.append(
-            _Typed(
-                path,
-                records.count,
-                to_columns(records),
-                records.texts["Pid"],
-                values.drop_missing(records.texts["Uid"], ("",)),
-            )
+            _Typed(records.path, records.count, to_columns(records), records.texts["Pid"], user_ids)
         )
     order = _choose_order(keyed)
-    user_path = smpd_files.require(files, "user", root, part)
-    user_data = smpd_files.read_user_data(user_path, advance)
-    columns = {"post_id": order.post_ids, "user_id": order.user_ids}
-    for file in (*keyed, _Typed(user_path, user_data.count, _type_user(user_data))):
+    records = smpd_files.read_user_data(smpd_files.require(files, "user", root, part), advance)
+    user_data = _Typed(records.path, records.count, _type_user(records))
+    _check_count(user_data, order)
+    columns = {"post_id": order.post_ids} | user_data.columns
+    for file in keyed:
         columns |= _align(file, order)
     columns["popularity"] = _read_labels(root, part, files, order)
     descriptions = None
-    if any(spans.any() for spans in user_data.spans.values()):
+    if any(spans.any() for spans in records.spans.values()):
         post_ids = pa.concat_arrays(order.post_ids.chunks)
-        descriptions = Places(user_path, post_ids, user_data.spans)
+        descriptions = Places(records.path, post_ids, records.spans)
     return _Part(order.path, pa.table(columns), _read_image_paths(part, files, order), descriptions)
 
 
@@ -182,9 +177,11 @@ def _choose_order(keyed: list[_Typed]) -> _Typed:
     """The file whose order is that of the files without ids: where they differ, ascending Pid.
 
     Raises:
-        InputError: the files differ and none is in ascending order of Pid.
+        InputError: the counts differ, or the orders do and none is ascending.
     """
     first = keyed[0]
+    for file in keyed:
+        _check_count(file, first)
     if all(file.post_ids.equals(first.post_ids) for file in keyed):
         return first
     for file in keyed:
@@ -197,21 +194,20 @@ def _choose_order(keyed: list[_Typed]) -> _Typed:
     )
 
 
-def _align(file: _Typed, order: _Typed) -> dict[str, pa.ChunkedArray]:
-    """The file's columns in the given order.
-
-    Raises:
-        InputError: another count, another Pid, or another Uid for a Pid.
-    """
+def _check_count(file: _Typed, order: _Typed) -> None:
     if file.count != order.count:
         raise InputError(
             f"{file.path}: {file.count} records, expected {order.count} as in {order.path.name}"
         )
-    if file.post_ids is None or file is order:
-        return file.columns
-    rows = None
-    user_ids = file.user_ids
-    columns = file.columns
+
+
+def _align(file: _Typed, order: _Typed) -> dict[str, pa.ChunkedArray]:
+    """The columns of a file with ids in the given order.
+
+    Raises:
+        InputError: another Pid, or another Uid for a Pid.
+    """
+    columns = file.columns | {"user_id": file.user_ids}
     if not file.post_ids.equals(order.post_ids):
         rows = pc.index_in(order.post_ids, value_set=file.post_ids)
         row = pc.index(rows.is_null(), True).as_py()
@@ -221,10 +217,10 @@ def _align(file: _Typed, order: _Typed) -> dict[str, pa.ChunkedArray]:
                 f"{file.path}: has Pid {found.as_py()!r}, expected {order.post_ids[row].as_py()!r} "
                 f"as in record {row + 1} of {order.path.name}"
             )
-        user_ids = user_ids.take(rows)
         columns = {name: column.take(rows) for name, column in columns.items()}
-    same = pc.equal(pc.fill_null(user_ids, ""), pc.fill_null(order.user_ids, ""))
-    row = pc.index(same, False).as_py()
+    user_ids = columns["user_id"]
+    is_same = pc.equal(pc.fill_null(user_ids, ""), pc.fill_null(order.user_ids, ""))
+    row = pc.index(is_same, False).as_py()
     if row >= 0:
         raise InputError(
             f"{file.path}: Pid {order.post_ids[row].as_py()!r} has Uid {user_ids[row].as_py()!r}, "
@@ -270,14 +266,14 @@ def _find_path_of_another(paths: pa.ChunkedArray, part: str, own: pa.ChunkedArra
     """Position of a path that belongs to another post of the part; ``own`` is user/post."""
     expected = pc.binary_join_element_wise(part, own, "/")
     expected = pc.binary_join_element_wise(expected, ".jpg", "")
-    odd = pc.indices_nonzero(pc.fill_null(pc.not_equal(paths, expected), False))
+    odd = np.flatnonzero(pc.fill_null(pc.not_equal(paths, expected), False))
     named = pc.extract_regex(paths.take(odd), _USER_AND_POST)
     named = pc.binary_join_element_wise(
         pc.struct_field(named, "user"), pc.struct_field(named, "post"), "/"
     )
     is_other = pc.and_(pc.not_equal(named, own.take(odd)), pc.is_in(named, value_set=own))
     row = pc.index(is_other, True).as_py()
-    return odd[row].as_py() if row >= 0 else None
+    return int(odd[row]) if row >= 0 else None
 
 
 def _read_aligned_lines(path: Path, order: _Typed) -> pa.ChunkedArray:
@@ -299,8 +295,8 @@ def _check_disjoint(parts: list[_Part]) -> None:
     if row >= 0:
         post_id = test[row].as_py()
         raise InputError(
-            f"{parts[1].text_path}: record {row + 1}: Pid {post_id!r} is also record "
-            f"{pc.index(train, post_id).as_py() + 1} of {parts[0].text_path.name}; "
+            f"{parts[1].path}: record {row + 1}: Pid {post_id!r} is also record "
+            f"{pc.index(train, post_id).as_py() + 1} of {parts[0].path.name}; "
             "post ids are unique"
         )
 
@@ -326,7 +322,9 @@ def _locate(root: Path, parts: list[_Part]) -> pa.Table:
     Raises:
         InputError: there are images, but a part has no list.
     """
-    post_ids = pa.chunked_array([c for part in parts for c in part.posts["post_id"].chunks])
+    post_ids = pa.chunked_array(
+        [chunk for part in parts for chunk in part.posts["post_id"].chunks], pa.string()
+    )
     places = find_places(root)
     if not places:
         return locate(post_ids, (), ())
@@ -334,7 +332,7 @@ def _locate(root: Path, parts: list[_Part]) -> pa.Table:
     for part in parts:
         if part.image_paths is None:
             raise InputError(
-                f"{part.text_path.parent}: images in {places[0]}, but no list of their paths; "
+                f"{part.path.parent}: images in {places[0]}, but no list of their paths; "
                 "expected " + " or ".join(smpd_files.NAMES["images"])
             )
         paths += part.image_paths.to_pylist()

@@ -153,8 +153,7 @@ def _read_list(
         for key, arrays in pieces.items():
             arrays.append(to_strings(_pick(records, key), Origin(path, key), count))
         for key, arrays in spans.items():
-            places = [record.get(key) or NO_SPAN for record in records]
-            arrays.append(np.array(places, np.int64))
+            arrays.append(_to_spans(_pick(records, key), Origin(path, key), count))
         absent = {key for key in absent if not any(key in record for record in records)}
         count += len(records)
     if count and absent:
@@ -173,6 +172,14 @@ def _pick(records: list[dict[str, Any]], key: str) -> list[Any]:
         return list(map(itemgetter(key), records))
     except KeyError:
         return [record.get(key) for record in records]
+
+
+def _to_spans(values: list[Any], origin: Origin, first_row: int) -> np.ndarray:
+    """(n, 2) int64 from what the reader sets aside."""
+    for row, value in enumerate(values, first_row):
+        if value is not None and not (type(value) is list and len(value) == 2):
+            raise origin.error(row, value, "a text of numbers")
+    return np.array([value or NO_SPAN for value in values], np.int64)
 
 
 def _read_columns(path: Path, advance: Callable[[int], None]) -> Records:

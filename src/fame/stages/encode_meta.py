@@ -17,7 +17,7 @@ def main() -> None:
     arguments = parser.parse_args()
     settings = params.load().meta
     posts = io.read_table(arguments.posts)
-    block = meta.encode(posts, io.read_table(arguments.descriptions), settings)
+    block = meta.encode(posts, io.read_batches(arguments.descriptions), settings)
     with io.replacing_folder(arguments.output) as folder:
         io.write_block(folder, block)
     groups = [name for name, on in settings if on]

@@ -7,11 +7,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from fame import io, params
 from fame.core import ids, schema, splits
-from fame.core.contracts import DESCRIPTIONS, FIT, HOLDOUT, IMAGES, POSTS, SPLITS, TEXTS, Posts
+from fame.core.contracts import DESCRIPTIONS, FIT, HOLDOUT, IMAGES, POSTS, SPLITS, TEXTS
 from fame.errors import InputError
 from fame.registry import SOURCES, resolve
 from fame.stages import run
@@ -30,7 +29,7 @@ def main() -> None:
     schema.validate(loaded.table)
     posts = split_posts(loaded.table, settings.split)
     images = order_images(loaded.images, posts["post_id"])
-    write_descriptions(arguments.descriptions, loaded)
+    io.write_batches(arguments.descriptions, DESCRIPTIONS, loaded.descriptions)
     io.write_table(arguments.images, images)
     io.write_table(arguments.texts, posts.select(TEXTS.names))
     io.write_table(arguments.posts, posts)
@@ -64,13 +63,6 @@ def order_images(images: pa.Table, post_ids: pa.ChunkedArray) -> pa.Table:
     if len(images) != len(post_ids) or rows.null_count:
         raise InputError("images: expected one row for each post id")
     return images.take(rows).cast(IMAGES)
-
-
-def write_descriptions(path: Path, loaded: Posts) -> None:
-    """Batch by batch: at full size the vectors are 1.5 GB."""
-    with io.replacing(path) as temporary, pq.ParquetWriter(temporary, DESCRIPTIONS) as writer:
-        for batch in loaded.descriptions:
-            writer.write_batch(batch)
 
 
 def _number_users(table: pa.Table) -> np.ndarray:

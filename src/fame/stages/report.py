@@ -73,7 +73,7 @@ def tabulate(metrics: dict[str, Any]) -> str:
     ]
     if simulated:
         lines.append(
-            "All posts are simulated: the two columns of numbers are not comparable with each other."
+            "All posts are simulated: these numbers and the published ones are of different data."
         )
     return "\n".join(lines) + "\n"
 
@@ -99,7 +99,9 @@ def draw_predicted(rows: list[dict[str, str]], source: str) -> "Figure":
     true = [float(row["true"]) for row in rows]
     axes.scatter(true, [float(row["predicted"]) for row in rows], s=9, alpha=0.5)
     axes.plot([min(true), max(true)], [min(true), max(true)], color="black", linewidth=1)
-    axes.set(xlabel="label", ylabel="fused prediction", title=f"{len(rows)} held-out posts ({source})")
+    axes.set(
+        xlabel="label", ylabel="fused prediction", title=f"{len(rows)} held-out posts ({source})"
+    )
     return figure
 
 

@@ -1,0 +1,1 @@
+"""The learners: a table in, one prediction a post out. One file a kind."""

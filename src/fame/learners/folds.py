@@ -1,0 +1,205 @@
+"""What the learners with one model a fold share: the loop over folds, their files, their record."""
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from fame import io
+from fame.core.contracts import Learner, Table
+from fame.errors import InputError
+
+MANIFEST = "learner.json"
+CURVE_POINTS = 200  # kept of a learning curve, so that a long training still draws
+CHUNK_ROWS = 8192  # predicted at a time, so that a large table stays on disk
+
+
+@dataclass(frozen=True)
+class Step:
+    """A point of a learning curve: ``iteration`` counts trees or epochs from 1."""
+
+    phase: str
+    iteration: int
+    training_mae: float
+    validation_mae: float
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A fold's model and how it came about.
+
+    Attributes:
+        model: whatever the learner predicts with.
+        best_iteration: trees or epochs kept, counted from 1.
+        validation_mae: of the model as kept, on the fold's rows.
+        curve: every step of the training, phase after phase.
+        notes: further facts for the fold's record.
+    """
+
+    model: Any
+    best_iteration: int
+    validation_mae: float
+    curve: list[Step]
+    notes: dict[str, Any] = field(default_factory=dict)
+
+
+class FoldLearner(Learner):
+    """Trains on the other folds' rows, stops on the fold's rows; files are one a fold."""
+
+    suffix: ClassVar[str]  # of a fold's model file
+
+    def __init__(self, params: Any, runtime: Any) -> None:
+        self.params = params
+        self.runtime = runtime
+        self._manifest: dict[str, Any] = {}
+        self._models: dict[int, Any] = {}
+        self._curves: list[dict[str, Any]] = []
+
+    @abstractmethod
+    def fit_fold(self, table: Table, fold: int) -> Fitted:
+        """One model: trained on ``table.training_rows``, stopped on ``table.validation_rows``."""
+
+    @abstractmethod
+    def predict_model(self, model: Any, table: Table, rows: np.ndarray) -> np.ndarray:
+        """Predictions (m,) of ``rows`` (m,); at least one row."""
+
+    @abstractmethod
+    def write_model(self, model: Any, path: Path) -> None:
+        """The same model is the same bytes."""
+
+    @abstractmethod
+    def read_model(self, path: Path) -> Any:
+        """What ``write_model`` wrote."""
+
+    def fit(self, table: Table) -> None:
+        """Fit one model a fold."""
+        self._models, self._curves, records = {}, [], []
+        for fold in table.folds:
+            fitted = self.fit_fold(table, fold)
+            self._models[fold] = fitted.model
+            self._curves += [{"fold": fold} | vars(step) for step in thin(fitted.curve)]
+            records.append(
+                {
+                    "fold": fold,
+                    "rows_trained": len(table.training_rows(fold)),
+                    "rows_validated": len(table.validation_rows(fold)),
+                    "best_iteration": fitted.best_iteration,
+                    "validation_mae": round(fitted.validation_mae, 6),
+                    **fitted.notes,
+                }
+            )
+        self._manifest = {
+            "kind": self.params.kind,
+            "columns": [column.name for column in table.columns],
+            "categorical": [column.name for column in table.columns if column.categorical],
+            "folds": records,
+        }
+
+    def predict_fold(self, fold: int, table: Table, rows: np.ndarray) -> np.ndarray:
+        """Predictions (m,) float64 of the fold's model for ``rows`` (m,).
+
+        Raises:
+            InputError: the table's columns are not those that the model was fitted on.
+        """
+        self._check_columns(table)
+        prediction = np.empty(len(rows))
+        for start in range(0, len(rows), CHUNK_ROWS):
+            part = slice(start, start + CHUNK_ROWS)
+            prediction[part] = self.predict_model(self._models[fold], table, rows[part])
+        return prediction
+
+    def save(self, folder: Path) -> None:
+        """One file a fold, and a manifest with the columns and the files' digests."""
+        files = {}
+        for fold, model in self._models.items():
+            path = folder / f"fold_{fold}{self.suffix}"
+            self.write_model(model, path)
+            files[path.name] = io.digest_file(path)
+        io.write_json(folder / MANIFEST, self._manifest | {"files": files})
+
+    def load(self, folder: Path) -> None:
+        """Read what ``save`` wrote.
+
+        Raises:
+            InputError: a file is missing, or not the one that was saved.
+        """
+        manifest = io.read_json(folder / MANIFEST)
+        if not isinstance(manifest, dict) or manifest.get("kind") != self.params.kind:
+            found = manifest.get("kind") if isinstance(manifest, dict) else type(manifest).__name__
+            raise InputError(
+                f"{folder / MANIFEST}: expected models of kind {self.params.kind!r}, "
+                f"found {found!r}"
+            )
+        models = {}
+        for record in manifest["folds"]:
+            path = folder / f"fold_{record['fold']}{self.suffix}"
+            if io.digest_file(path) != manifest["files"][path.name]:
+                raise InputError(
+                    f"{path}: not the file that was saved (its digest differs from "
+                    f"{MANIFEST}); train again"
+                )
+            models[record["fold"]] = self.read_model(path)
+        del manifest["files"]
+        self._manifest, self._models, self._curves = manifest, models, []
+
+    def record(self) -> dict[str, Any]:
+        """Folds with rows, best iteration and validation MAE; how many columns were used."""
+        return {
+            "folds": self._manifest["folds"],
+            "columns": len(self._manifest["columns"]),
+            "categorical": self._manifest["categorical"],
+        }
+
+    def curves(self) -> list[dict[str, Any]]:
+        """The learning curves of the last ``fit``, thinned; empty after ``load``."""
+        return self._curves
+
+    def _check_columns(self, table: Table) -> None:
+        found, fitted = [column.name for column in table.columns], self._manifest["columns"]
+        if found != fitted:
+            place = next(
+                (
+                    i
+                    for i, pair in enumerate(zip(found, fitted, strict=False))
+                    if pair[0] != pair[1]
+                ),
+                min(len(found), len(fitted)),
+            )
+            names = [
+                repr(column[place]) if place < len(column) else "none" for column in (found, fitted)
+            ]
+            raise InputError(
+                f"table: column {place} is {names[0]}, but the model was fitted with {names[1]} "
+                f"there ({len(found)} columns, fitted {len(fitted)}); train again"
+            )
+
+
+def thin(curve: list[Step]) -> list[Step]:
+    """At most CURVE_POINTS steps of each phase, evenly spread, the first and the last included."""
+    phases: dict[str, list[Step]] = {}
+    for step in curve:
+        phases.setdefault(step.phase, []).append(step)
+    return [step for steps in phases.values() for step in _spread(steps)]
+
+
+def number_columns(table: Table) -> list[int]:
+    """Positions of the columns that hold numbers, not categories."""
+    return [place for place, column in enumerate(table.columns) if not column.categorical]
+
+
+def read_rows(table: Table, rows: np.ndarray, columns: list[int] | None = None) -> np.ndarray:
+    """(m, d) float32: some rows of a table, or some of their columns, in memory."""
+    chosen = slice(None) if columns is None else columns
+    values = np.empty((len(rows), table.values[:0, chosen].shape[1]), np.float32)
+    for start in range(0, len(rows), CHUNK_ROWS):
+        part = slice(start, start + CHUNK_ROWS)
+        values[part] = table.values[rows[part]][:, chosen]
+    return values
+
+
+def _spread(steps: list[Step]) -> Iterator[Step]:
+    places = np.linspace(0, len(steps) - 1, min(len(steps), CURVE_POINTS))
+    return (steps[int(place)] for place in places.round())

@@ -1,0 +1,114 @@
+"""One learner: a model a fold, a prediction for every post.
+
+The record goes last and holds the digest of the predictions: it says that the others are whole.
+"""
+
+import argparse
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fame import io, params, registry
+from fame.core import ids
+from fame.core.contracts import FIT, Table
+from fame.errors import InputError
+from fame.stages import run
+
+CURVE_COLUMNS = ("phase", "fold", "iteration", "training_mae", "validation_mae")
+
+
+def main() -> None:
+    """Fit, predict, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("learner")
+    for name in ("table", "model", "predictions", "record", "curves"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
+    arguments = parser.parse_args()
+    started = time.monotonic()
+    # Waiting threads sleep, not spin: several times as fast where another process wants a core.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    settings = params.load()
+    chosen = params.choose(settings.learners, arguments.learner, "learners")
+    table = io.read_feature_table(arguments.table)
+    check(table, arguments.table)
+    kind = registry.resolve(registry.LEARNERS, chosen.kind, f"learners.{arguments.learner}.kind")
+    learner = kind(chosen, settings.runtime)
+    learner.fit(table)
+    prediction = learner.predict(table)
+    with io.replacing_folder(arguments.model) as folder:
+        learner.save(folder)
+    io.write_predictions(arguments.predictions, table.post_ids, table.split, prediction)
+    write_curves(arguments.curves, learner.curves())
+    record = learner.record() | {
+        "learner": arguments.learner,
+        "kind": chosen.kind,
+        "seed": chosen.seed,
+        "rows": len(table.post_ids),
+        "fitted_on": ids.digest(table.post_ids[table.fold >= 0]),
+        "predictions_digest": io.digest_file(arguments.predictions),
+    }
+    io.write_json(arguments.record, record)
+    print(summarise(record, int((table.fold >= 0).sum()), time.monotonic() - started))
+
+
+def check(table: Table, path: Path) -> None:
+    """Refuse a table that no learner can be fitted on.
+
+    Raises:
+        InputError: fewer than two folds, a fold with fewer than two rows to train on, a label
+            that is missing from a fit row, or a negative or missing category.
+    """
+    fit = table.split == FIT
+    if not np.array_equal(fit, table.fold >= 0):
+        row = int(np.flatnonzero(fit != (table.fold >= 0))[0])
+        raise InputError(
+            f"{path}: post {table.post_ids[row]} is in split {table.split[row]!r} and fold "
+            f"{table.fold[row]}; fit posts, and only those, are in a fold"
+        )
+    if len(table.folds) < 2:
+        raise InputError(
+            f"{path}: {len(table.folds)} folds of posts to fit on; a learner needs at least 2"
+        )
+    for fold in table.folds:
+        if len(table.training_rows(fold)) < 2:
+            raise InputError(
+                f"{path}: fold {fold} leaves {len(table.training_rows(fold))} post to train on; "
+                "a learner needs at least 2"
+            )
+    unlabelled = np.flatnonzero(fit & ~np.isfinite(table.popularity))
+    if len(unlabelled):
+        raise InputError(f"{path}: post {table.post_ids[unlabelled[0]]} to fit on has no label")
+    for place in table.categorical:
+        wrong = np.flatnonzero(~(table.values[:, place] >= 0))
+        if len(wrong):
+            raise InputError(
+                f"{path}: post {table.post_ids[wrong[0]]}: category {table.columns[place].name} "
+                f"is {table.values[wrong[0], place]}; allowed: ids >= 0"
+            )
+
+
+def write_curves(path: Path, curves: list[dict[str, Any]]) -> None:
+    """Learning curves as CSV, six digits."""
+    lines = [",".join(CURVE_COLUMNS)]
+    for point in curves:
+        phase, fold, iteration, *maes = (point[column] for column in CURVE_COLUMNS)
+        lines.append(f"{phase},{fold},{iteration}," + ",".join(f"{mae:.6g}" for mae in maes))
+    io.write_text(path, "\n".join(lines) + "\n")
+
+
+def summarise(record: dict[str, Any], fit_rows: int, seconds: float) -> str:
+    """One line for a person."""
+    folds = record["folds"]
+    best = " ".join(str(fold["best_iteration"]) for fold in folds)
+    mae = np.mean([fold["validation_mae"] for fold in folds])
+    return (
+        f"{record['learner']}: {record['rows']} posts, {fit_rows} to fit on, {len(folds)} folds, "
+        f"best iterations {best}, validation MAE {mae:.4f}, {seconds:.0f} s"
+    )
+
+
+if __name__ == "__main__":
+    run(main)

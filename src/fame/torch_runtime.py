@@ -1,0 +1,41 @@
+"""How torch is run: on which device, and so that the same inputs give the same numbers."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from fame.errors import InputError
+
+
+def choose_device(wanted: str) -> str:
+    """``cpu`` or ``cuda`` for runtime.device, where ``auto`` takes CUDA if it is there.
+
+    Raises:
+        InputError: CUDA is asked for by name and is not there.
+    """
+    import torch
+
+    present = torch.cuda.is_available()
+    if wanted == "cuda" and not present:
+        raise InputError(
+            "params.yaml: runtime.device: found 'cuda', but torch sees no such device; "
+            "allowed here: auto, cpu"
+        )
+    return "cuda" if present and wanted != "cpu" else "cpu"
+
+
+@contextmanager
+def deterministic(threads: int) -> Iterator[None]:
+    """Deterministic algorithms on fixed threads; the caller's settings and random state return."""
+    import torch
+
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what CUDA needs for it
+    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True)
+    try:
+        with torch.random.fork_rng():
+            yield
+    finally:
+        torch.set_num_threads(before[0])
+        torch.use_deterministic_algorithms(before[1])

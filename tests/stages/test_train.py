@@ -1,0 +1,188 @@
+import os
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from fame import io
+from fame.core import ids
+from fame.core.contracts import Column
+from fame.errors import InputError
+from fame.params import RuntimeParams, load
+from fame.registry import LEARNERS, resolve
+from fame.stages import train
+
+QUICK = {
+    "backbones": {},
+    "tables": {"small": {"blocks": ["meta"], "dtype": "float32"}},
+    "learners.catboost.iterations": 20,
+    "learners.lightgbm.iterations": 20,
+    "learners.lightgbm.min_data_in_leaf": 5,
+    "learners.lightgbm.feature_fraction": 1.0,
+    "learners.dae.phase_1.epochs": 2,
+    "learners.dae.phase_2.epochs": 5,
+    **{f"learners.{name}.table": "small" for name in ("catboost", "lightgbm", "dae")},
+    **{f"learners.{name}.threads": 1 for name in ("catboost", "lightgbm", "dae")},
+}
+NAMES = ("model", "predictions", "record", "curves")
+OUTPUTS = ("models", "predictions.parquet", "record.json", "curves.csv")
+
+
+@pytest.fixture
+def folder(tmp_path, write_params):
+    """A folder with params.yaml and a table of 60 fit, 20 holdout and 10 challenge posts."""
+    write_params(**QUICK)
+    generator = np.random.default_rng(0)
+    number = np.arange(90)
+    values = generator.normal(size=(90, 6)).astype(np.float32)
+    values[:, 0] = generator.integers(0, 4, 90)
+    label = 6 + values[:, 0] + values[:, 1] + generator.normal(scale=0.1, size=90)
+    split = np.repeat(["fit", "holdout", "challenge"], [60, 20, 10])
+    rows = pa.table(
+        {
+            "post_id": [f"9{i:02d}" for i in number],
+            "split": split,
+            "fold": np.where(number < 60, number % 3, -1).astype(np.int8),
+            "popularity": np.where(number < 80, label, np.nan),
+        }
+    )
+    columns = [Column("meta.category", True), *(Column(f"meta.number_{i}") for i in range(5))]
+    with io.replacing_folder(tmp_path / "table") as target:
+        io.write_feature_table(
+            target, rows, number < 60, columns, [values], values.shape, "float32"
+        )
+    return tmp_path
+
+
+def arguments(learner, output=""):
+    paths = [f"--{name}={output}{path}" for name, path in zip(NAMES, OUTPUTS, strict=True)]
+    return [learner, "--table=table", *paths]
+
+
+def read_outputs(folder):
+    paths = [path for name in OUTPUTS for path in (folder / name, *(folder / name).glob("*"))]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in paths if path.is_file()}
+
+
+@pytest.mark.parametrize("kind", sorted(LEARNERS))
+def test_two_processes_write_the_same_bytes_and_either_loads_them(kind, folder, run_stage):
+    run_stage("train", *arguments(kind))
+    other = subprocess.run(
+        [sys.executable, "-m", "fame.stages.train", *arguments(kind, "other/")],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONHASHSEED": "77"},
+    )
+    assert other.returncode == 0, other.stderr
+    written = read_outputs(folder / "other")
+    assert len(written) == 3 + 3 + 1  # three files, three folds, their manifest
+    assert read_outputs(folder) == written
+    table = io.read_feature_table(folder / "table")
+    cls = resolve(LEARNERS, kind, "kind")
+    learner = cls(load().learners[kind], RuntimeParams(device="cpu", workers=1))
+    learner.load(folder / "other" / "models")
+    stored = io.read_predictions(
+        folder / "predictions.parquet", io.read_table(folder / "table" / io.ROWS)["post_id"]
+    )
+    np.testing.assert_array_equal(learner.predict(table), stored)
+
+
+def test_record_curves_and_last_line(folder, run_stage, capsys):
+    run_stage("train", *arguments("lightgbm"))
+    record = io.read_json(folder / "record.json")
+    predictions = io.read_table(folder / "predictions.parquet")
+    assert {key: record[key] for key in ("learner", "kind", "seed", "rows", "columns")} == {
+        "learner": "lightgbm",
+        "kind": "lightgbm",
+        "seed": 7,
+        "rows": 90,
+        "columns": 6,
+    }
+    post_ids = predictions["post_id"].to_pylist()
+    assert post_ids == [f"9{i:02d}" for i in range(90)]
+    assert predictions["split"].to_pylist() == ["fit"] * 60 + ["holdout"] * 20 + ["challenge"] * 10
+    assert record["fitted_on"] == ids.digest(post_ids[:60])
+    assert record["predictions_digest"] == io.digest_file(folder / "predictions.parquet")
+    assert [fold["rows_trained"] for fold in record["folds"]] == [40, 40, 40]
+    lines = (folder / "curves.csv").read_text().splitlines()
+    assert lines[0] == "phase,fold,iteration,training_mae,validation_mae"
+    assert lines[1].startswith("boosting,0,1,")
+    assert len(lines) == 1 + 3 * 20
+    last = capsys.readouterr().out.splitlines()[-1]
+    best = " ".join(str(fold["best_iteration"]) for fold in record["folds"])
+    mae = np.mean([fold["validation_mae"] for fold in record["folds"]])
+    assert last.startswith(
+        f"lightgbm: 90 posts, 60 to fit on, 3 folds, best iterations {best}, "
+        f"validation MAE {mae:.4f}, "
+    )
+
+
+def test_unknown_learner_names_the_known(folder, run_stage):
+    with pytest.raises(InputError, match="'forest'; allowed: catboost, dae, lightgbm"):
+        run_stage("train", *arguments("forest"))
+    assert not any((folder / name).exists() for name in OUTPUTS)
+
+
+def test_a_failure_leaves_what_was_there_and_nothing_half_written(folder, run_stage, monkeypatch):
+    run_stage("train", *arguments("lightgbm"))
+    before = read_outputs(folder)
+
+    def fail(*given):
+        given[-1].write_text("half")
+        raise InputError("the disk is full")
+
+    monkeypatch.setattr(resolve(LEARNERS, "lightgbm", "kind"), "write_model", fail)
+    with pytest.raises(InputError, match="the disk is full"):
+        run_stage("train", *arguments("lightgbm"))
+    assert read_outputs(folder) == before
+    assert not list(folder.glob(".*"))
+
+
+def test_an_error_is_one_line_without_a_traceback(folder):
+    (folder / "table" / io.VALUES).unlink()
+    result = subprocess.run(
+        [sys.executable, "-m", "fame.stages.train", *arguments("lightgbm")],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 1
+    assert result.stderr == "error: table/values.npy: no such file; run `dvc repro`\n"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"fold": np.where(np.arange(90) < 60, 0, -1)},
+            "1 folds of posts to fit on; .* at least 2",
+        ),
+        ({"fold": np.full(90, -1)}, "post 900 is in split 'fit' and fold -1"),
+        (
+            {"fold": np.where(np.arange(90) < 61, 0, -1)},
+            "post 960 is in split 'holdout' and fold 0",
+        ),
+        ({"fold": np.where(np.arange(90) < 60, np.arange(90) == 0, -1)}, "fold 0 leaves 1 post"),
+        ({"popularity": np.full(90, np.nan)}, "post 900 to fit on has no label"),
+    ],
+)
+def test_a_table_that_cannot_be_learned_from_is_refused(folder, change, message):
+    table = io.read_feature_table(folder / "table")
+    train.check(table, folder)
+    with pytest.raises(InputError, match=message):
+        train.check(replace(table, **change), folder)
+
+
+@pytest.mark.parametrize("wrong", [-1, np.nan])
+def test_a_category_that_is_no_id_is_refused(folder, wrong):
+    table = io.read_feature_table(folder / "table")
+    values = np.array(table.values)
+    values[7, 0] = wrong
+    with pytest.raises(
+        InputError, match=r"post 907: category meta.category is .*allowed: ids >= 0"
+    ):
+        train.check(replace(table, values=values), folder)

@@ -1,0 +1,34 @@
+import pytest
+
+from fame.errors import InputError
+from fame.torch_runtime import choose_device, deterministic
+
+
+def test_cuda_by_name_needs_cuda(monkeypatch):
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(InputError, match=r"runtime.device: found 'cuda'.*allowed here: auto, cpu"):
+        choose_device("cuda")
+    assert choose_device("auto") == choose_device("cpu") == "cpu"
+
+
+def test_cuda_is_taken_where_it_is(monkeypatch):
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert choose_device("auto") == choose_device("cuda") == "cuda"
+    assert choose_device("cpu") == "cpu"
+
+
+def test_settings_and_random_state_come_back():
+    import torch
+
+    threads, state = torch.get_num_threads(), torch.get_rng_state()
+    with deterministic(threads + 1):
+        assert torch.get_num_threads() == threads + 1
+        assert torch.are_deterministic_algorithms_enabled()
+        torch.manual_seed(1)
+    assert torch.get_num_threads() == threads
+    assert not torch.are_deterministic_algorithms_enabled()
+    assert torch.equal(torch.get_rng_state(), state)
