@@ -237,13 +237,14 @@ def test_a_clone_that_pulls_has_nothing_to_run(project, tmp_path):
 
 
 RIDGE = '''
-"""Ridge regression on imputed values."""
+"""Ridge regression on bounded values."""
 
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 
-from fame.core.contracts import Learner, Table
+from fame.core.contracts import Table
+from fame.learners.folds import Fitted, FoldLearner, Step, read_rows
 from fame.params import LearnerParams, Positive
 
 
@@ -253,39 +254,34 @@ class Params(LearnerParams):
     penalty: Positive
 
 
-class Ridge(Learner):
+class Ridge(FoldLearner):
     """One linear model a fold."""
 
     Params = Params
+    suffix = ".npy"
 
-    def __init__(self, params, runtime):
-        self.params, self.models = params, {}
+    def fit_fold(self, table: Table, fold: int) -> Fitted:
+        rows, validation = table.training_rows(fold), table.validation_rows(fold)
+        x = _design(table, rows)
+        gram = x.T @ x + self.params.penalty * np.eye(x.shape[1])
+        model = np.linalg.solve(gram, x.T @ table.popularity[rows])
+        maes = [
+            float(np.abs(self.predict_model(model, table, part) - table.popularity[part]).mean())
+            for part in (rows, validation)
+        ]
+        return Fitted(model, 1, maes[1], [Step("least_squares", 1, *maes)])
 
-    def _design(self, table, rows):
-        values = np.nan_to_num(np.asarray(table.values[rows], np.float64))
-        return np.column_stack([values / (1 + np.abs(values)), np.ones(len(rows))])
+    def predict_model(self, model: np.ndarray, table: Table, rows: np.ndarray) -> np.ndarray:
+        return _design(table, rows) @ model
 
-    def fit(self, table: Table) -> None:
-        for fold in table.folds:
-            rows = table.training_rows(fold)
-            x = self._design(table, rows)
-            gram = x.T @ x + self.params.penalty * np.eye(x.shape[1])
-            self.models[fold] = np.linalg.solve(gram, x.T @ table.popularity[rows])
+    def write_model(self, model: np.ndarray, path: Path) -> None:
+        np.save(path, model)
 
-    def predict_fold(self, fold, table, rows):
-        return self._design(table, rows) @ self.models[fold]
+    def read_model(self, path: Path) -> np.ndarray:
+        return np.load(path)
 
-    def save(self, folder):
-        for fold, weights in self.models.items():
-            np.save(folder / f"fold_{fold}.npy", weights)
 
-    def load(self, folder):
-        for path in sorted(folder.glob("fold_*.npy")):
-            self.models[int(path.stem.split("_")[1])] = np.load(path)
-
-    def record(self) -> dict[str, Any]:
-        return {"folds": [{"fold": fold} for fold in self.models]}
-
-    def curves(self):
-        return []
+def _design(table: Table, rows: np.ndarray) -> np.ndarray:
+    values = np.nan_to_num(read_rows(table, rows).astype(np.float64))
+    return np.column_stack([values / (1 + np.abs(values)), np.ones(len(rows))])
 '''

@@ -45,7 +45,7 @@ def test_an_unknown_profile_lists_the_allowed():
 
 def test_an_invalid_profile_changes_nothing(repository):
     before = (repository / "params.yaml").read_text()
-    (repository / "profiles" / "broken.yaml").write_text(before.replace("alpha:", "alfa:"))
-    with pytest.raises(InputError, match=r"broken\.yaml: fusion\.alfa: unknown key"):
+    (repository / "profiles" / "broken.yaml").write_text(before.replace("alpha: 0", "alpha: -0"))
+    with pytest.raises(InputError, match=r"broken\.yaml: fusion\.alpha: must be"):
         profile.switch("broken")
     assert (repository / "params.yaml").read_text() == before

@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+import numpy as np
+
 from fame import io, params
 from fame.core import meta
 from fame.stages import run
@@ -22,7 +24,8 @@ def main() -> None:
         io.write_block(folder, block)
     groups = [name for name, on in settings if on]
     print(f"meta: {len(posts)} posts, {len(block.columns)} columns; groups on: {', '.join(groups)}")
-    if settings.profile:
+    crawled = [column.name.startswith("profile_") for column in block.columns]
+    if not np.isnan(block.values[:, crawled]).all():
         print("meta: the group profile holds totals that were crawled after the labels")
 
 
