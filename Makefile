@@ -2,7 +2,6 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 INSTALLED := .venv/.installed
-SITE = $(wildcard .venv/lib/python*/site-packages)
 # The environment first: DVC runs a stage with the first `python` on the path.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
@@ -40,5 +39,5 @@ $(INSTALLED): requirements.txt requirements-weights.txt constraints.txt pyprojec
 	$(BIN)/python -m pip install --no-deps --no-build-isolation -e .
 	@# So that `.venv/bin/dvc repro` finds this Python in its stages without activation.
 	@printf '%s\n' 'import os, sys; os.environ["PATH"] = os.path.join(sys.prefix, "bin") + os.pathsep + os.environ.get("PATH", "")' \
-		> $(firstword $(SITE))/fame_path.pth
+		> $$(echo .venv/lib/python*/site-packages)/fame_path.pth
 	@touch $@
