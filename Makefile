@@ -1,5 +1,5 @@
 # FAME. `make help` lists the targets.
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 # The environment first: DVC runs a stage with the first `python` on the path.
