@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from fame.backbones import efficientnet, glove, minilm
-from fame.backbones.common import PackagedFile, choose_device, number_columns, open_pool
+from fame.backbones.common import PackagedFile, number_columns, open_device, open_pool
 from fame.errors import InputError
 from fame.params import RuntimeParams
 
@@ -63,14 +63,14 @@ def test_columns_sort_by_name():
 
 def test_device_auto_is_what_there_is():
     expected = "cuda" if torch.cuda.is_available() else "cpu"
-    assert choose_device(RuntimeParams(device="auto", workers=1)).type == expected
-    assert choose_device(RuntimeParams(device="cpu", workers=1)).type == "cpu"
+    assert open_device(RuntimeParams(device="auto", workers=1)).type == expected
+    assert open_device(RuntimeParams(device="cpu", workers=1)).type == "cpu"
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
 def test_a_gpu_that_is_not_there_is_an_error():
     with pytest.raises(InputError, match=r"runtime.device: 'cuda'.*allowed here: auto, cpu"):
-        choose_device(RuntimeParams(device="cuda", workers=1))
+        open_device(RuntimeParams(device="cuda", workers=1))
 
 
 def test_each_thread_of_the_pool_runs_torch_on_one_core():

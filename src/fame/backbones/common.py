@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fame import torch_runtime
 from fame.core.contracts import Column
 from fame.errors import InputError
 from fame.io import digest_file
@@ -63,7 +64,7 @@ class PackagedFile:
         return {"package": self.package, "file": self.file, "sha256": self.sha256}
 
 
-def choose_device(runtime: RuntimeParams) -> "torch.device":
+def open_device(runtime: RuntimeParams) -> "torch.device":
     """The device of ``runtime``, with torch set to deterministic arithmetic in full float32.
 
     A GPU still rounds otherwise than a CPU does.
@@ -77,13 +78,7 @@ def choose_device(runtime: RuntimeParams) -> "torch.device":
 
     torch.use_deterministic_algorithms(True)
     torch.backends.cudnn.allow_tf32 = False
-    available = torch.cuda.is_available()
-    if runtime.device == "cuda" and not available:
-        raise InputError(
-            "params.yaml: runtime.device: 'cuda', but torch finds no such device; "
-            "allowed here: auto, cpu"
-        )
-    return torch.device("cuda" if available and runtime.device != "cpu" else "cpu")
+    return torch.device(torch_runtime.choose_device(runtime.device))
 
 
 def open_pool(runtime: RuntimeParams) -> ThreadPoolExecutor:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
-from fame.backbones.common import PackagedFile, choose_device, number_columns, open_pool
+from fame.backbones.common import PackagedFile, number_columns, open_device, open_pool
 from fame.core.contracts import Backbone, Batch, Column, Vectors
 from fame.params import BackboneParams, RuntimeParams
 
@@ -66,7 +66,7 @@ class EfficientNet(Backbone):
 
     @cached_property
     def _device(self) -> "torch.device":
-        return choose_device(self._runtime)
+        return open_device(self._runtime)
 
     @cached_property
     def _network(self) -> "torch.nn.Module":

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from fame.backbones.common import PackagedFile, choose_device, number_columns, open_pool
+from fame.backbones.common import PackagedFile, number_columns, open_device, open_pool
 from fame.core.contracts import NO_TEXT, OK, Backbone, Batch, Column, Vectors
 from fame.params import BackboneParams, RuntimeParams
 
@@ -67,7 +67,7 @@ class MiniLM(Backbone):
 
     @cached_property
     def _device(self) -> "torch.device":
-        return choose_device(self._runtime)
+        return open_device(self._runtime)
 
     @cached_property
     def _tokenizer(self) -> "PreTrainedTokenizerBase":
