@@ -69,7 +69,7 @@ def test_device_auto_is_what_there_is():
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
 def test_a_gpu_that_is_not_there_is_an_error():
-    with pytest.raises(InputError, match=r"runtime.device: 'cuda'.*allowed here: auto, cpu"):
+    with pytest.raises(InputError, match=r"runtime.device: found 'cuda'.*allowed here: auto, cpu"):
         open_device(RuntimeParams(device="cuda", workers=1))
 
 
