@@ -17,7 +17,7 @@ repro: $(INSTALLED)  ## set up, run every stage that something changed for, prin
 	@python -m fame.results
 
 test: $(INSTALLED)  ## set up, run the tests
-	python -m pytest --numprocesses 2
+	python -m pytest --numprocesses auto
 
 lint: $(INSTALLED)  ## check style and docstrings
 	ruff check src tests benchmarks

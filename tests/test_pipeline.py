@@ -226,6 +226,30 @@ def test_a_wrong_parameter_is_one_line_and_leaves_all_as_it_was(project):
     assert (project.folder / "metrics/metrics.json").read_bytes() == before
 
 
+def test_ones_own_posts_go_through_without_images_tags_or_users(project):
+    rows = [
+        f"{i},{2 + i % 7 / 2},2024-01-{1 + i % 28:02d}T{i % 24:02d}:00:00Z,word {WORDS[i % 7]}"
+        for i in range(190)
+    ]
+    rows += [f"{i},,2024-02-01T00:00:00Z,new {WORDS[i % 7]}" for i in range(190, 200)]
+    (project.folder / "own").mkdir()
+    (project.folder / "own" / "posts.csv").write_text(
+        "\n".join(["id,likes,when,text", *rows]) + "\n"
+    )
+    mapped = {"target": "likes", "time": "when", "title": "text"}
+    project.change_params(
+        **{"data.source": "table", "data.root": "own"},
+        **{f"data.table.columns.{key}": column for key, column in mapped.items()},
+    )
+    output = project.run("dvc", "repro")
+    assert "extract efficientnet: 200 posts, 1280 columns; image: no post has anything" in output
+    assert "table trees: 1280 columns of efficientnet have no value" in output
+    metrics = project.read_metrics()
+    assert metrics["data"]["posts_challenge"] == 10
+    assert metrics["data"]["simulated"] is False
+    assert metrics["fame"]["mae"] < metrics["median"]["mae"]
+
+
 def test_a_clone_that_pulls_has_nothing_to_run(project, tmp_path):
     remote, clone = tmp_path / "remote", Project(tmp_path / "clone")
     project.run("dvc", "remote", "add", "--local", "--default", "--force", "store", str(remote))
@@ -235,6 +259,8 @@ def test_a_clone_that_pulls_has_nothing_to_run(project, tmp_path):
     clone.run("dvc", "pull", "-q")
     assert clone.repro("--all-pipelines") == []
 
+
+WORDS = ("dog", "beach", "rain", "music", "cake", "mountain", "city")
 
 RIDGE = '''
 """Ridge regression on bounded values."""
