@@ -104,21 +104,16 @@ def read_plainly(folder: Path) -> None:
 
 
 def read_with_source(folder: Path) -> None:
-    """The `smpd` source, everything written to Parquet as the ingest stage does."""
-    import pyarrow.parquet as pq
-
-    from fame import params
+    """The `smpd` source, posts, images and description vectors written as the ingest stage does."""
+    from fame import io, params
     from fame.core.contracts import DESCRIPTIONS
     from fame.sources.smpd import Smpd
 
     posts = Smpd(params.load().data).load(folder)
     with tempfile.TemporaryDirectory() as temporary:
-        pq.write_table(posts.table, Path(temporary) / "posts.parquet", compression="zstd")
-        pq.write_table(posts.images, Path(temporary) / "images.parquet", compression="zstd")
-        path = Path(temporary) / "descriptions.parquet"
-        with pq.ParquetWriter(path, DESCRIPTIONS, compression="zstd") as writer:
-            for batch in posts.descriptions:
-                writer.write_batch(batch)
+        io.write_batches(Path(temporary) / "descriptions.arrow", DESCRIPTIONS, posts.descriptions)
+        io.write_table(Path(temporary) / "images.parquet", posts.images)
+        io.write_table(Path(temporary) / "posts.parquet", posts.table)
     print(f"  ours: {len(posts.table):,} rows, {posts.table.num_columns} columns")
 
 

@@ -16,7 +16,7 @@ WIDTHS = (399, 400)
 def write_places(tmp_path):
     """Write pairs of texts one behind the other, and say where they stand."""
 
-    def write(pairs):
+    def write(pairs, users=None):
         path = tmp_path / "train_user_data.json"
         content, spans = b"", {key: [] for key in descriptions.WIDTHS}
         for pair in pairs:
@@ -27,7 +27,10 @@ def write_places(tmp_path):
                 content += raw
         path.write_bytes(content)
         post_ids = pa.array([str(i) for i in range(len(pairs))])
-        return Places(path, post_ids, {key: np.array(at, np.int64) for key, at in spans.items()})
+        user_ids = pa.array(users or [None] * len(pairs), pa.string())
+        return Places(
+            path, post_ids, user_ids, {key: np.array(at, np.int64) for key, at in spans.items()}
+        )
 
     return write
 
@@ -42,16 +45,25 @@ def check(column, vectors):
 
 
 @pytest.mark.parametrize("remembered", [3, 10_000])
+@pytest.mark.parametrize(
+    "name_users",
+    [
+        lambda users: [f"{user}@N75" for user in users],
+        lambda users: [f"{user % 2}@N75" for user in users],  # whose texts change
+        lambda users: [None if user == 3 else f"{user}@N75" for user in users],
+    ],
+)
 def test_many_posts_of_few_users_get_their_vectors(
-    write_places, describe_vector, monkeypatch, remembered
+    write_places, describe_vector, monkeypatch, remembered, name_users
 ):
     monkeypatch.setattr(descriptions, "BATCH_ROWS", 7)
-    monkeypatch.setattr(descriptions, "REMEMBERED_TEXTS", remembered)
+    monkeypatch.setattr(descriptions, "REMEMBERED_USERS", remembered)
     users = np.random.default_rng(1).integers(0, 9, 100).tolist()
     known = {
         user: [describe_vector(width, 10 * user + width) for width in WIDTHS] for user in range(9)
     }
-    table = read(write_places([[text for text, _ in known[user]] for user in users]))
+    pairs = [[text for text, _ in known[user]] for user in users]
+    table = read(write_places(pairs, name_users(users)))
     assert table["post_id"].to_pylist() == [str(i) for i in range(100)]
     check(table["user_description"], [known[user][0][1] for user in users])
     check(table["location_description"], [known[user][1][1] for user in users])
@@ -87,6 +99,13 @@ def test_another_text_names_file_and_record(write_places, describe_vector, user,
     with pytest.raises(InputError, match=r"train_user_data\.json: record 3: ") as error:
         read(write_places([good, good, (user, place), good]))
     assert problem in str(error.value)
+
+
+def test_bytes_that_are_no_text_name_file_and_record(write_places):
+    places = write_places([("0.5,half", None)])
+    places.path.write_bytes(places.path.read_bytes().replace(b"half", b"h\xff\xfef"))
+    with pytest.raises(InputError, match="record 1: user_description is '2 numbers'"):
+        read(places)
 
 
 def test_spaces_between_the_numbers_do_no_harm(write_places, describe_vector):

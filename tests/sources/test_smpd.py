@@ -7,6 +7,7 @@ import pytest
 
 from fame.core.contracts import DESCRIPTIONS, IMAGES, POSTS
 from fame.errors import InputError
+from fame.sources import smpd
 from fame.sources.smpd import Smpd
 
 
@@ -173,6 +174,19 @@ def test_descriptions_are_read_when_they_are_asked_for(folder, describe_vector):
             assert row["location_description"] is None
 
 
+@pytest.mark.parametrize("form", ["A", "B"])
+def test_large_user_data_are_read_in_a_process_of_their_own(smpd_folder, monkeypatch, form):
+    folder = smpd_folder(form=form).write()
+    expected = load(folder)
+    monkeypatch.setattr(smpd, "OWN_PROCESS_BYTES", 0)
+    found = load(folder)
+    assert found.table.equals(expected.table)
+    assert list(found.descriptions) == list(expected.descriptions)
+    folder.path("test", "user").write_text("[{")
+    with pytest.raises(InputError, match=r"test_user_data\.json: cut off"):
+        load(folder)
+
+
 def test_form_b_has_no_description_vectors(smpd_folder):
     assert list(load(smpd_folder(form="B").write()).descriptions) == []
 
@@ -288,10 +302,13 @@ def write_text(role, text):
         (change("place", set_value(2, "Latitude", "inf")), "record 3: Latitude is 'inf'.*finite"),
         (change("user", set_value(1, "ispro", "2")), "record 2: ispro is '2', expected 0 or 1"),
         (change("user", set_value(1, "timezone_offset", "CET")), "record 2: timezone_offset is"),
-        (change("user", set_value(4, "user_description", [0.5] * 399)), r"record 5: .*a text of n"),
+        (
+            change("user", set_value(4, "user_description", [0.5] * 399)),
+            r"record 5: .*expected a text",
+        ),
         (
             change("user", set_value(4, "location_description", 7)),
-            r"record 5: .*is 7, expected a t",
+            r"record 5: .*is '7', expected a t",
         ),
         (change("user", lambda r: [{"a": i} for i, _ in enumerate(r)]), "no record has the key"),
         (change("text", lambda r: {"Pid": len(r)}), "expected a list of records"),

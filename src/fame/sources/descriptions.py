@@ -1,7 +1,7 @@
 """The description vectors of form A: 486,194 x 799 numbers as text, parsed lazily and in bulk.
 
 The texts stay in the user data's file; what is kept is where they stand. A vector belongs to a
-user, so a text that came before is not parsed again.
+user, so it is not parsed again as long as the user's text is the same.
 """
 
 import json
@@ -26,13 +26,15 @@ WIDTHS = {
     "location_description": LOCATION_DESCRIPTION_WIDTH,
 }
 BATCH_ROWS = 2048  # 10 MB of text
-REMEMBERED_TEXTS = 40_000  # of each key: 160 MB with their vectors
+REMEMBERED_USERS = 40_000  # for each key: 160 MB of texts and vectors
 WORKERS = 2
 _JUNK_CHARACTERS = 2  # behind the 400th number of a location
 _NO_NUMBER_END = bytes(set(range(256)) - set(b"0123456789."))
 _MISSING = frozenset(word.encode() for word in MISSING)
+_NOTHING = (b"", None)
 
-Known = dict[str, dict[bytes, np.ndarray]]  # key -> text -> its vector
+# Key -> user -> the last text and its vector.
+Known = dict[str, dict[str | None, tuple[bytes, np.ndarray | None]]]
 
 
 @dataclass(frozen=True)
@@ -41,12 +43,13 @@ class Places:
 
     Attributes:
         path: the file.
-        post_ids: (n,) string, whose post each record is.
+        post_ids, user_ids: (n,) string, whose post each record is.
         spans: key -> (n, 2) int64, offset and length of the text, length 0 where there is none.
     """
 
     path: Path
     post_ids: pa.Array
+    user_ids: pa.Array
     spans: dict[str, np.ndarray]
 
 
@@ -83,68 +86,67 @@ def _take_first(waiting: deque[Future[pa.RecordBatch]], progress: tqdm) -> pa.Re
 
 def _parse_batch(places: Places, start: int, known: Known) -> pa.RecordBatch:
     """The batch that begins at record ``start``."""
-    stop = start + BATCH_ROWS
-    texts = _read_texts(places.path, {key: at[start:stop] for key, at in places.spans.items()})
-    vectors = [_parse_key(texts[key], start, Origin(places.path, key), known) for key in WIDTHS]
-    return pa.record_batch([places.post_ids[start:stop], *vectors], schema=DESCRIPTIONS)
-
-
-def _read_texts(path: Path, spans: dict[str, np.ndarray]) -> dict[str, list[bytes]]:
-    """The texts by key, b"" where there is none; one read for all of them."""
+    rows = slice(start, start + BATCH_ROWS)
+    spans = {key: spans[rows] for key, spans in places.spans.items()}
     filled = np.concatenate(list(spans.values()))
     filled = filled[filled[:, 1] > 0]
     begin, end = (filled[:, 0].min(), filled.sum(axis=1).max()) if len(filled) else (0, 0)
-    with path.open("rb") as file:
+    with places.path.open("rb") as file:
         region = os.pread(file.fileno(), end - begin, begin)
-    return {
-        key: [region[offset - begin : offset - begin + size] for offset, size in at.tolist()]
-        for key, at in spans.items()
-    }
+    users = places.user_ids[rows].to_pylist()
+    vectors = [
+        _parse_key(region, spans[key] - (begin, 0), users, start, Origin(places.path, key), known)
+        for key in WIDTHS
+    ]
+    return pa.record_batch([places.post_ids[rows], *vectors], schema=DESCRIPTIONS)
 
 
 def _parse_key(
-    texts: list[bytes], start: int, origin: Origin, known: Known
+    region: bytes,
+    spans: np.ndarray,
+    users: list[str | None],
+    start: int,
+    origin: Origin,
+    known: Known,
 ) -> pa.FixedSizeListArray:
-    """One vector a text; ``start`` is the record of the first, for errors."""
+    """One vector a record; ``region`` holds the texts at ``spans``, ``start`` is for errors."""
     remembered = known[origin.key]
-    unknown: dict[bytes, int] = {}  # text -> its first record
-    vectors: dict[bytes, np.ndarray] = {}
-    for row, text in enumerate(texts, start):
-        vector = remembered.get(text)
-        if vector is not None:
-            vectors[text] = vector
-        elif text not in _MISSING:
-            unknown.setdefault(text, row)
+    vectors: list[np.ndarray | None] = []
+    unknown: dict[bytes, list[int]] = {}  # text -> its rows
+    for row, (user, (offset, size)) in enumerate(zip(users, spans.tolist(), strict=True)):
+        text, vector = remembered.get(user, _NOTHING)
+        if len(text) != size or not region.startswith(text, offset):
+            unknown.setdefault(region[offset : offset + size], []).append(row)
+            vector = None
+        vectors.append(vector)
+    for word in _MISSING & unknown.keys():
+        del unknown[word]
     if unknown:
-        parsed = _parse_texts(list(unknown), list(unknown.values()), origin)
-        new = dict(zip(unknown, parsed, strict=True))
-        if len(remembered) + len(new) > REMEMBERED_TEXTS:
+        if len(remembered) + len(unknown) > REMEMBERED_USERS:
             remembered = known[origin.key] = {}  # another thread may still read the old one
-        remembered |= new
-        vectors |= new
-    return _stack(texts, vectors, WIDTHS[origin.key])
+        first_rows = [start + rows[0] for rows in unknown.values()]
+        parsed = _parse_texts(list(unknown), first_rows, origin)
+        for (text, rows), vector in zip(unknown.items(), parsed, strict=True):
+            for row in rows:
+                vectors[row] = vector
+                if users[row] is not None:
+                    remembered[users[row]] = (text, vector)
+    return _stack(vectors, WIDTHS[origin.key])
 
 
-def _stack(
-    texts: list[bytes], vectors: dict[bytes, np.ndarray], width: int
-) -> pa.FixedSizeListArray:
-    """One vector a text, null where it has none."""
-    values = np.zeros((len(texts), width), np.float32)
-    is_null = np.ones(len(texts), bool)
-    for row, text in enumerate(texts):
-        if text in vectors:
-            values[row] = vectors[text]
-            is_null[row] = False
-    return pa.FixedSizeListArray.from_arrays(
-        pa.array(values.ravel()), width, mask=pa.array(is_null)
-    )
+def _stack(vectors: list[np.ndarray | None], width: int) -> pa.FixedSizeListArray:
+    """Null where there is no vector."""
+    nothing = np.zeros(width, np.float32)
+    values = np.concatenate([nothing if vector is None else vector for vector in vectors])
+    is_null = pa.array([vector is None for vector in vectors])
+    return pa.FixedSizeListArray.from_arrays(pa.array(values), width, mask=is_null)
 
 
 def _parse_texts(texts: list[bytes], rows: list[int], origin: Origin) -> np.ndarray:
     """(n, width) float32 from n texts; ``rows`` are their records, for errors."""
     width = WIDTHS[origin.key]
-    column = pa.array([_clean(text, origin.key) for text in texts], pa.binary())
-    numbers = pc.split_pattern(column, b",")
+    column = pa.array([_clean(text, origin.key) for text in texts], pa.string())
+    numbers = pc.split_pattern(column, ",")
     counts = pc.list_value_length(numbers).to_numpy()
     wrong = np.flatnonzero(counts != width)
     if len(wrong):
@@ -154,15 +156,14 @@ def _parse_texts(texts: list[bytes], rows: list[int], origin: Origin) -> np.ndar
 
 def _cast(numbers: pa.ListArray, rows: list[int], origin: Origin) -> pa.Array:
     try:
-        return numbers.flatten().cast(pa.string()).cast(pa.float32())
+        return numbers.flatten().cast(pa.float32())
     except pa.ArrowInvalid:
         for row, values in zip(rows, numbers, strict=True):
             for value in values.values:
                 try:
-                    value.cast(pa.string()).cast(pa.float32())
+                    value.cast(pa.float32())
                 except pa.ArrowInvalid:
-                    found = value.as_py().decode(errors="replace")
-                    raise origin.error(row, found, "numbers between commas") from None
+                    raise origin.error(row, value.as_py(), "numbers between commas") from None
         raise
 
 
@@ -170,6 +171,8 @@ def _clean(text: bytes, key: str) -> bytes:
     """The numbers and commas of a text, without white space and the junk behind a location."""
     if b"\\" in text:
         text = json.loads(b'"%b"' % text).encode(errors="replace")
+    if not text.isascii():
+        text = text.decode(errors="replace").encode()
     if b" " in text:
         text = text.replace(b" ", b"")
     if key != "location_description":

@@ -16,11 +16,11 @@ import orjson
 
 from fame.errors import InputError
 
-BLOCK_BYTES = 1 << 20  # larger ones are no faster: they leave the processor's cache
+BLOCK_BYTES = 1 << 19  # larger ones are no faster: they leave the processor's cache
 _STRUCTURE = re.compile(rb'"[^"]*"?|[{}]')  # the last string may be open
 
 
-def _ignore(_count: int) -> None:
+def ignore(_count: int) -> None:
     """No progress is shown."""
 
 
@@ -28,15 +28,15 @@ def read_records(
     path: Path,
     *,
     set_aside: Sequence[str] = (),
-    advance: Callable[[int], None] = _ignore,
+    advance: Callable[[int], None] = ignore,
     block_bytes: int = BLOCK_BYTES,
 ) -> Iterator[list[dict[str, Any]]]:
     """The records of a JSON list of objects, in lists of as many as a block holds.
 
     Args:
         path: the file.
-        set_aside: keys whose strings stay in the file: the record holds [offset, length] of the
-            string's bytes between its quotes instead. Long strings cost nothing this way.
+        set_aside: keys whose strings stay in the file: the record holds the text "offset length"
+            of the bytes between the string's quotes instead, so that long ones cost nothing.
         advance: told the bytes of each block read.
         block_bytes: how much is read at a time.
 
@@ -66,7 +66,7 @@ def read_columns(
     path: Path,
     fields: Collection[str],
     *,
-    advance: Callable[[int], None] = _ignore,
+    advance: Callable[[int], None] = ignore,
     block_bytes: int = BLOCK_BYTES,
 ) -> Iterator[tuple[str, list[Any]]]:
     """The columns of a JSON object {field: {"0": value, "1": value, ...}}, in pieces of rows.
@@ -98,7 +98,7 @@ def read_columns(
 
 def opening(path: Path) -> str:
     """The first character of the file that is no white space ("" if there is none)."""
-    with _opened(path, BLOCK_BYTES, _ignore) as window:
+    with _opened(path, BLOCK_BYTES, ignore) as window:
         return window.peek().decode("latin-1")
 
 
@@ -150,7 +150,7 @@ class _Window:
         while len(self._buffer) < 3 and self._read_more():
             pass
         if self._buffer.startswith(b"\xef\xbb\xbf"):
-            self._take(3)
+            self._skip(3)
 
     def fail(self, problem: str) -> NoReturn:
         raise InputError(f"{self._path}: {problem}")
@@ -169,7 +169,7 @@ class _Window:
         if found != byte:
             shown = repr(found.decode("latin-1")) if found else "the end of the file"
             self.fail(f"damaged or cut off at byte {self._offset}: found {shown}, expected {what}")
-        self._take(1)
+        self._skip(1)
 
     def expect_end(self) -> None:
         if self.peek():
@@ -199,7 +199,7 @@ class _Window:
                     records = self._parse(self._records_text(masked, end, aside))
                 except ValueError:
                     continue
-                self._take(end)
+                self._skip(end)
                 return records
             if end:
                 self._fail_in_records(masked, before)
@@ -230,8 +230,8 @@ class _Window:
         while self.peek() != b"}":
             self._take_piece(field)
             if self.peek() == b",":
-                self._take(1)
-        self._take(1)
+                self._skip(1)
+        self._skip(1)
 
     def _take_piece(self, field: str) -> bytes:
         self._fill()
@@ -252,9 +252,9 @@ class _Window:
         while aside and (key := aside.search(masked, done, end)):
             begin = key.end()
             finish = masked.index(b'"', begin, end)
-            place = b"[%d,%d]" % (self._offset + begin, finish - begin)
-            pieces += [self._buffer[done : begin - 1], place]
-            done = finish + 1
+            pieces.append(self._buffer[done:begin])
+            pieces.append(b"%d %d" % (self._offset + begin, finish - begin))
+            done = finish
         return b"".join([*pieces, self._buffer[done:end], b"]"])
 
     def _parse(self, text: bytes) -> Any:
@@ -278,9 +278,13 @@ class _Window:
         return bool(block)
 
     def _take(self, count: int) -> bytes:
-        taken, self._buffer = self._buffer[:count], self._buffer[count:]
-        self._offset += count
+        taken = self._buffer[:count]
+        self._skip(count)
         return taken
+
+    def _skip(self, count: int) -> None:
+        self._buffer = self._buffer[count:]
+        self._offset += count
 
 
 def _mask(text: bytes) -> bytes:

@@ -35,7 +35,6 @@ KEYED = {
 USER_KEYS = ("photo_count", "ispro", "timezone_offset", "photo_firstdate", "photo_firstdatetaken")
 OPTIONAL = ("canbuypro",)  # not in form B
 ID_KEYS = ("Pid", "Uid")
-NO_SPAN = (0, 0)
 
 
 @dataclass
@@ -98,15 +97,19 @@ def read_keyed(path: Path, role: str, advance: Callable[[int], None]) -> Records
     return _read_list(path, (*ID_KEYS, *KEYED[role]), advance)
 
 
-def read_user_data(path: Path, advance: Callable[[int], None]) -> Records:
+def read_user_data(path: Path, advance: Callable[[int], None] = json_stream.ignore) -> Records:
     """The user data: a list of records (form A) or an object of columns (form B).
 
     Raises:
         InputError: neither of them, a key that is nowhere, columns of different lengths.
     """
     if json_stream.opening(path) == "{":
-        return _read_columns(path, advance)
-    return _read_list(path, USER_KEYS, advance, optional=OPTIONAL, aside=tuple(WIDTHS))
+        records = _read_columns(path, advance)
+    else:
+        records = _read_list(path, USER_KEYS, advance, optional=OPTIONAL, aside=tuple(WIDTHS))
+    for key, texts in records.texts.items():
+        records.texts[key] = pa.chunked_array([texts.combine_chunks()])
+    return records
 
 
 def check_ids(records: Records) -> None:
@@ -145,25 +148,19 @@ def _read_list(
     optional: tuple[str, ...] = (),
     aside: tuple[str, ...] = (),
 ) -> Records:
-    pieces: dict[str, list[pa.Array]] = {key: [] for key in (*keys, *optional)}
-    spans: dict[str, list[np.ndarray]] = {key: [np.empty((0, 2), np.int64)] for key in aside}
+    pieces: dict[str, list[pa.Array]] = {key: [] for key in (*keys, *optional, *aside)}
     absent = set(keys)
     count = 0
     for records in json_stream.read_records(path, set_aside=aside, advance=advance):
         for key, arrays in pieces.items():
             arrays.append(to_strings(_pick(records, key), Origin(path, key), count))
-        for key, arrays in spans.items():
-            arrays.append(_to_spans(_pick(records, key), Origin(path, key), count))
         absent = {key for key in absent if not any(key in record for record in records)}
         count += len(records)
     if count and absent:
         raise InputError(f"{path}: no record has the key {sorted(absent)[0]!r}")
-    return Records(
-        path,
-        count,
-        {key: pa.chunked_array(arrays, pa.string()) for key, arrays in pieces.items()},
-        {key: np.concatenate(arrays) for key, arrays in spans.items()},
-    )
+    texts = {key: pa.chunked_array(arrays, pa.string()) for key, arrays in pieces.items()}
+    spans = {key: _to_spans(texts.pop(key), Origin(path, key)) for key in aside}
+    return Records(path, count, texts, spans)
 
 
 def _pick(records: list[dict[str, Any]], key: str) -> list[Any]:
@@ -174,12 +171,15 @@ def _pick(records: list[dict[str, Any]], key: str) -> list[Any]:
         return [record.get(key) for record in records]
 
 
-def _to_spans(values: list[Any], origin: Origin, first_row: int) -> np.ndarray:
-    """(n, 2) int64 from what the reader sets aside."""
-    for row, value in enumerate(values, first_row):
-        if value is not None and not (type(value) is list and len(value) == 2):
-            raise origin.error(row, value, "a text of numbers")
-    return np.array([value or NO_SPAN for value in values], np.int64)
+def _to_spans(places: pa.ChunkedArray, origin: Origin) -> np.ndarray:
+    """(n, 2) int64 from the texts that the reader leaves for what it sets aside."""
+    parts = pc.split_pattern(places.combine_chunks(), " ")
+    row = pc.index(pc.equal(pc.list_value_length(parts), 2), False).as_py()
+    if row >= 0:
+        raise origin.error(row, places[row].as_py(), "a text of numbers")
+    spans = np.zeros((len(places), 2), np.int64)
+    spans[parts.is_valid()] = pc.cast(parts.flatten(), pa.int64()).to_numpy().reshape(-1, 2)
+    return spans
 
 
 def _read_columns(path: Path, advance: Callable[[int], None]) -> Records:
