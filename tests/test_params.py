@@ -104,7 +104,7 @@ def test_a_reserved_name_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("data: [", "line 1: not valid YAML"),
+        ("data: [", "line 2: not valid YAML"),
         ("- a\n- b\n", "expected blocks of parameters, found list"),
         ("", "expected blocks of parameters, found NoneType"),
         ("split: {seed: 1, seed: 2}", "not valid YAML: found duplicate key"),

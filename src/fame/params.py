@@ -194,7 +194,7 @@ def choose(block: dict[str, Any], name: str, where: str) -> Any:
 
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+        content = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; expected the parameters of the pipeline") from None
     except UnicodeDecodeError as error:

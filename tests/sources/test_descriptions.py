@@ -57,7 +57,7 @@ def test_many_posts_of_few_users_get_their_vectors(
     write_places, describe_vector, monkeypatch, remembered, name_users
 ):
     monkeypatch.setattr(descriptions, "BATCH_ROWS", 7)
-    monkeypatch.setattr(descriptions, "REMEMBERED_USERS", remembered)
+    monkeypatch.setattr(descriptions, "REMEMBERED_TEXTS", remembered)
     users = np.random.default_rng(1).integers(0, 9, 100).tolist()
     known = {
         user: [describe_vector(width, 10 * user + width) for width in WIDTHS] for user in range(9)

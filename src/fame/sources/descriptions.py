@@ -1,7 +1,7 @@
 """The description vectors of form A: 486,194 x 799 numbers as text, parsed lazily and in bulk.
 
 The texts stay in the user data's file; what is kept is where they stand. A vector belongs to a
-user, so it is not parsed again as long as the user's text is the same.
+user, so a text that came before is not parsed again.
 """
 
 import json
@@ -26,15 +26,13 @@ WIDTHS = {
     "location_description": LOCATION_DESCRIPTION_WIDTH,
 }
 BATCH_ROWS = 2048  # 10 MB of text
-REMEMBERED_USERS = 40_000  # for each key: 160 MB of texts and vectors
+REMEMBERED_TEXTS = 40_000  # of each key: 160 MB with their vectors
 WORKERS = 2
 _JUNK_CHARACTERS = 2  # behind the 400th number of a location
 _NO_NUMBER_END = bytes(set(range(256)) - set(b"0123456789."))
 _MISSING = frozenset(word.encode() for word in MISSING)
-_NOTHING = (b"", None)
 
-# Key -> user -> the last text and its vector.
-Known = dict[str, dict[str | None, tuple[bytes, np.ndarray | None]]]
+Entry = tuple[bytes, np.ndarray | None]  # a text and its vector
 
 
 @dataclass(frozen=True)
@@ -65,13 +63,13 @@ class Descriptions:
         Raises:
             InputError: a text that is not the right count of numbers; names file and record.
         """
-        known: Known = {key: {} for key in WIDTHS}
         total = sum(len(places.post_ids) for places in self._places)
         with ThreadPoolExecutor(WORKERS) as pool, bar(total, "descriptions", "post") as progress:
             waiting: deque[Future[pa.RecordBatch]] = deque()
             for places in self._places:
+                parser = _Parser(places)
                 for start in range(0, len(places.post_ids), BATCH_ROWS):
-                    waiting.append(pool.submit(_parse_batch, places, start, known))
+                    waiting.append(pool.submit(parser.parse, start))
                     if len(waiting) > WORKERS:
                         yield _take_first(waiting, progress)
             while waiting:
@@ -84,54 +82,63 @@ def _take_first(waiting: deque[Future[pa.RecordBatch]], progress: tqdm) -> pa.Re
     return batch
 
 
-def _parse_batch(places: Places, start: int, known: Known) -> pa.RecordBatch:
-    """The batch that begins at record ``start``."""
-    rows = slice(start, start + BATCH_ROWS)
-    spans = {key: spans[rows] for key, spans in places.spans.items()}
-    filled = np.concatenate(list(spans.values()))
-    filled = filled[filled[:, 1] > 0]
-    begin, end = (filled[:, 0].min(), filled.sum(axis=1).max()) if len(filled) else (0, 0)
-    with places.path.open("rb") as file:
-        region = os.pread(file.fileno(), end - begin, begin)
-    users = places.user_ids[rows].to_pylist()
-    vectors = [
-        _parse_key(region, spans[key] - (begin, 0), users, start, Origin(places.path, key), known)
-        for key in WIDTHS
-    ]
-    return pa.record_batch([places.post_ids[rows], *vectors], schema=DESCRIPTIONS)
+class _Known:
+    """The vectors of one key that are remembered, by text and by the user who had it last."""
+
+    def __init__(self, users: int) -> None:
+        self.by_text: dict[bytes, Entry] = {text: (text, None) for text in _MISSING}
+        self.by_user: list[Entry] = [(b"", None)] * users
 
 
-def _parse_key(
-    region: bytes,
-    spans: np.ndarray,
-    users: list[str | None],
-    start: int,
-    origin: Origin,
-    known: Known,
-) -> pa.FixedSizeListArray:
-    """One vector a record; ``region`` holds the texts at ``spans``, ``start`` is for errors."""
-    remembered = known[origin.key]
-    vectors: list[np.ndarray | None] = []
-    unknown: dict[bytes, list[int]] = {}  # text -> its rows
-    for row, (user, (offset, size)) in enumerate(zip(users, spans.tolist(), strict=True)):
-        text, vector = remembered.get(user, _NOTHING)
-        if len(text) != size or not region.startswith(text, offset):
-            unknown.setdefault(region[offset : offset + size], []).append(row)
-            vector = None
-        vectors.append(vector)
-    for word in _MISSING & unknown.keys():
-        del unknown[word]
-    if unknown:
-        if len(remembered) + len(unknown) > REMEMBERED_USERS:
-            remembered = known[origin.key] = {}  # another thread may still read the old one
-        first_rows = [start + rows[0] for rows in unknown.values()]
-        parsed = _parse_texts(list(unknown), first_rows, origin)
-        for (text, rows), vector in zip(unknown.items(), parsed, strict=True):
-            for row in rows:
-                vectors[row] = vector
-                if users[row] is not None:
-                    remembered[users[row]] = (text, vector)
-    return _stack(vectors, WIDTHS[origin.key])
+class _Parser:
+    """Parses the records of a file; several threads may share it."""
+
+    def __init__(self, places: Places) -> None:
+        self._places = places
+        users = places.user_ids.dictionary_encode()
+        self._users = pc.fill_null(users.indices, len(users.dictionary)).to_numpy()
+        self._known = {key: _Known(len(users.dictionary) + 1) for key in WIDTHS}
+
+    def parse(self, start: int) -> pa.RecordBatch:
+        """The batch that begins at record ``start``."""
+        rows = slice(start, start + BATCH_ROWS)
+        spans = {key: spans[rows] for key, spans in self._places.spans.items()}
+        filled = np.concatenate(list(spans.values()))
+        filled = filled[filled[:, 1] > 0]
+        begin, end = (filled[:, 0].min(), filled.sum(axis=1).max()) if len(filled) else (0, 0)
+        with self._places.path.open("rb") as file:
+            region = os.pread(file.fileno(), end - begin, begin)
+        vectors = [self._parse_key(key, region, spans[key] - (begin, 0), start) for key in WIDTHS]
+        return pa.record_batch([self._places.post_ids[rows], *vectors], schema=DESCRIPTIONS)
+
+    def _parse_key(
+        self, key: str, region: bytes, spans: np.ndarray, start: int
+    ) -> pa.FixedSizeListArray:
+        """One vector a record from ``start`` on; ``region`` holds the texts at ``spans``."""
+        known = self._known[key]
+        users = self._users[start : start + len(spans)].tolist()
+        entries: list[Entry | None] = []
+        unknown: dict[bytes, list[int]] = {}  # text -> its rows
+        for row, (user, (offset, size)) in enumerate(zip(users, spans.tolist(), strict=True)):
+            entry = known.by_user[user]
+            if len(entry[0]) != size or not region.startswith(entry[0], offset):
+                text = region[offset : offset + size]
+                entry = known.by_text.get(text)
+                if entry is None:
+                    unknown.setdefault(text, []).append(row)
+                else:
+                    known.by_user[user] = entry
+            entries.append(entry)
+        if unknown:
+            if len(known.by_text) + len(unknown) > REMEMBERED_TEXTS:
+                known = self._known[key] = _Known(len(known.by_user))
+            first_records = [start + rows[0] for rows in unknown.values()]
+            vectors = _parse_texts(list(unknown), first_records, Origin(self._places.path, key))
+            for (text, rows), vector in zip(unknown.items(), vectors, strict=True):
+                known.by_text[text] = text, vector
+                for row in rows:
+                    entries[row] = known.by_user[users[row]] = text, vector
+        return _stack([entry[1] for entry in entries], WIDTHS[key])
 
 
 def _stack(vectors: list[np.ndarray | None], width: int) -> pa.FixedSizeListArray:

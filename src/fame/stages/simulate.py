@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from fame import io, params
-from fame.sources.simulator import simulate
+from fame.simulator.posts import simulate
 from fame.stages import run
 
 NOTHING = "data.source is {source}: nothing was simulated.\n"

@@ -28,11 +28,11 @@ from scipy import stats
 
 from fame.errors import InputError
 from fame.params import SampleParams
-from fame.sources.simulator_files import SimulatedPosts, write_folder
-from fame.sources.simulator_images import LOOKS
-from fame.sources.simulator_users import SECONDS_PER_DAY, Users, draw_users
-from fame.sources.simulator_vocabulary import CATEGORY_SHARES, CONCEPTS
-from fame.sources.simulator_words import write_texts
+from fame.simulator.files import SimulatedPosts, write_folder
+from fame.simulator.images import LOOKS
+from fame.simulator.users import SECONDS_PER_DAY, Users, draw_users
+from fame.simulator.vocabulary import CATEGORY_SHARES, CONCEPTS
+from fame.simulator.words import write_texts
 
 SHARES = {
     "user": 0.14,

@@ -23,19 +23,19 @@ from scipy import ndimage
 from fame.core import metrics, schema
 from fame.errors import InputError
 from fame.params import ColumnParams, DataParams, SampleParams, TableParams
-from fame.sources import simulator
-from fame.sources.sample import Sample
-from fame.sources.simulator import SHARES, Summary, count_views, draw_posts, simulate
-from fame.sources.simulator_files import ODDITIES, SimulatedPosts
-from fame.sources.simulator_images import LOOKS, SUBJECTS, Picture, draw
-from fame.sources.simulator_users import TOTALS, Users
-from fame.sources.simulator_vocabulary import (
+from fame.simulator import posts as simulator
+from fame.simulator.files import ODDITIES, SimulatedPosts
+from fame.simulator.images import LOOKS, SUBJECTS, Picture, draw
+from fame.simulator.posts import SHARES, Summary, count_views, draw_posts, simulate
+from fame.simulator.users import TOTALS, Users
+from fame.simulator.vocabulary import (
     CATEGORY_SHARES,
     CONCEPTS,
     FILLERS,
     TAG_FILLERS,
     TOPICS,
 )
+from fame.sources.sample import Sample
 
 SMALL = SampleParams(training_posts=400, challenge_posts=100, users=60, seed=3)
 
@@ -389,7 +389,7 @@ def digest_folder(folder: Path) -> str:
 def test_same_params_same_bytes_in_two_processes(tmp_path: Path) -> None:
     script = (
         "import sys; from pathlib import Path; from fame.params import SampleParams;"
-        "from fame.sources.simulator import simulate;"
+        "from fame.simulator.posts import simulate;"
         "simulate(SampleParams(training_posts=60, challenge_posts=20, users=20,"
         " seed=int(sys.argv[2])), Path(sys.argv[1]))"
     )

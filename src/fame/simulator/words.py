@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fame.sources.simulator_vocabulary import EMOJI, FILLERS, FOREIGN_TITLES, TAG_FILLERS, TOPICS
+from fame.simulator.vocabulary import EMOJI, FILLERS, FOREIGN_TITLES, TAG_FILLERS, TOPICS
 
 TITLE_WORDS = (5, 10)  # fewest and most
 TAG_WORDS = (5, 30)

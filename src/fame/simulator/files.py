@@ -10,9 +10,9 @@ import numpy as np
 from PIL import ExifTags, Image
 
 from fame.progress import bar
-from fame.sources.simulator_images import Picture, draw, encode, encode_jpeg
-from fame.sources.simulator_users import HOMES, TOTALS, Users
-from fame.sources.simulator_words import Texts
+from fame.simulator.images import Picture, draw, encode, encode_jpeg
+from fame.simulator.users import HOMES, TOTALS, Users
+from fame.simulator.words import Texts
 from fame.sources.truth import write_truth
 
 ARCHIVE = "images.zip"
@@ -22,7 +22,7 @@ LOCATED_FRACTION = 0.4
 README = """This folder is SIMULATED. No post, person, word or picture in it is real.
 
 It has the form of the challenge's data (SMPD, 2022 names, user data in form A) and was drawn by
-src/fame/sources/simulator.py, which says what its popularity is made of. simulated_truth.csv holds
+src/fame/simulator/.py, which says what its popularity is made of. simulated_truth.csv holds
 the popularity of every post without its noise: the best that any model could predict.
 """
 

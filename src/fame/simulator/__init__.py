@@ -1,0 +1,1 @@
+"""The simulated sample: posts whose popularity is made of known parts."""
