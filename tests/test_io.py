@@ -88,7 +88,8 @@ def test_what_fails_half_way_leaves_the_old_folder(tmp_path):
 
 def test_predictions_of_other_posts_are_refused(tmp_path):
     path = tmp_path / "p.parquet"
-    io.write_predictions(path, np.array(["1", "2"]), np.array(["fit", "fit"]), np.array([1.0, 2.0]))
+    rows = pa.table({"post_id": ["1", "2"], "split": ["fit", "fit"]})
+    io.write_predictions(path, rows, np.array([1.0, 2.0]))
     assert io.read_predictions(path, pa.chunked_array([["1", "2"]])).tolist() == [1, 2]
     with pytest.raises(InputError, match=r"p\.parquet: its post ids are not those of the posts"):
         io.read_predictions(path, pa.chunked_array([["2", "1"]]))
@@ -96,10 +97,9 @@ def test_predictions_of_other_posts_are_refused(tmp_path):
 
 def test_a_prediction_that_is_not_finite_is_refused(tmp_path):
     path = tmp_path / "p.parquet"
+    rows = pa.table({"post_id": ["1", "2"], "split": ["fit", "fit"]})
     with pytest.raises(InputError, match="prediction for post 2 is not finite"):
-        io.write_predictions(
-            path, np.array(["1", "2"]), np.array(["fit"] * 2), np.array([1, np.nan])
-        )
+        io.write_predictions(path, rows, np.array([1, np.nan]))
     assert not path.exists()
 
 

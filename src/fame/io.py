@@ -80,7 +80,9 @@ def write_table(path: Path, table: pa.Table) -> None:
 def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
     """A Parquet file that a stage wrote, or some columns of it."""
     try:
-        return pq.read_table(path, columns=columns, memory_map=True, partitioning=None)
+        # Not pq.read_table: it imports pandas, which takes longer than the reading.
+        with pq.ParquetFile(path, memory_map=True) as file:
+            return file.read(columns=columns)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; run `dvc repro`") from None
     except (pa.ArrowInvalid, OSError) as error:
@@ -139,11 +141,11 @@ def read_block(folder: Path) -> Block:
     categorical = set(manifest["categorical"])
     columns = tuple(Column(name, name in categorical) for name in manifest["columns"])
     return Block(
-        post_ids=_strings(rows, "post_id"),
+        post_ids=to_strings(rows["post_id"]),
         values=_read_values(folder, len(rows), len(columns)),
         columns=columns,
         status={
-            name.removesuffix("_status"): _strings(rows, name)
+            name.removesuffix("_status"): to_strings(rows[name])
             for name in rows.column_names
             if name.endswith("_status")
         },
@@ -159,10 +161,10 @@ def read_feature_table(folder: Path) -> Table:
     categorical = set(manifest["categorical"])
     columns = tuple(Column(name, name in categorical) for name in manifest["columns"])
     return Table(
-        post_ids=_strings(rows, "post_id"),
+        post_ids=to_strings(rows["post_id"]),
         values=_read_values(folder, len(rows), len(columns)),
         columns=columns,
-        split=_strings(rows, "split"),
+        split=to_strings(rows["split"]),
         fold=rows["fold"].to_numpy(),
         popularity=rows["popularity"].to_numpy(),
     )
@@ -198,19 +200,15 @@ def write_feature_table(
     write_json(folder / MANIFEST, manifest)
 
 
-def write_predictions(
-    path: Path, post_ids: np.ndarray, split: np.ndarray, prediction: np.ndarray
-) -> None:
-    """post_id, split, prediction (float64, finite)."""
+def write_predictions(path: Path, rows: pa.Table, prediction: np.ndarray) -> None:
+    """post_id and split of ``rows``, and prediction (n,) float64, which must be finite."""
     if not np.isfinite(prediction).all():
         row = int(np.flatnonzero(~np.isfinite(prediction))[0])
-        raise InputError(f"{path}: the prediction for post {post_ids[row]} is not finite")
-    columns = {
-        "post_id": pa.array(post_ids, pa.string()),
-        "split": pa.array(split, pa.string()),
-        "prediction": pa.array(prediction, pa.float64()),
-    }
-    write_table(path, pa.table(columns))
+        raise InputError(f"{path}: the prediction for post {rows['post_id'][row]} is not finite")
+    values = np.ascontiguousarray(prediction, dtype=np.float64)
+    # Not pa.array: see `to_numbers`.
+    column = pa.Array.from_buffers(pa.float64(), len(values), [None, pa.py_buffer(values)])
+    write_table(path, rows.select(["post_id", "split"]).append_column("prediction", column))
 
 
 def read_predictions(path: Path, post_ids: pa.ChunkedArray) -> np.ndarray:
@@ -218,11 +216,21 @@ def read_predictions(path: Path, post_ids: pa.ChunkedArray) -> np.ndarray:
     table = read_table(path)
     if not table["post_id"].equals(post_ids):
         raise InputError(f"{path}: its post ids are not those of the posts; run `dvc repro`")
-    return table["prediction"].to_numpy()
+    return to_numbers(table["prediction"])
 
 
-def _strings(table: pa.Table, column: str) -> np.ndarray:
-    return np.asarray(table[column].to_pylist(), dtype=object)
+def to_numbers(column: pa.ChunkedArray) -> np.ndarray:
+    """(n,) float64, null as NaN.
+
+    Through a list: pyarrow's own conversions import pandas, for which `fuse` would wait longer
+    than for all that it computes.
+    """
+    return np.array(column.to_pylist(), dtype=np.float64)
+
+
+def to_strings(column: pa.ChunkedArray) -> np.ndarray:
+    """(n,) object: text, or None where null."""
+    return np.asarray(column.to_pylist(), dtype=object)
 
 
 def _read_values(folder: Path, rows: int, columns: int) -> np.ndarray:

@@ -34,14 +34,13 @@ def main() -> None:
     weights = fusion.normalise(settings.fusion.weights(), list(predictions))
     say_if_scaled(settings.fusion.weights(), weights)
     fused = fusion.fuse(predictions, weights)
-    split = posts["split"].to_numpy()
+    split = io.to_strings(posts["split"])
     metrics = measure(posts, split, predictions, weights)
     metrics["data"]["unreadable"] = count_unreadable(arguments.features, settings.backbones)
     holdout = split == HOLDOUT
     plotted = {name: values[holdout] for name, values in (predictions | {"fame": fused}).items()}
-    true = posts["popularity"].to_numpy()[holdout]
-    post_ids = np.asarray(posts["post_id"].to_pylist(), dtype=object)
-    io.write_predictions(arguments.output, post_ids, split, fused)
+    true = io.to_numbers(posts["popularity"])[holdout]
+    io.write_predictions(arguments.output, posts, fused)
     with io.replacing_folder(arguments.plots) as folder:
         write_plots(folder, true, plotted, settings.report)
     io.write_json(arguments.metrics, metrics)
@@ -78,8 +77,8 @@ def measure(
     weights: dict[str, float],
 ) -> dict[str, Any]:
     """The content of metrics.json but for the unreadable images."""
-    popularity = posts["popularity"].to_numpy()
-    truth = posts["simulated_truth"].to_numpy()
+    popularity = io.to_numbers(posts["popularity"])
+    truth = io.to_numbers(posts["simulated_truth"])
     holdout = split == HOLDOUT
     true = popularity[holdout]
     metrics: dict[str, Any] = evaluation.score_all(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from fame import io, params, registry
 from fame.core import ids
@@ -40,7 +41,8 @@ def main() -> None:
     prediction = learner.predict(table)
     with io.replacing_folder(arguments.model) as folder:
         learner.save(folder)
-    io.write_predictions(arguments.predictions, table.post_ids, table.split, prediction)
+    rows = pa.table({"post_id": pa.array(table.post_ids), "split": pa.array(table.split)})
+    io.write_predictions(arguments.predictions, rows, prediction)
     write_curves(arguments.curves, learner.curves())
     record = learner.record() | {
         "learner": arguments.learner,
