@@ -7,7 +7,7 @@ import pytest
 from fame.core.contracts import DESCRIPTIONS
 from fame.errors import InputError
 from fame.sources import descriptions
-from fame.sources.descriptions import Descriptions, Places
+from fame.sources.descriptions import Descriptions, DistinctTexts, Places
 
 WIDTHS = (399, 400)
 
@@ -16,21 +16,24 @@ WIDTHS = (399, 400)
 def write_places(tmp_path):
     """Write pairs of texts one behind the other, and say where they stand."""
 
-    def write(pairs, users=None):
+    def write(pairs):
         path = tmp_path / "train_user_data.json"
-        content, spans = b"", {key: [] for key in descriptions.WIDTHS}
+        content = b""
+        distinct = {key: DistinctTexts() for key in descriptions.WIDTHS}
+        numbers = {key: [] for key in distinct}
         for pair in pairs:
-            for key, text in zip(spans, pair, strict=True):
-                raw = json.dumps(text)[1:-1].encode() if text is not None else b""
+            for key, text in zip(distinct, pair, strict=True):
                 content += b"  "
-                spans[key].append((len(content), len(raw)) if raw else (0, 0))
-                content += raw
+                raw = None if text is None else json.dumps(text)[1:-1].encode()
+                number = None if raw is None else distinct[key].number(raw, len(content))
+                numbers[key].append(None if number is None else f"#{number}")
+                content += raw or b""
         path.write_bytes(content)
-        post_ids = pa.array([str(i) for i in range(len(pairs))])
-        user_ids = pa.array(users or [None] * len(pairs), pa.string())
-        return Places(
-            path, post_ids, user_ids, {key: np.array(at, np.int64) for key, at in spans.items()}
-        )
+        texts = {
+            key: distinct[key].place(pa.chunked_array([numbers[key]], pa.string()), None)
+            for key in distinct
+        }
+        return Places(path, pa.array([str(i) for i in range(len(pairs))]), texts)
 
     return write
 
@@ -44,29 +47,28 @@ def check(column, vectors):
         np.testing.assert_array_equal(np.float32(found), expected)
 
 
-@pytest.mark.parametrize("remembered", [3, 10_000])
-@pytest.mark.parametrize(
-    "name_users",
-    [
-        lambda users: [f"{user}@N75" for user in users],
-        lambda users: [f"{user % 2}@N75" for user in users],  # whose texts change
-        lambda users: [None if user == 3 else f"{user}@N75" for user in users],
-    ],
-)
-def test_many_posts_of_few_users_get_their_vectors(
-    write_places, describe_vector, monkeypatch, remembered, name_users
+@pytest.mark.parametrize("remembered", [0, 3, 10_000])
+@pytest.mark.parametrize("users", [1, 9, 500])
+def test_posts_of_few_or_many_users_get_their_vectors(
+    write_places, describe_vector, monkeypatch, remembered, users
 ):
     monkeypatch.setattr(descriptions, "BATCH_ROWS", 7)
     monkeypatch.setattr(descriptions, "REMEMBERED_TEXTS", remembered)
-    users = np.random.default_rng(1).integers(0, 9, 100).tolist()
+    posters = np.random.default_rng(1).integers(0, users, 100).tolist()
     known = {
-        user: [describe_vector(width, 10 * user + width) for width in WIDTHS] for user in range(9)
+        user: [describe_vector(width, 10 * user + width) for width in WIDTHS] for user in posters
     }
-    pairs = [[text for text, _ in known[user]] for user in users]
-    table = read(write_places(pairs, name_users(users)))
+    table = read(write_places([[text for text, _ in known[user]] for user in posters]))
     assert table["post_id"].to_pylist() == [str(i) for i in range(100)]
-    check(table["user_description"], [known[user][0][1] for user in users])
-    check(table["location_description"], [known[user][1][1] for user in users])
+    check(table["user_description"], [known[user][0][1] for user in posters])
+    check(table["location_description"], [known[user][1][1] for user in posters])
+
+
+def test_equal_texts_are_parsed_once(write_places, describe_vector):
+    pairs = [[describe_vector(width, 1)[0] for width in WIDTHS]] * 100
+    for texts in write_places(pairs).texts.values():
+        assert len(texts.spans) == 1
+        assert texts.codes.tolist() == [0] * 100
 
 
 @pytest.mark.parametrize(

@@ -51,16 +51,23 @@ def test_columns_come_in_pieces_of_their_rows(tmp_path_factory, columns, block_b
     texts=st.lists(st.one_of(st.none(), TEXTS), min_size=1, max_size=6),
     block_bytes=st.integers(1, 60),
 )
-def test_strings_set_aside_are_found_at_their_places(tmp_path_factory, texts, block_bytes):
+def test_strings_set_aside_are_numbered_where_they_stand(tmp_path_factory, texts, block_bytes):
     path = tmp_path_factory.mktemp("json") / "records.json"
-    records = [{"a": '"long": "', "long": text, "b": {"long": 1}} for text in texts]
+    records = [{"a": '"long": "', "long": text, "b": {"long": 1}, "c": "long"} for text in texts]
     path.write_text(json.dumps(records), "utf-8")
     content = path.read_bytes()
-    found = read_all(path, block_bytes, set_aside=("long",))
+    places = []
+
+    def number(text, offset):
+        assert content[offset : offset + len(text)] == text
+        assert content[offset - 1] == content[offset + len(text)] == ord('"')
+        places.append(json.loads(b'"%b"' % text))
+        return len(places)
+
+    found = read_all(path, block_bytes, set_aside={"long": number})
     for record, text in zip(found, texts, strict=True):
         if text is not None:
-            offset, length = map(int, record["long"].split())
-            record["long"] = json.loads(b'"%b"' % content[offset : offset + length])
+            record["long"] = places[int(record["long"].removeprefix("#")) - 1]
     assert found == records
 
 

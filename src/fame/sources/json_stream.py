@@ -7,7 +7,7 @@ counting quotes from a place that is known to be outside; orjson parses the piec
 
 import json
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, NoReturn
@@ -27,7 +27,7 @@ def ignore(_count: int) -> None:
 def read_records(
     path: Path,
     *,
-    set_aside: Sequence[str] = (),
+    set_aside: Mapping[str, Callable[[bytes, int], int]] | None = None,
     advance: Callable[[int], None] = ignore,
     block_bytes: int = BLOCK_BYTES,
 ) -> Iterator[list[dict[str, Any]]]:
@@ -35,15 +35,16 @@ def read_records(
 
     Args:
         path: the file.
-        set_aside: keys whose strings stay in the file: the record holds the text "offset length"
-            of the bytes between the string's quotes instead, so that long ones cost nothing.
+        set_aside: key -> function of the bytes between a string's quotes and their offset in the
+            file. The record holds "#" and the number that it gives instead of the string, so that
+            long strings never become text here.
         advance: told the bytes of each block read.
         block_bytes: how much is read at a time.
 
     Raises:
         InputError: no such file, not a list, a record that is no object, damaged or cut off.
     """
-    aside = _aside_pattern(set_aside) if set_aside else None
+    aside = _Aside(set_aside) if set_aside else None
     with _opened(path, block_bytes, advance) as window:
         window.expect(b"[", "a list of records")
         count = 0
@@ -119,10 +120,27 @@ def _read_rows(window: "_Window", field: str) -> Iterator[tuple[str, list[Any]]]
         yield field, []
 
 
-def _aside_pattern(keys: Sequence[str]) -> re.Pattern[bytes]:
-    """Finds the opening quotes of the keys' strings, in a text whose escapes are masked."""
-    names = b"|".join(re.escape(key.encode()) for key in keys)
-    return re.compile(rb'"(?:' + names + rb')"\s*:\s*"')
+class _Aside:
+    """Replaces strings of some keys by numbers, in a text whose escapes are masked."""
+
+    def __init__(self, numbering: Mapping[str, Callable[[bytes, int], int]]) -> None:
+        self._numbering = {key.encode(): number for key, number in numbering.items()}
+        names = b"|".join(map(re.escape, self._numbering))
+        self._opening = re.compile(rb'"(' + names + rb')"\s*:\s*"')
+
+    def replace(self, text: bytes, masked: bytes, end: int, offset: int) -> list[bytes]:
+        """The pieces of ``text`` up to ``end``; ``offset`` is that of the text in the file."""
+        pieces = []
+        done = 0
+        while key := self._opening.search(masked, done, end):
+            begin = key.end()
+            finish = masked.index(b'"', begin, end)
+            number = self._numbering[key[1]](text[begin:finish], offset + begin)
+            pieces.append(text[done:begin])
+            pieces.append(b"#%d" % number)
+            done = finish
+        pieces.append(text[done:end])
+        return pieces
 
 
 @contextmanager
@@ -183,7 +201,7 @@ class _Window:
                 self.fail("cut off in the name of a column")
         return self._parse(self._take(end + 1))
 
-    def take_records(self, before: int, aside: re.Pattern[bytes] | None) -> list[Any]:
+    def take_records(self, before: int, aside: _Aside | None) -> list[Any]:
         """The whole records in the next block; ``before`` stand in front of them."""
         self._fill()
         while True:
@@ -196,7 +214,11 @@ class _Window:
                 if not end:
                     continue
                 try:
-                    records = self._parse(self._records_text(masked, end, aside))
+                    if aside:
+                        pieces = aside.replace(self._buffer, masked, end, self._offset)
+                    else:
+                        pieces = [self._buffer[:end]]
+                    records = self._parse(b"".join([b"[", *pieces, b"]"]))
                 except ValueError:
                     continue
                 self._skip(end)
@@ -244,18 +266,6 @@ class _Window:
                 return self._take(end)
             if not self._read_more():
                 self.fail(f"cut off in column {field!r}")
-
-    def _records_text(self, masked: bytes, end: int, aside: re.Pattern[bytes] | None) -> bytes:
-        """The first ``end`` bytes as a list, the strings to set aside replaced by their places."""
-        pieces = [b"["]
-        done = 0
-        while aside and (key := aside.search(masked, done, end)):
-            begin = key.end()
-            finish = masked.index(b'"', begin, end)
-            pieces.append(self._buffer[done:begin])
-            pieces.append(b"%d %d" % (self._offset + begin, finish - begin))
-            done = finish
-        return b"".join([*pieces, self._buffer[done:end], b"]"])
 
     def _parse(self, text: bytes) -> Any:
         try:

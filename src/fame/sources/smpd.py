@@ -117,9 +117,9 @@ def _read_part(
         columns |= _align(file, order)
     columns["popularity"] = _read_labels(root, part, files, order)
     descriptions = None
-    if any(spans.any() for spans in records.spans.values()):
-        keys = (pa.concat_arrays(ids.chunks) for ids in (order.post_ids, order.user_ids))
-        descriptions = Places(records.path, *keys, records.spans)
+    if any(len(texts.spans) for texts in records.left.values()):
+        post_ids = pa.concat_arrays(order.post_ids.chunks)
+        descriptions = Places(records.path, post_ids, records.left)
     return _Part(order.path, pa.table(columns), _read_image_paths(part, files, order), descriptions)
 
 
@@ -358,7 +358,7 @@ def _reading_user_data(
     if sum(path.stat().st_size for path in paths) < OWN_PROCESS_BYTES:
         yield smpd_files.read_user_data
         return
-    with ProcessPoolExecutor(1, mp_context=get_context("fork")) as pool:
+    with ProcessPoolExecutor(len(paths), mp_context=get_context("fork")) as pool:
         pending = {path: pool.submit(smpd_files.read_user_data, path) for path in paths}
 
         def take(path: Path, advance: Callable[[int], None]) -> Records:

@@ -1,18 +1,18 @@
 """The challenge's files: where they lie, under which names, their records as columns of text."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from operator import itemgetter
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from fame.errors import InputError
 from fame.sources import json_stream
-from fame.sources.descriptions import WIDTHS
+from fame.sources.descriptions import WIDTHS, DistinctTexts, TextPlaces
 from fame.sources.values import Origin, drop_missing, to_strings
 
 TRAIN, TEST = "train", "test"
@@ -45,13 +45,13 @@ class Records:
         path: the file.
         count: their number.
         texts: key -> (count,) strings, null where the record has none.
-        spans: key -> (count, 2) int64, offset and length of a text left in the file, 0 0 if none.
+        left: key -> where its texts stand, for those that were left in the file.
     """
 
     path: Path
     count: int
     texts: dict[str, pa.ChunkedArray]
-    spans: dict[str, np.ndarray] = field(default_factory=dict)
+    left: dict[str, TextPlaces] = field(default_factory=dict)
 
     def origin(self, key: str) -> Origin:
         """Where a column comes from, for errors."""
@@ -106,7 +106,8 @@ def read_user_data(path: Path, advance: Callable[[int], None] = json_stream.igno
     if json_stream.opening(path) == "{":
         records = _read_columns(path, advance)
     else:
-        records = _read_list(path, USER_KEYS, advance, optional=OPTIONAL, aside=tuple(WIDTHS))
+        aside = {key: DistinctTexts() for key in WIDTHS}
+        records = _read_list(path, USER_KEYS, advance, optional=OPTIONAL, aside=aside)
     for key, texts in records.texts.items():
         records.texts[key] = pa.chunked_array([texts.combine_chunks()])
     return records
@@ -146,12 +147,13 @@ def _read_list(
     keys: tuple[str, ...],
     advance: Callable[[int], None],
     optional: tuple[str, ...] = (),
-    aside: tuple[str, ...] = (),
+    aside: Mapping[str, DistinctTexts] = MappingProxyType({}),
 ) -> Records:
     pieces: dict[str, list[pa.Array]] = {key: [] for key in (*keys, *optional, *aside)}
     absent = set(keys)
     count = 0
-    for records in json_stream.read_records(path, set_aside=aside, advance=advance):
+    set_aside = {key: distinct.number for key, distinct in aside.items()}
+    for records in json_stream.read_records(path, set_aside=set_aside, advance=advance):
         for key, arrays in pieces.items():
             arrays.append(to_strings(_pick(records, key), Origin(path, key), count))
         absent = {key for key in absent if not any(key in record for record in records)}
@@ -159,8 +161,10 @@ def _read_list(
     if count and absent:
         raise InputError(f"{path}: no record has the key {sorted(absent)[0]!r}")
     texts = {key: pa.chunked_array(arrays, pa.string()) for key, arrays in pieces.items()}
-    spans = {key: _to_spans(texts.pop(key), Origin(path, key)) for key in aside}
-    return Records(path, count, texts, spans)
+    distinct = {
+        key: distinct.place(texts.pop(key), Origin(path, key)) for key, distinct in aside.items()
+    }
+    return Records(path, count, texts, distinct)
 
 
 def _pick(records: list[dict[str, Any]], key: str) -> list[Any]:
@@ -169,17 +173,6 @@ def _pick(records: list[dict[str, Any]], key: str) -> list[Any]:
         return list(map(itemgetter(key), records))
     except KeyError:
         return [record.get(key) for record in records]
-
-
-def _to_spans(places: pa.ChunkedArray, origin: Origin) -> np.ndarray:
-    """(n, 2) int64 from the texts that the reader leaves for what it sets aside."""
-    parts = pc.split_pattern(places.combine_chunks(), " ")
-    row = pc.index(pc.equal(pc.list_value_length(parts), 2), False).as_py()
-    if row >= 0:
-        raise origin.error(row, places[row].as_py(), "a text of numbers")
-    spans = np.zeros((len(places), 2), np.int64)
-    spans[parts.is_valid()] = pc.cast(parts.flatten(), pa.int64()).to_numpy().reshape(-1, 2)
-    return spans
 
 
 def _read_columns(path: Path, advance: Callable[[int], None]) -> Records:
