@@ -132,3 +132,17 @@ def test_numbers_mean_what_dvc_reads(tmp_path):
 def test_an_unknown_entry_lists_the_allowed():
     with pytest.raises(InputError, match=r"params\.yaml: tables: no entry 'x'; allowed: a, b"):
         params.choose({"a": 1, "b": 2}, "x", "tables")
+
+
+def test_without_kinds_only_what_all_kinds_share_is_checked(tmp_path):
+    path = write(tmp_path, put("learners.dae.sigma", "no number"))
+    loaded = params.load(path, kinds=False)
+    assert loaded.learners["dae"].table == "text_image"
+    assert loaded.backbones["minilm"].reads == "texts"
+    for change, message in (
+        (put("learners.dae.table", 1), "learners.dae.table: must be a valid string, found 1"),
+        (put("learners.dae.table", "none"), "learners.dae.table: unknown table 'none'"),
+        (put("learners.dae", "none"), "learners.dae: must be a valid dictionary"),
+    ):
+        with pytest.raises(InputError, match=re.escape(message)):
+            params.load(write(tmp_path, change), kinds=False)

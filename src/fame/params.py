@@ -116,6 +116,18 @@ class LearnerParams(Strict):
     seed: Seed
 
 
+class AnyBackboneParams(BackboneParams):
+    """A backbone of whatever kind."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class AnyLearnerParams(LearnerParams):
+    """A learner of whatever kind."""
+
+    model_config = ConfigDict(extra="allow")
+
+
 class FusionParams(Strict):
     """Weights of the fusion (the paper's alpha, beta, gamma, delta); normalised when used."""
 
@@ -163,18 +175,30 @@ class Params(Strict):
     runtime: RuntimeParams
 
 
-def load(path: Path | str = "params.yaml") -> Params:
+def load(path: Path | str = "params.yaml", *, kinds: bool = True) -> Params:
     """Read and validate ``path``; backbones and learners become their kinds' `Params`.
+
+    Args:
+        path: the file.
+        kinds: False leaves the keys that only a kind knows unread, for a stage that must start
+            quickly: the modules of the kinds are not imported.
 
     Raises:
         InputError: names the key, what was found and what is allowed.
     """
     path = Path(path)
     params = _validate(Params, _read_yaml(path), path.name, "")
-    for block, registry in (("backbones", BACKBONES), ("learners", LEARNERS)):
+    for block, registry, common in (
+        ("backbones", BACKBONES, AnyBackboneParams),
+        ("learners", LEARNERS, AnyLearnerParams),
+    ):
         entries = getattr(params, block)
         for name, entry in entries.items():
-            entries[name] = _validate_entry(entry, registry, path.name, f"{block}.{name}")
+            where = f"{block}.{name}"
+            if kinds:
+                entries[name] = _validate_entry(entry, registry, path.name, where)
+            else:
+                entries[name] = _validate(common, entry, path.name, where)
     _check_names(params, path.name)
     return params
 

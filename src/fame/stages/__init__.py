@@ -6,7 +6,6 @@ import resource
 import sys
 import time
 from collections.abc import Callable
-from importlib import metadata
 from pathlib import Path
 
 from fame import io
@@ -43,5 +42,7 @@ def _describe_run(seconds: float) -> dict[str, object]:
         "cores": os.cpu_count(),
         "machine": platform.machine(),
         "python": platform.python_version(),
-        "versions": {name: metadata.version(name) for name in LIBRARIES if name in sys.modules},
+        "versions": {
+            name: sys.modules[name].__version__ for name in LIBRARIES if name in sys.modules
+        },
     }

@@ -24,7 +24,7 @@ def main() -> None:
     for name in ("posts", "predictions", "learners", "features", "output", "metrics", "plots"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     arguments = parser.parse_args()
-    settings = params.load()
+    settings = params.load(kinds=False)
     columns = ["post_id", "user_id", "split", "popularity", "simulated_truth"]
     posts = io.read_table(arguments.posts, columns)
     predictions = {
