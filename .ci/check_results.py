@@ -1,4 +1,4 @@
-"""Exit 1 unless this run's results are the committed ones and the README's table is theirs.
+"""Exit 1 unless this run's results are the committed ones and the README's tables are theirs.
 
 One machine gives the same bytes. Between machines the vector units differ in the last bits, early
 stopping then ends elsewhere, and scores move a little: that is the tolerance. Counts are exact.
@@ -8,6 +8,8 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+
+from fame import results
 
 SCORE_TOLERANCE = 0.02
 
@@ -29,15 +31,19 @@ def read_committed(path: str) -> str:
 
 def main() -> None:
     """Compare, print what differs."""
-    expected = flatten(json.loads(read_committed("metrics/metrics.json")))
+    committed = json.loads(read_committed("metrics/metrics.json"))
+    expected = flatten(committed)
     found = flatten(json.loads(Path("metrics/metrics.json").read_text(encoding="utf-8")))
     problems = [f"{key}: only in one of the two" for key in sorted(expected.keys() ^ found.keys())]
     for key in sorted(expected.keys() & found.keys()):
         tolerance = SCORE_TOLERANCE if key.endswith((".src", ".mae")) else 0
         if abs(expected[key] - found[key]) > tolerance:
             problems.append(f"{key}: {found[key]}, committed {expected[key]} +-{tolerance}")
-    if read_committed("reports/results.md").strip() not in read_committed("README.md"):
+    readme = read_committed("README.md")
+    if read_committed("reports/results.md").strip() not in readme:
         problems.append("README.md: its result table is not that of reports/results.md")
+    if results.render(committed) not in readme:
+        problems.append("README.md: the table that it expects is not that of metrics/metrics.json")
     print("\n".join(problems) or f"results agree with the committed ones (+-{SCORE_TOLERANCE})")
     sys.exit(bool(problems))
 
