@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 from fame.core.contracts import CHALLENGE, FIT, HOLDOUT, Column, Learner, Table
 from fame.params import RuntimeParams
 from fame.registry import LEARNERS, resolve
+from fame.torch_runtime import import_torchvision
 
 FIT_ROWS, HOLDOUT_ROWS, CHALLENGE_ROWS, FOLDS, NUMBERS = 160, 300, 20, 5, 30
 
@@ -102,6 +103,7 @@ def build_learner(kind: str, one_step: bool = False, **changes: Any) -> Learner:
 @cache
 def make_checkpoint() -> str:
     """A folder with a small BERT of random weights that knows WORDS."""
+    import_torchvision()
     from transformers import BertConfig, BertModel, BertTokenizerFast
 
     folder = Path(tempfile.mkdtemp(prefix="fame_bert_"))
@@ -109,7 +111,9 @@ def make_checkpoint() -> str:
     tokenizer = BertTokenizerFast(vocab={word: i for i, word in enumerate(vocabulary)})
     tokenizer.save_pretrained(folder)
     small = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
-    BertModel(BertConfig(len(vocabulary), intermediate_size=16, **small)).save_pretrained(folder)
+    BertModel(
+        BertConfig(vocab_size=len(vocabulary), intermediate_size=16, **small)
+    ).save_pretrained(folder)
     return str(folder)
 
 
