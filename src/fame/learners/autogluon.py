@@ -303,11 +303,13 @@ def import_autogluon() -> type[TabularPredictor]:
             f"learner of kind autogluon: {', '.join(missing)} is not installed; "
             "run `pip install -r requirements.txt -c constraints.txt`"
         )
+    import_torchvision()
+    import lightning.pytorch  # noqa: F401  (it would set the levels again)
+    from autogluon.tabular import TabularPredictor
+
     warnings.filterwarnings("ignore", module="lightning|autogluon|pkg_resources")
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    import_torchvision()
-    from autogluon.tabular import TabularPredictor
 
     _define_multimodal()  # so that a loaded predictor finds its class
     return TabularPredictor
