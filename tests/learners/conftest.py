@@ -26,7 +26,12 @@ QUICK: dict[str, dict[str, Any]] = {
     "autogluon": {
         "catboost": {"iterations": 60, "learning_rate": 0.2, "depth": 3, "rsm": 1.0},
         "lightgbm": {"num_boost_round": 60, "learning_rate": 0.2, "feature_fraction": 1.0},
-        "multimodal": {"max_tokens": 8, "epochs": 2, "learning_rate": 0.003},
+        "multimodal": {
+            "max_tokens": 8,
+            "epochs": 3,
+            "learning_rate": 0.003,
+            "head_rate_factor": 3.0,
+        },
         "threads": 1,
     },
     "dae": {
@@ -104,6 +109,7 @@ def build_learner(kind: str, one_step: bool = False, **changes: Any) -> Learner:
 def make_checkpoint() -> str:
     """A folder with a small BERT of random weights that knows WORDS."""
     import_torchvision()
+    import torch
     from transformers import BertConfig, BertModel, BertTokenizerFast
 
     folder = Path(tempfile.mkdtemp(prefix="fame_bert_"))

