@@ -109,7 +109,6 @@ def build_learner(kind: str, one_step: bool = False, **changes: Any) -> Learner:
 def make_checkpoint() -> str:
     """A folder with a small BERT of random weights that knows WORDS."""
     import_torchvision()
-    import torch
     from transformers import BertConfig, BertModel, BertTokenizerFast
 
     folder = Path(tempfile.mkdtemp(prefix="fame_bert_"))
