@@ -32,7 +32,7 @@ def put(key, value):
 @pytest.mark.parametrize("file", ["params.yaml", *map(str, (ROOT / "profiles").glob("*.yaml"))])
 def test_the_projects_own_parameters_are_valid(file):
     loaded = params.load(ROOT / file)
-    assert set(loaded.learners) == {"catboost", "lightgbm", "dae"}
+    assert set(loaded.learners) == {"catboost", "lightgbm", "autogluon", "dae"}
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_the_projects_own_parameters_are_valid(file):
         (
             "fusion.others",
             {"ridge": 1.0},
-            "fusion.others.ridge: unknown learner; allowed: catboost",
+            "fusion.others.ridge: unknown learner; allowed: autogluon",
         ),
         ("split.folds", 1, "split.folds: must be greater than or equal to 2, found 1"),
         ("split.folds", 2.5, "split.folds: must be a valid integer, found 2.5"),
@@ -63,13 +63,16 @@ def test_the_projects_own_parameters_are_valid(file):
         (
             "learners.dae.table",
             "all",
-            "learners.dae.table: unknown table 'all'; allowed: text_image",
+            "learners.dae.table: unknown table 'all'; allowed: stack",
         ),
         ("learners.fame", {}, "learners.fame.kind: missing"),
         ("learners.Big", {"kind": "dae"}, "learners.Big: String should match pattern"),
         ("backbones.clip", {"kind": "clip"}, "backbones.clip.kind: unknown kind 'clip'; allowed: "),
         ("backbones.minilm.reads", "images", "minilm.reads: must be 'texts', found 'images'"),
         ("tables.trees.blocks", ["vilt"], "tables.trees.blocks: unknown block 'vilt'; allowed: "),
+        ("learners.autogluon.multimodal.epoch", 3, "multimodal.epoch: unknown key; allowed: "),
+        ("learners.autogluon.catboost.rsm", 2, "autogluon.catboost.rsm: must be"),
+        ("backbones.texts", {"kind": "glove"}, "backbones.texts.reads: missing"),
         ("tables.trees.blocks", ["meta", "meta"], "tables.trees.blocks: a block is named twice"),
         ("tables.trees.dtype", "int8", "tables.trees.dtype: must be 'float32' or 'float16'"),
     ],
@@ -87,7 +90,7 @@ def test_a_missing_key_has_no_default(tmp_path):
 
 def test_weights_that_are_all_zero_are_refused(tmp_path):
     def change(content):
-        content["fusion"] |= {"alpha": 0, "beta": 0, "delta": 0}
+        content["fusion"] |= {"alpha": 0, "beta": 0, "gamma": 0, "delta": 0}
 
     with pytest.raises(InputError, match=r"fusion: the weights of the learners .* are all zero"):
         params.load(write(tmp_path, change))

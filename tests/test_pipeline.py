@@ -59,6 +59,15 @@ class Project:
             place[last] = value
         yaml.dump(content, path)
 
+    def drop_params(self, *keys):
+        path = self.folder / "params.yaml"
+        yaml = YAML()
+        content = yaml.load(path.read_text())
+        for key in keys:
+            block, name = key.split(".")
+            del content[block][name]
+        yaml.dump(content, path)
+
     def edit(self, file, before, after):
         path = self.folder / file
         text = path.read_text()
@@ -87,6 +96,8 @@ TINY = {
     # A learner whose table leaves the pictures out.
     "tables.text_image.blocks": ["minilm"],
 }
+# Minutes long; tests/learners and tests/stages train it.
+LEFT_OUT = ("learners.autogluon", "tables.stack")
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +113,7 @@ def project(tmp_path_factory):
     made = Project(folder)
     made.run("git", "init", "-q")
     made.change_params(**TINY)
+    made.drop_params(*LEFT_OUT)
     made.repro("--all-pipelines")
     made.commit()
     return made

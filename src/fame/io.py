@@ -19,6 +19,7 @@ from fame.core.contracts import Block, Column, Table
 from fame.errors import InputError
 
 ROWS, VALUES, MANIFEST = "rows.parquet", "values.npy", "manifest.json"
+TEXTS = "texts.parquet"  # only in a table with texts
 
 
 @contextmanager
@@ -167,6 +168,7 @@ def read_feature_table(folder: Path) -> Table:
         split=to_strings(rows["split"]),
         fold=rows["fold"].to_numpy(),
         popularity=rows["popularity"].to_numpy(),
+        texts=_read_texts(folder / TEXTS, rows["post_id"]) if (folder / TEXTS).exists() else {},
     )
 
 
@@ -200,6 +202,14 @@ def write_feature_table(
     write_json(folder / MANIFEST, manifest)
 
 
+def write_texts(folder: Path, posts: pa.Table) -> None:
+    """Title and tags of a table's ``posts`` into its folder; the tags are one text, by spaces."""
+    titles = [title or "" for title in posts["title"].to_pylist()]
+    tags = [" ".join(tags or ()) for tags in posts["tags"].to_pylist()]
+    texts = {"post_id": posts["post_id"], "title": titles, "tags": tags}
+    write_table(folder / TEXTS, pa.table(texts))
+
+
 def write_predictions(path: Path, rows: pa.Table, prediction: np.ndarray) -> None:
     """post_id and split of ``rows``, and prediction (n,) float64, which must be finite."""
     if not np.isfinite(prediction).all():
@@ -231,6 +241,13 @@ def to_numbers(column: pa.ChunkedArray) -> np.ndarray:
 def to_strings(column: pa.ChunkedArray) -> np.ndarray:
     """(n,) object: text, or None where null."""
     return np.asarray(column.to_pylist(), dtype=object)
+
+
+def _read_texts(path: Path, post_ids: pa.ChunkedArray) -> dict[str, np.ndarray]:
+    table = read_table(path)
+    if not table["post_id"].equals(post_ids):
+        raise InputError(f"{path}: its post ids are not those of the table; run `dvc repro`")
+    return {name: to_strings(table[name]) for name in ("title", "tags")}
 
 
 def _read_values(folder: Path, rows: int, columns: int) -> np.ndarray:

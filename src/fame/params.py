@@ -102,7 +102,7 @@ class MetaParams(Strict):
 
 
 class FeatureTableParams(Strict):
-    """A learner's table: blocks side by side, in this order."""
+    """A learner's table: blocks side by side, in this order; `texts`: title and tags as read."""
 
     blocks: Annotated[list[str], Field(min_length=1)]
     dtype: Literal["float32", "float16"]
@@ -275,8 +275,12 @@ def _keys(model: type[BaseModel], location: list[str]) -> list[str]:
 
 def _check_names(params: Params, file: str) -> None:
     """Every name that a block uses is defined in its block."""
-    blocks = {"meta", *params.backbones}
-    for reserved, where in (("meta", params.backbones), ("fame", params.learners)):
+    blocks = {"meta", "texts", *params.backbones}
+    for reserved, where in (
+        ("meta", params.backbones),
+        ("texts", params.backbones),
+        ("fame", params.learners),
+    ):
         if reserved in where:
             raise InputError(f"{file}: {reserved!r} is a name of the pipeline; choose another")
     for name, table in params.tables.items():

@@ -23,6 +23,7 @@ BACKBONES = {
 LEARNERS = {
     "catboost": "fame.learners.catboost:CatBoost",
     "lightgbm": "fame.learners.lightgbm:LightGBM",
+    "autogluon": "fame.learners.autogluon:AutoGluon",
     "dae": "fame.learners.dae:DenoisingAutoencoder",
 }
 

@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
 import torch
-from transformers import AutoTokenizer, BertModel
+from transformers import AutoTokenizer
 
 from fame.backbones.minilm import WEIGHTS, MiniLM
 from fame.core.contracts import NO_TEXT, OK, Batch
 from fame.params import RuntimeParams
+from fame.torch_runtime import import_torchvision
 
 TEXTS = [
     "This is an example sentence",
@@ -29,6 +30,9 @@ def backbone():
 @pytest.fixture(scope="module")
 def reference():
     """The model's own code, one text at a time, nothing padded."""
+    import_torchvision()
+    from transformers import BertModel
+
     folder = WEIGHTS.find().parent
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = BertModel.from_pretrained(folder).eval()

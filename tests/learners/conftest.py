@@ -1,6 +1,8 @@
 """A small table with a planted signal; learners as in params.yaml, but quick."""
 
+import tempfile
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +13,27 @@ from ruamel.yaml import YAML
 from fame.core.contracts import CHALLENGE, FIT, HOLDOUT, Column, Learner, Table
 from fame.params import RuntimeParams
 from fame.registry import LEARNERS, resolve
+from fame.torch_runtime import import_torchvision
 
 FIT_ROWS, HOLDOUT_ROWS, CHALLENGE_ROWS, FOLDS, NUMBERS = 160, 300, 20, 5, 30
+
+WORDS = ("dog", "beach", "rain", "music")  # a category's title
 
 # What makes a learner quick enough for 160 posts to fit on; all else is as in params.yaml.
 QUICK: dict[str, dict[str, Any]] = {
     "catboost": {"iterations": 60, "learning_rate": 0.2, "depth": 3, "rsm": 1.0, "threads": 1},
     "lightgbm": {"iterations": 60, "learning_rate": 0.2, "feature_fraction": 1.0, "threads": 1},
+    "autogluon": {
+        "catboost": {"iterations": 60, "learning_rate": 0.2, "depth": 3, "rsm": 1.0},
+        "lightgbm": {"num_boost_round": 60, "learning_rate": 0.2, "feature_fraction": 1.0},
+        "multimodal": {
+            "max_tokens": 8,
+            "epochs": 3,
+            "learning_rate": 0.003,
+            "head_rate_factor": 3.0,
+        },
+        "threads": 1,
+    },
     "dae": {
         "encoded_width": 16,
         "phase_1": {"epochs": 6, "batch_size": 32, "learning_rate": 0.005},
@@ -69,6 +85,10 @@ def make_table(dtype: type = np.float32, seed: int = 3) -> tuple[Table, np.ndarr
         split=np.array(parts, dtype=object),
         fold=np.where(number < FIT_ROWS, number % FOLDS, -1).astype(np.int8),
         popularity=np.where(number < FIT_ROWS, label, np.nan),
+        texts={
+            "title": np.array([WORDS[i] for i in category], dtype=object),
+            "tags": np.array([""] * rows, dtype=object),
+        },
     )
     return table, label
 
@@ -76,11 +96,30 @@ def make_table(dtype: type = np.float32, seed: int = 3) -> tuple[Table, np.ndarr
 def build_learner(kind: str, one_step: bool = False, **changes: Any) -> Learner:
     """A learner of the kind: its first block in params.yaml, made quick, with ``changes``."""
     content = YAML(typ="safe", pure=True).load(Path(__file__).parents[2] / "params.yaml")
+    if kind == "autogluon":
+        changes = merge({"multimodal": {"checkpoint": make_checkpoint()}}, changes)
     block = next(block for block in content["learners"].values() if block["kind"] == kind)
     for part in (QUICK[kind], ONE_STEP[kind] if one_step else {}, changes):
         block = merge(block, part)
     cls = resolve(LEARNERS, kind, "kind")
     return cls(cls.Params.model_validate(block), RuntimeParams(device="cpu", workers=1))
+
+
+@cache
+def make_checkpoint() -> str:
+    """A folder with a small BERT of random weights that knows WORDS."""
+    import_torchvision()
+    from transformers import BertConfig, BertModel, BertTokenizerFast
+
+    folder = Path(tempfile.mkdtemp(prefix="fame_bert_"))
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]
+    tokenizer = BertTokenizerFast(vocab={word: i for i, word in enumerate(vocabulary)})
+    tokenizer.save_pretrained(folder)
+    small = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    BertModel(
+        BertConfig(vocab_size=len(vocabulary), intermediate_size=16, **small)
+    ).save_pretrained(folder)
+    return str(folder)
 
 
 @pytest.fixture(scope="session")

@@ -15,12 +15,16 @@ def assemble(run_stage, tmp_path, make_posts, write_params):
         split=["fit", "fit", "holdout", "challenge"],
         fold=[0, 1, -1, -1],
         popularity=[5.0, 6.0, 7.0, None],
+        title=["Rain", None, "Dog", ""],
+        tags=[["a", "b c"], [], None, ["d"]],
     )
     io.write_table(tmp_path / "posts.parquet", posts)
 
     def call(blocks, dtype="float32"):
         write_params(**{"tables.trees": {"blocks": list(blocks), "dtype": dtype}})
         for name, values in blocks.items():
+            if name == "texts":
+                continue
             values = np.asarray(values, np.float32)
             columns = tuple(Column(f"c{i}") for i in range(values.shape[1]))
             folder = tmp_path / "features" / name
@@ -57,3 +61,21 @@ def test_an_overflow_leaves_no_table(assemble, tmp_path):
     with pytest.raises(InputError, match=r"meta\.c0: 100000 does not fit into float16"):
         assemble({"meta": [[1e5]] * 4}, "float16")
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith((".", "table"))] == []
+
+
+def test_texts_stand_beside_the_columns_where_a_table_names_them(assemble, tmp_path, capsys):
+    table = assemble({"meta": [[1], [2], [3], [4]], "texts": None})
+    assert [column.name for column in table.columns] == ["meta.c0"]
+    assert table.texts["title"].tolist() == ["Rain", "", "Dog", ""]
+    assert table.texts["tags"].tolist() == ["a b c", "", "", "d"]
+    assert "4 posts, 1 columns, title and tags, float32" in capsys.readouterr().out
+    other = io.read_table(tmp_path / "table" / io.TEXTS).slice(1)
+    io.write_table(tmp_path / "table" / io.TEXTS, other)
+    with pytest.raises(InputError, match=r"texts\.parquet: its post ids are not those"):
+        io.read_feature_table(tmp_path / "table")
+
+
+def test_a_table_without_texts_has_no_file_for_them(assemble, tmp_path):
+    assert assemble({"meta": [[1]] * 4}).texts == {}
+    files = ["manifest.json", "rows.parquet", "values.npy"]
+    assert sorted(path.name for path in (tmp_path / "table").iterdir()) == files

@@ -13,6 +13,7 @@ from pydantic import Field
 from fame.backbones.common import PackagedFile, number_columns, open_device, open_pool
 from fame.core.contracts import NO_TEXT, OK, Backbone, Batch, Column, Vectors
 from fame.params import BackboneParams, RuntimeParams
+from fame.torch_runtime import import_torchvision
 
 if TYPE_CHECKING:
     import torch
@@ -89,6 +90,7 @@ class MiniLM(Backbone):
             InputError: the package of weights is missing or another one.
         """
         folder = WEIGHTS.find().parent
+        import_torchvision()  # transformers does, where it is installed
         import torch
         from transformers import BertModel
         from transformers.utils import logging

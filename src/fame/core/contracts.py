@@ -145,6 +145,8 @@ class Table:
         split: (n,) str.
         fold: (n,) int8, -1 outside fit rows.
         popularity: (n,) float64, NaN outside fit rows: no learner ever sees a holdout label.
+        texts: title and tags -> (n,) str, "" where missing; empty unless the table's blocks name
+            ``texts``.
     """
 
     post_ids: np.ndarray
@@ -153,6 +155,7 @@ class Table:
     split: np.ndarray
     fold: np.ndarray
     popularity: np.ndarray
+    texts: dict[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def categorical(self) -> list[int]:
@@ -242,17 +245,17 @@ class Backbone(ABC):
 
 
 class Learner(ABC):
-    """K models, one a fold. Its files are its library's own formats; no pickle."""
+    """A table in, a prediction a post out. Its files are its library's own formats."""
 
     Params: ClassVar[type]  # its block of params.yaml, a subclass of fame.params.LearnerParams
 
     @abstractmethod
     def fit(self, table: Table) -> None:
-        """Fit one model a fold: trained on the other folds' rows, stopped on this fold's."""
+        """Fit models that each train on the fit rows outside a fold and stop on those in it."""
 
     @abstractmethod
-    def predict_fold(self, fold: int, table: Table, rows: np.ndarray) -> np.ndarray:
-        """Predictions (m,) float64 of the fold's model for ``rows`` (m,) of ``table``."""
+    def predict(self, table: Table) -> np.ndarray:
+        """(n,) float64: out of fold for fit rows, the mean of the folds' models for all others."""
 
     @abstractmethod
     def save(self, folder: Path) -> None:
@@ -270,14 +273,6 @@ class Learner(ABC):
     def curves(self) -> list[dict[str, Any]]:
         """Learning curves: rows of phase, fold, iteration, training_mae, validation_mae."""
 
-    def predict(self, table: Table) -> np.ndarray:
-        """(n,) float64: out of fold for fit rows, the mean of the folds' models for all others."""
-        prediction = np.empty(len(table.post_ids))
-        others = np.flatnonzero(table.fold < 0)
-        for fold in table.folds:
-            rows = table.validation_rows(fold)
-            prediction[rows] = self.predict_fold(fold, table, rows)
-        prediction[others] = np.mean(
-            [self.predict_fold(fold, table, others) for fold in table.folds], axis=0
-        )
-        return prediction
+    def fit_seconds(self) -> dict[str, float]:
+        """Model -> seconds of the last ``fit``, for `runs/`: they change from run to run."""
+        return {}

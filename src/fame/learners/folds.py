@@ -104,11 +104,23 @@ class FoldLearner(Learner):
         Raises:
             InputError: the table's columns are not those that the model was fitted on.
         """
-        self._check_columns(table)
+        check_columns(table, self._manifest["columns"])
         prediction = np.empty(len(rows))
         for start in range(0, len(rows), CHUNK_ROWS):
             part = slice(start, start + CHUNK_ROWS)
             prediction[part] = self.predict_model(self._models[fold], table, rows[part])
+        return prediction
+
+    def predict(self, table: Table) -> np.ndarray:
+        """(n,) float64: out of fold for fit rows, the mean of the folds' models for all others."""
+        prediction = np.empty(len(table.post_ids))
+        others = np.flatnonzero(table.fold < 0)
+        for fold in table.folds:
+            rows = table.validation_rows(fold)
+            prediction[rows] = self.predict_fold(fold, table, rows)
+        prediction[others] = np.mean(
+            [self.predict_fold(fold, table, others) for fold in table.folds], axis=0
+        )
         return prediction
 
     def save(self, folder: Path) -> None:
@@ -126,21 +138,11 @@ class FoldLearner(Learner):
         Raises:
             InputError: a file is missing, or not the one that was saved.
         """
-        manifest = io.read_json(folder / MANIFEST)
-        if not isinstance(manifest, dict) or manifest.get("kind") != self.params.kind:
-            found = manifest.get("kind") if isinstance(manifest, dict) else type(manifest).__name__
-            raise InputError(
-                f"{folder / MANIFEST}: expected models of kind {self.params.kind!r}, "
-                f"found {found!r}"
-            )
+        manifest = read_manifest(folder, self.params.kind)
         models = {}
         for record in manifest["folds"]:
             path = folder / f"fold_{record['fold']}{self.suffix}"
-            if io.digest_file(path) != manifest["files"][path.name]:
-                raise InputError(
-                    f"{path}: not the file that was saved (its digest differs from "
-                    f"{MANIFEST}); train again"
-                )
+            check_digest(path, manifest)
             models[record["fold"]] = self.read_model(path)
         del manifest["files"]
         self._manifest, self._models, self._curves = manifest, models, []
@@ -157,24 +159,51 @@ class FoldLearner(Learner):
         """The learning curves of the last ``fit``, thinned; empty after ``load``."""
         return self._curves
 
-    def _check_columns(self, table: Table) -> None:
-        found, fitted = [column.name for column in table.columns], self._manifest["columns"]
-        if found != fitted:
-            place = next(
-                (
-                    i
-                    for i, pair in enumerate(zip(found, fitted, strict=False))
-                    if pair[0] != pair[1]
-                ),
-                min(len(found), len(fitted)),
-            )
-            names = [
-                repr(column[place]) if place < len(column) else "none" for column in (found, fitted)
-            ]
-            raise InputError(
-                f"table: column {place} is {names[0]}, but the model was fitted with {names[1]} "
-                f"there ({len(found)} columns, fitted {len(fitted)}); train again"
-            )
+
+def read_manifest(folder: Path, kind: str) -> dict[str, Any]:
+    """What a learner's ``save`` wrote beside its models.
+
+    Raises:
+        InputError: there is none, or it is of another kind.
+    """
+    manifest = io.read_json(folder / MANIFEST)
+    if not isinstance(manifest, dict) or manifest.get("kind") != kind:
+        found = manifest.get("kind") if isinstance(manifest, dict) else type(manifest).__name__
+        raise InputError(f"{folder / MANIFEST}: expected models of kind {kind!r}, found {found!r}")
+    return manifest
+
+
+def check_digest(path: Path, manifest: dict[str, Any]) -> None:
+    """Refuse a file of models before anything of it is read.
+
+    Raises:
+        InputError: it is missing, or not the one that was saved.
+    """
+    if io.digest_file(path) != manifest["files"][path.name]:
+        raise InputError(
+            f"{path}: not the file that was saved (its digest differs from {MANIFEST}); train again"
+        )
+
+
+def check_columns(table: Table, fitted: list[str]) -> None:
+    """Refuse a table whose columns are not the ``fitted`` ones.
+
+    Raises:
+        InputError: names the first that differs.
+    """
+    found = [column.name for column in table.columns]
+    if found != fitted:
+        place = next(
+            (i for i, pair in enumerate(zip(found, fitted, strict=False)) if pair[0] != pair[1]),
+            min(len(found), len(fitted)),
+        )
+        names = [
+            repr(column[place]) if place < len(column) else "none" for column in (found, fitted)
+        ]
+        raise InputError(
+            f"table: column {place} is {names[0]}, but the model was fitted with {names[1]} "
+            f"there ({len(found)} columns, fitted {len(fitted)}); train again"
+        )
 
 
 def thin(curve: list[Step]) -> list[Step]:

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from fame import io
 from fame.errors import InputError
@@ -15,14 +16,15 @@ RUNS = Path("runs")
 LIBRARIES = ("numpy", "pyarrow", "scipy", "torch", "transformers", "catboost", "lightgbm")
 
 
-def run(main: Callable[[], None]) -> None:
+def run(main: Callable[[], dict[str, Any] | None]) -> None:
     """Call a stage; bad input ends in one line on stderr and exit status 1, no traceback.
 
-    What a run cost is kept in `runs/`, which nothing depends on and git ignores.
+    What a run cost, and what the stage returns of it, is kept in `runs/`, which nothing depends on
+    and git ignores.
     """
     start = time.perf_counter()
     try:
-        main()
+        costs = main()
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
@@ -31,7 +33,7 @@ def run(main: Callable[[], None]) -> None:
         sys.exit(130)
     # DVC names the stage it runs; by hand the module's name has to do.
     name = os.environ.get("DVC_STAGE", Path(sys.argv[0]).stem).split(":")[-1]
-    io.write_json(RUNS / f"{name}.json", _describe_run(time.perf_counter() - start))
+    io.write_json(RUNS / f"{name}.json", _describe_run(time.perf_counter() - start) | (costs or {}))
 
 
 def _describe_run(seconds: float) -> dict[str, object]:

@@ -11,6 +11,8 @@ from fame.core.contracts import FIT
 from fame.errors import InputError
 from fame.stages import run
 
+TEXTS = "texts"  # a block of its own: no numbers, but the words themselves
+
 
 def main() -> None:
     """Join the blocks of one table."""
@@ -26,6 +28,8 @@ def main() -> None:
     fit = rows["split"].to_numpy() == FIT
     parts = []
     for name in settings.blocks:
+        if name == TEXTS:
+            continue
         part = assembly.select(name, io.read_block(arguments.features / name), post_ids, fit)
         if part.dropped:
             print(f"table {arguments.table}: {part.dropped} columns of {name} have no value")
@@ -41,7 +45,12 @@ def main() -> None:
         io.write_feature_table(
             folder, rows, fit, columns, assembly.join(parts, settings.dtype), shape, settings.dtype
         )
-    print(f"table {arguments.table}: {shape[0]} posts, {shape[1]} columns, {settings.dtype}")
+        if TEXTS in settings.blocks:
+            io.write_texts(folder, io.read_table(arguments.posts, ["post_id", "title", "tags"]))
+    beside = ", title and tags" if TEXTS in settings.blocks else ""
+    print(
+        f"table {arguments.table}: {shape[0]} posts, {shape[1]} columns{beside}, {settings.dtype}"
+    )
 
 
 if __name__ == "__main__":

