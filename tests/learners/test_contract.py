@@ -105,7 +105,7 @@ def test_another_fit_row_is_another_model(kind, fitted, learners, tables, tmp_pa
     assert save(learner, tmp_path / "models") != read(fitted(kind)[1])
 
 
-@each_with_a_model_a_fold
+@each_kind
 def test_the_same_input_is_the_same_bytes(kind, fitted, learners, tables, tmp_path):
     learner = learners(kind)
     learner.fit(tables()[0])
