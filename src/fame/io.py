@@ -33,6 +33,12 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def remove_leftovers(path: Path) -> None:
+    """Remove what a killed process left of `replacing_folder`; no other may write ``path`` now."""
+    for leftover in path.parent.glob(f".{path.name}.*.tmp"):
+        shutil.rmtree(leftover, ignore_errors=True)
+
+
 @contextmanager
 def replacing_folder(path: Path) -> Iterator[Path]:
     """A temporary folder beside ``path`` that replaces it at the end: all of it or nothing."""
@@ -117,12 +123,17 @@ def digest_file(path: Path) -> str:
 
 def write_block(folder: Path, block: Block) -> None:
     """A feature block into ``folder`` (exists): values, rows with status per modality, manifest."""
+    np.save(folder / VALUES, np.ascontiguousarray(block.values, dtype=np.float32))
+    describe_block(folder, block)
+
+
+def describe_block(folder: Path, block: Block) -> None:
+    """All of a feature block but its values, which lie in ``folder`` already."""
     rows = {"post_id": pa.array(block.post_ids, pa.string())}
     rows |= {
         f"{modality}_status": pa.array(status, pa.string()).dictionary_encode()
         for modality, status in block.status.items()
     }
-    np.save(folder / VALUES, np.ascontiguousarray(block.values, dtype=np.float32))
     write_table(folder / ROWS, pa.table(rows))
     manifest = {
         "columns": [column.name for column in block.columns],
