@@ -167,12 +167,10 @@ def test_a_backbones_file_that_changes_no_vector_stops_there(project):
 def test_a_backbone_retrains_only_the_learners_whose_table_uses_it(project):
     project.append(
         "src/fame/backbones/image_stats.py",
-        "\nREAD_ONCE = ImageStats.embed\n"
-        "def embed_shifted(self, batch):\n"
-        "    vectors = READ_ONCE(self, batch)\n"
-        "    vectors['image'].values[:] += 1\n"
-        "    return vectors\n"
-        "ImageStats.embed = embed_shifted\n",
+        "\nREAD_ONCE = ImageStats.run\n"
+        "def run_shifted(self, kind, items):\n"
+        "    return {'header': READ_ONCE(self, kind, items)['header'] + 1}\n"
+        "ImageStats.run = run_shifted\n",
     )
     ran = project.repro()
     assert ran[0] == "extract@image_stats"

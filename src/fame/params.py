@@ -149,7 +149,7 @@ class RuntimeParams(Strict):
     workers: Count
     cache: Annotated[str, StringConstraints(min_length=1)]
     engine: Literal["local", "ray"]
-    ray_address: str | None
+    ray_address: Annotated[str, StringConstraints(pattern=r"^[^\s/]+:\d+$")] | None
 
 
 class Params(Strict):

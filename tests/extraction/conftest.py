@@ -119,8 +119,8 @@ def make_runtime(tmp_path):
 def extract(tmp_path, make_runtime):
     """The block of a backbone, and what the engine counted."""
 
-    def call(backbone, table, output="block", **runtime):
-        settings = make_runtime(**runtime)
+    def call(backbone, table, output="block", settings=None, **runtime):
+        settings = settings or make_runtime(**runtime)
         folder = tmp_path / output
         folder.mkdir(exist_ok=True)
         with engine.open_cache(backbone, settings) as cache:

@@ -59,7 +59,7 @@ class Embedder:
     """A backbone with its worker processes and threads; a context manager.
 
     `prepare` and `compute` may be called from threads of their own: one shard is prepared while
-    another is computed.
+    another is computed. `load` comes first.
     """
 
     def __init__(self, backbone: Backbone, runtime: RuntimeParams) -> None:
@@ -69,8 +69,9 @@ class Embedder:
         self._tokenizing, self._computing = threading.Lock(), threading.Lock()
 
     def load(self) -> None:
-        """Load the model, before anything else: libraries are not imported from two threads."""
+        """Load the model, before any thread starts: two must not import a library at once."""
         self._backbone.load()
+        self._idle_since = time.perf_counter()
 
     def prepare(self, inputs: Inputs) -> Prepared:
         """Tokenise the texts, read and decode the images.
@@ -96,7 +97,7 @@ class Embedder:
                     status[i] = STATUSES.index(found)
         return Prepared(inputs.kind, list(map(Item, tokens, pixels)), status)
 
-    def compute(self, prepared: Prepared, waited: float) -> Result:
+    def compute(self, prepared: Prepared) -> Result:
         """Run the model on the items that are OK, in batches of about one size."""
         rows = sorted(np.flatnonzero(prepared.status == 0), key=partial(_size, prepared.items))
         starts = range(0, len(rows), self._backbone.batch_size)
@@ -104,6 +105,7 @@ class Embedder:
         vectors: dict[str, np.ndarray] = {}
         with self._computing:
             start = time.perf_counter()
+            waited = start - self._idle_since
             for batch, outputs in zip(
                 batches, self._threads.map(partial(self._run, prepared), batches), strict=True
             ):
@@ -112,7 +114,8 @@ class Embedder:
                         shape = (len(prepared.status), values.shape[1])
                         vectors[name] = np.full(shape, np.nan, dtype=np.float32)
                     vectors[name][batch] = values
-            computed = time.perf_counter() - start
+            self._idle_since = time.perf_counter()
+        computed = self._idle_since - start
         return Result(Embedded(prepared.status, vectors), waited, computed)
 
     def _run(self, prepared: Prepared, batch: list[int]) -> dict[str, np.ndarray]:

@@ -1,6 +1,5 @@
 """The engine on this machine: one shard is computed while the next ones are prepared."""
 
-import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -30,13 +29,7 @@ def embed(
         for job, inputs in work:
             waiting.append((job, ahead.submit(embedder.prepare, inputs)))
             if len(waiting) > PREPARED_AHEAD:
-                yield _compute(embedder, *waiting.popleft())
-        while waiting:
-            yield _compute(embedder, *waiting.popleft())
-
-
-def _compute(embedder: Embedder, job: Job, prepared: Future) -> tuple[Job, Result]:
-    start = time.perf_counter()
-    ready = prepared.result()
-    waited = time.perf_counter() - start
-    return job, embedder.compute(ready, waited)
+                first, prepared = waiting.popleft()
+                yield first, embedder.compute(prepared.result())
+        for job, prepared in waiting:
+            yield job, embedder.compute(prepared.result())
