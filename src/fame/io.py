@@ -129,9 +129,10 @@ def write_block(folder: Path, block: Block) -> None:
 
 def describe_block(folder: Path, block: Block) -> None:
     """All of a feature block but its values, which lie in ``folder`` already."""
-    rows = {"post_id": pa.array(block.post_ids, pa.string())}
+    # Lists, not arrays: see `to_numbers`.
+    rows = {"post_id": pa.array(block.post_ids.tolist(), pa.string())}
     rows |= {
-        f"{modality}_status": pa.array(status, pa.string()).dictionary_encode()
+        f"{modality}_status": pa.array(status.tolist(), pa.string()).dictionary_encode()
         for modality, status in block.status.items()
     }
     write_table(folder / ROWS, pa.table(rows))
@@ -195,11 +196,7 @@ def write_feature_table(
     ``rows`` has post_id, split, fold and popularity; labels outside the fit rows are blanked, so
     that no learner can see one.
     """
-    with (folder / VALUES).open("wb") as file:
-        header = {"descr": np.dtype(dtype).str, "fortran_order": False, "shape": shape}
-        np.lib.format.write_array_header_1_0(file, header)
-        for chunk in chunks:
-            file.write(np.ascontiguousarray(chunk).tobytes())
+    write_values(folder / VALUES, chunks, shape, dtype)
     popularity = np.where(fit, rows["popularity"].to_numpy(), np.nan)
     position = rows.column_names.index("popularity")
     rows = rows.set_column(position, "popularity", pa.array(popularity, pa.float64()))
@@ -209,6 +206,17 @@ def write_feature_table(
         "categorical": [column.name for column in columns if column.categorical],
     }
     write_json(folder / MANIFEST, manifest)
+
+
+def write_values(
+    path: Path, chunks: Iterable[np.ndarray], shape: tuple[int, int], dtype: str
+) -> None:
+    """Chunks of rows as one array of numpy's format; its folder is a temporary one."""
+    with path.open("wb") as file:
+        header = {"descr": np.dtype(dtype).str, "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        for chunk in chunks:
+            file.write(np.ascontiguousarray(chunk).data)
 
 
 def write_predictions(path: Path, rows: pa.Table, prediction: np.ndarray) -> None:

@@ -1,7 +1,7 @@
-"""Vectors of items -> the feature block of the posts, written shard by shard.
+"""Vectors of items -> the feature block of the posts, written from front to back.
 
-A block may be larger than memory: its values are a file that is mapped anew for each shard, so that
-no more of it is held than a shard touches.
+A block may be larger than memory: some rows at a time are put together from the shards that hold
+them, and written.
 """
 
 from collections import Counter
@@ -15,21 +15,12 @@ import pyarrow.compute as pc
 
 from fame import io
 from fame.core import ids
-from fame.core.contracts import (
-    FIT,
-    MISSING,
-    NO_IMAGE,
-    NO_TEXT,
-    UNREADABLE,
-    Backbone,
-    Block,
-)
+from fame.core.contracts import FIT, NO_IMAGE, NO_TEXT, UNREADABLE, Backbone, Block
 from fame.errors import InputError
-from fame.extraction.contents import NOWHERE, STATUSES, Contents, Items
+from fame.extraction.contents import NOWHERE, STATUSES
 from fame.extraction.engine import Features
-from fame.extraction.store import Store
 
-POSTS_AT_ONCE = 16_384
+BYTES_AT_ONCE = 512 << 20  # of rows; a shard is read again for each such part
 POSTS_NAMED = 10  # in the error about unreadable images
 FITTED = "fitted.npy"  # the vectors that a fit reads, gone when the values are written
 
@@ -42,24 +33,20 @@ def publish(backbone: Backbone, table: pa.Table, features: Features, folder: Pat
 
     A table with a column ``split`` is one to fit on: only its fit rows are shown to ``fit``.
     """
-    fitted_on = None
-    path = folder / io.VALUES
+    columns = backbone.columns()
+    places, codes = _place(backbone.widths()), _list_codes(features)
+    path, fitted_on = folder / io.VALUES, None
     if "split" in table.column_names:
-        vectors, places = folder / FITTED, _place(backbone.widths())
-        codes = _write_vectors(features, vectors, places, len(table))
-        rows = np.flatnonzero(pc.equal(table["split"], FIT).to_numpy())
-        post_ids = table["post_id"].take(pa.array(rows)).to_pylist()
-        fitted_on = ids.digest(post_ids)
-        rows = rows[ids.order(post_ids)]
-        for modality, place in places.items():
-            ready = rows[codes[modality][rows] == 0]
-            backbone.fit(modality, _read_rows(vectors, ready, place))
-        _project(backbone, vectors, places, codes, path)
+        vectors = folder / FITTED
+        _write(vectors, _join(features, places, codes), len(table), places)
+        fitted_on = _fit(backbone, table, vectors, places, codes)
+        final = _place({modality: len(part) for modality, part in columns.items()})
+        projected = _project(backbone, vectors, places, codes)
+        _write(path, projected, len(table), final)
         vectors.unlink()
     else:
-        codes = _write_vectors(features, path, _place(backbone.widths()), len(table))
+        _write(path, _join(features, places, codes), len(table), places)
     names = np.array(STATUSES, dtype=object)
-    columns = backbone.columns()
     return Block(
         post_ids=io.to_strings(table["post_id"]),
         values=np.load(path, mmap_mode="r"),
@@ -76,80 +63,94 @@ def _place(widths: dict[str, int]) -> Places:
     return dict(zip(widths, map(slice, bounds[:-1], bounds[1:]), strict=True))
 
 
-def _create(path: Path, posts: int, places: Places) -> None:
-    shape = (posts, max(place.stop for place in places.values()))
-    np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
+def _width(places: Places) -> int:
+    return max(place.stop for place in places.values())
 
 
-def _write_vectors(features: Features, path: Path, places: Places, posts: int) -> Codes:
-    """All modalities' vectors into ``path``, NaN where a row is masked."""
-    _create(path, posts, places)
+def _write(path: Path, chunks: Iterator[np.ndarray], posts: int, places: Places) -> None:
+    io.write_values(path, chunks, (posts, _width(places)), "float32")
+
+
+def _list_codes(features: Features) -> Codes:
+    """Of each post: why it has no item, or the status of the item that it has."""
     codes: Codes = {}
     for items, store in features.kinds:
-        codes |= _write_kind(items, store, features.contents, path, places)
-    for modality, place in places.items():
-        masked = np.flatnonzero(codes[modality])
-        for start in range(0, len(masked), POSTS_AT_ONCE):
-            np.load(path, mmap_mode="r+")[masked[start : start + POSTS_AT_ONCE], place] = np.nan
+        found = store.find(items.keys)
+        for shown, rows in items.rows:
+            status = features.contents.explain_missing(shown)
+            there = rows != NOWHERE
+            status[there] = found.status[rows[there]]
+            codes |= {modality: status.copy() for modality in shown.gives.values()}
     return codes
 
 
-def _write_kind(
-    items: Items, store: Store, contents: Contents, path: Path, places: Places
-) -> Codes:
-    """The vectors of one kind into ``path``: a shard is read once for all passes and posts."""
-    codes: Codes = {}
-    shard_of, row_of = store.find(items.keys)
-    shards = store.finished
-    groups = [_group_posts(rows, shard_of, len(shards)) for _, rows in items.rows]
-    for shown, rows in items.rows:
-        status = contents.explain_missing(shown)
-        if len(shard_of):
-            status[(rows != NOWHERE) & (shard_of[rows] == NOWHERE)] = STATUSES.index(MISSING)
-        codes |= {modality: status.copy() for modality in shown.gives.values()}
-    for position, shard in enumerate(shards):
-        if not any(len(group[position]) for group in groups):
-            continue
-        embedded = store.read(shard)
-        values = np.load(path, mmap_mode="r+")
-        for (shown, rows), group in zip(items.rows, groups, strict=True):
-            posts = group[position]
-            taken = row_of[rows[posts]]
-            for output, modality in shown.gives.items():
-                codes[modality][posts] = embedded.status[taken]
-                if output in embedded.vectors:  # there is none where no item is OK
-                    values[posts, places[modality]] = embedded.vectors[output][taken]
-    return codes
+def _join(features: Features, places: Places, codes: Codes) -> Iterator[np.ndarray]:
+    """All modalities' vectors side by side, rows after rows, NaN where they are masked."""
+    posts = len(next(iter(codes.values())))
+    rows_at_once = max(1, BYTES_AT_ONCE // (4 * _width(places)))
+    found = [store.find(items.keys) for items, store in features.kinds]
+    for start in range(0, posts, rows_at_once):
+        count = min(rows_at_once, posts - start)
+        chunk = np.empty((count, _width(places)), dtype=np.float32)
+        for (items, store), where in zip(features.kinds, found, strict=True):
+            shards = store.finished
+            groups = [
+                _group_rows(rows[start : start + count], where.shard, len(shards))
+                for _, rows in items.rows
+            ]
+            for shard, *parts in zip(shards, *groups, strict=True):
+                if not any(map(len, parts)):
+                    continue
+                vectors = store.read(shard).vectors
+                for (shown, rows), part in zip(items.rows, parts, strict=True):
+                    taken = where.row[rows[start + part]]
+                    for output, modality in shown.gives.items():
+                        if output in vectors:  # there is none where no item is OK
+                            chunk[part, places[modality]] = vectors[output][taken]
+        for modality, place in places.items():
+            chunk[codes[modality][start : start + count] != 0, place] = np.nan
+        yield chunk
 
 
-def _group_posts(rows: np.ndarray, shard_of: np.ndarray, shards: int) -> list[np.ndarray]:
-    """For each shard, the positions of the posts whose item (``rows``) lies in it."""
-    if not len(shard_of):
-        return [rows[:0]] * shards
-    position = np.where(rows == NOWHERE, NOWHERE, shard_of[rows])
+def _group_rows(rows: np.ndarray, shard: np.ndarray, shards: int) -> list[np.ndarray]:
+    """For each shard, the positions in ``rows`` of the items that lie in it."""
+    position = np.append(shard, NOWHERE)[rows]  # NOWHERE is the last place, too
     order = np.argsort(position, kind="stable")
     bounds = np.searchsorted(position[order], np.arange(shards + 1))
     return [order[start:stop] for start, stop in pairwise(bounds)]
 
 
-def _read_rows(path: Path, rows: np.ndarray, place: slice) -> Iterator[np.ndarray]:
-    for start in range(0, len(rows), POSTS_AT_ONCE):
-        yield np.load(path, mmap_mode="r")[rows[start : start + POSTS_AT_ONCE], place]
+def _fit(backbone: Backbone, table: pa.Table, vectors: Path, places: Places, codes: Codes) -> str:
+    """Show the fit rows' vectors to the backbone, in the order of their ids; the ids' digest."""
+    rows = np.flatnonzero(np.asarray(table["split"].to_pylist(), dtype=object) == FIT)
+    post_ids = table.filter(pc.equal(table["split"], FIT))["post_id"].to_pylist()
+    rows = rows[ids.order(post_ids)]
+    for modality, place in places.items():
+        ready = rows[codes[modality][rows] == 0]
+        backbone.fit(modality, _read(vectors, ready, place))
+    return ids.digest(post_ids)
 
 
-def _project(backbone: Backbone, vectors: Path, places: Places, codes: Codes, path: Path) -> None:
+def _read(path: Path, rows: np.ndarray, place: slice) -> Iterator[np.ndarray]:
+    values = np.load(path, mmap_mode="r")
+    rows_at_once = max(1, BYTES_AT_ONCE // (4 * values.shape[1]))
+    for start in range(0, len(rows), rows_at_once):
+        yield values[rows[start : start + rows_at_once], place]
+
+
+def _project(
+    backbone: Backbone, vectors: Path, places: Places, codes: Codes
+) -> Iterator[np.ndarray]:
     """What was fitted, applied to all rows; a row of which nothing is left is masked."""
-    columns = _place({modality: len(part) for modality, part in backbone.columns().items()})
-    posts = len(next(iter(codes.values())))
-    _create(path, posts, columns)
-    for start in range(0, posts, POSTS_AT_ONCE):
-        rows = slice(start, start + POSTS_AT_ONCE)
-        given, values = np.load(vectors, mmap_mode="r"), np.load(path, mmap_mode="r+")
+    start = 0
+    for chunk in _read(vectors, np.arange(len(next(iter(codes.values())))), slice(None)):
+        parts = []
         for modality, place in places.items():
-            projected = backbone.project(modality, given[rows, place])
-            values[rows, columns[modality]] = projected
-            left = np.isnan(projected).all(axis=1) & (codes[modality][rows] == 0)
-            codes[modality][rows][left] = STATUSES.index(NO_TEXT)
+            parts.append(backbone.project(modality, chunk[:, place]))
+            part = codes[modality][start : start + len(chunk)]
+            part[np.isnan(parts[-1]).all(axis=1) & (part == 0)] = STATUSES.index(NO_TEXT)
+        start += len(chunk)
+        yield np.concatenate(parts, axis=1)
 
 
 def count_status(block: Block) -> dict[str, dict[str, int]]:

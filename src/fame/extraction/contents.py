@@ -90,7 +90,7 @@ class Contents:
             status[self._text_positions[shown.text] == NOWHERE] = STATUSES.index(NO_TEXT)
         if shown.image:
             found = pc.index_in(self._table["status"], value_set=pa.array(STATUSES))
-            images = pc.fill_null(found, STATUSES.index(OK)).to_numpy()  # LOCATED is none of them
+            images = _to_numbers(pc.fill_null(found, STATUSES.index(OK)))  # LOCATED is none of them
             status = np.where(images > 0, images, status).astype(np.int8)
         return status
 
@@ -102,19 +102,19 @@ class Contents:
         """
         keys = items.keys[chosen]
         if items.images is not None:
-            rank = np.argsort(pc.sort_indices(self._places, _BY_PLACE).to_numpy())
+            rank = np.argsort(np.array(pc.sort_indices(self._places, _BY_PLACE).to_pylist()))
             first = rank[items.images[chosen]]
         else:
-            first = pc.binary_length(self._texts).to_numpy()[items.texts[chosen]]
+            first = _to_numbers(pc.binary_length(self._texts))[items.texts[chosen]]
         return chosen[np.lexsort((keys, first))]
 
     def read(self, items: Items, chosen: np.ndarray) -> Inputs:
         """What the items at ``chosen`` (k,) are made from."""
         texts = places = None
         if items.texts is not None:
-            texts = self._texts.take(pa.array(items.texts[chosen])).to_pylist()
+            texts = self._texts.take(pa.array(items.texts[chosen].tolist())).to_pylist()
         if items.images is not None:
-            columns = self._places.take(pa.array(items.images[chosen])).to_pydict()
+            columns = self._places.take(pa.array(items.images[chosen].tolist())).to_pydict()
             places = list(zip(*(columns[name] for name in _PLACE), strict=True))
         return Inputs(items.kind, texts, places)
 
@@ -134,7 +134,7 @@ class Contents:
         """Title and tags -> (n,) positions among the texts, NOWHERE for the empty text."""
         positions = {}
         for name, column in self._columns.items():
-            found = pc.index_in(column, value_set=self._texts).to_numpy()
+            found = _to_numbers(pc.index_in(column, value_set=self._texts))
             positions[name] = np.where(found == 0, NOWHERE, found)
         return positions
 
@@ -163,7 +163,7 @@ class Contents:
             located = pc.equal(self._table["status"], LOCATED)
             digests = pc.if_else(located, self._table["digest"], pa.scalar(None, pa.string()))
             found = pc.index_in(digests, value_set=self._images)
-            image = pc.fill_null(found, NOWHERE).to_numpy().astype(np.int64)
+            image = _to_numbers(pc.fill_null(found, NOWHERE)).astype(np.int64)
         return np.where((text < 0) | (image < 0), NOWHERE, text * images + image)
 
     def _make_keys(self, text: np.ndarray | None, image: np.ndarray | None) -> np.ndarray:
@@ -186,6 +186,15 @@ class Contents:
 
 _PLACE = ["container", "member", "digest"]
 _BY_PLACE = [("container", "ascending"), ("member", "ascending")]
+
+
+def _to_numbers(positions: pa.ChunkedArray | pa.Array) -> np.ndarray:
+    """(n,) int32 without nulls; pyarrow's own conversion would import pandas first."""
+    chunks = getattr(positions, "chunks", [positions])
+    parts = [
+        np.frombuffer(part.buffers()[1], np.int32)[part.offset :][: len(part)] for part in chunks
+    ]
+    return np.concatenate([np.empty(0, np.int32), *parts])
 
 
 def _digest(contents: Sequence[bytes]) -> np.ndarray:

@@ -21,7 +21,7 @@ import pyarrow as pa
 from fame import io
 from fame.core.contracts import Backbone
 from fame.extraction.code import digest_code
-from fame.extraction.contents import Contents, Inputs, Items
+from fame.extraction.contents import NOWHERE, Contents, Inputs, Items
 from fame.extraction.store import Shard, Store
 from fame.params import RuntimeParams
 from fame.progress import bar
@@ -114,7 +114,7 @@ def embed(backbone: Backbone, table: pa.Table, folder: Path, runtime: RuntimePar
 
 def _plan(contents: Contents, items: Items, store: Store) -> list[Shard]:
     """The shards to embed: those of an earlier plan as they were, then the rest."""
-    missing = store.find(items.keys)[0] < 0
+    missing = store.find(items.keys).shard == NOWHERE
     planned = store.resume(items.keys, items.keys[missing])
     again = np.concatenate([items.keys[:0], *(shard.keys for shard in planned)])
     rest = np.flatnonzero(missing & ~np.isin(items.keys, again))

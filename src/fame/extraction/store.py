@@ -8,10 +8,12 @@ what its name says, or it is damaged and goes.
 
 import hashlib
 import io as memory
+import json
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from safetensors.numpy import load, save
@@ -24,6 +26,8 @@ from fame.extraction.embedder import Embedded
 STATUS = "status"  # name of the tensor beside the outputs
 DIGITS = 16  # of a digest in a name
 PLAN, SHARD = ".plan.npy", ".safetensors"
+MISSING_CODE = STATUSES.index(MISSING)
+_NO_CODE = np.empty(0, np.int8)
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,20 @@ class Shard:
     def name(self) -> str:
         """How its file's name begins."""
         return f"{self.plan}-{self.number:06d}"
+
+
+class Found(NamedTuple):
+    """Where m items lie.
+
+    Attributes:
+        shard: (m,) positions in `Store.finished`, or NOWHERE.
+        row: (m,) positions in the shard.
+        status: (m,) codes of STATUSES; MISSING where the item is nowhere.
+    """
+
+    shard: np.ndarray
+    row: np.ndarray
+    status: np.ndarray
 
 
 class Store:
@@ -59,25 +77,30 @@ class Store:
                 if status is not None:
                     self._remember(path, status)
 
-    def find(self, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Where items lie: (m,) position of a shard in `finished` and (m,) row in it, or NOWHERE.
+    def find(self, keys: np.ndarray) -> Found:
+        """Where items (m,) lie, among the shards that `finished` names.
 
         An image that was missing may be there again: it is nowhere.
         """
         shards = self.finished
-        known = np.concatenate([np.empty(0, KEY), *(shard.keys for shard in shards)])
         lengths = [len(shard.keys) for shard in shards]
+        known = np.concatenate([np.empty(0, KEY), *(shard.keys for shard in shards)])
+        status = np.concatenate([_NO_CODE, *(self._states[shard.name] for shard in shards)])
         shard = np.repeat(np.arange(len(shards)), lengths)
-        row = np.concatenate([np.empty(0, np.int64), *map(np.arange, lengths)])
-        states = [self._states[shard.name] for shard in shards]
-        there = np.concatenate([np.empty(0, np.int8), *states]) != STATUSES.index(MISSING)
+        row = np.arange(len(known)) - np.repeat(np.cumsum([0, *lengths])[:-1], lengths)
+        there = np.flatnonzero(status != MISSING_CODE)
         distinct, first = np.unique(known[there], return_index=True)
-        place = np.minimum(np.searchsorted(distinct, keys), max(len(distinct) - 1, 0))
-        found = distinct[place] == keys if len(distinct) else np.zeros(len(keys), bool)
-        shard_of, row_of = np.full(len(keys), NOWHERE), np.full(len(keys), NOWHERE)
-        chosen = first[place[found]]
-        shard_of[found], row_of[found] = shard[there][chosen], row[there][chosen]
-        return shard_of, row_of
+        place = np.searchsorted(distinct, keys)
+        hit = np.flatnonzero(place < len(distinct))
+        hit = hit[distinct[place[hit]] == keys[hit]]
+        chosen = there[first[place[hit]]]
+        found = Found(*(np.full(len(keys), value) for value in (NOWHERE, NOWHERE, MISSING_CODE)))
+        found.shard[hit], found.row[hit], found.status[hit] = (
+            shard[chosen],
+            row[chosen],
+            status[chosen],
+        )
+        return found
 
     @property
     def finished(self) -> list[Shard]:
@@ -138,7 +161,7 @@ class Store:
         if path.name.removesuffix(SHARD).rpartition("-")[2] != _digest(content):
             _report(path)
             return None
-        return _parse(content).status.copy()
+        return _read_status(content)
 
     def _remember(self, path: Path, status: np.ndarray) -> None:
         name = path.name.rpartition("-")[0]
@@ -153,6 +176,13 @@ class Store:
 def _parse(content: bytes) -> Embedded:
     tensors = load(content)
     return Embedded(tensors.pop(STATUS), tensors)
+
+
+def _read_status(content: bytes) -> np.ndarray:
+    """The status alone, without a copy of the vectors: its place is in the file's header."""
+    end = 8 + int.from_bytes(content[:8], "little")
+    start, stop = json.loads(content[8:end])[STATUS]["data_offsets"]
+    return np.frombuffer(content[end + start : end + stop], dtype=np.int8)
 
 
 def _digest(content: bytes) -> str:
