@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from ruamel.yaml import YAML
@@ -211,6 +212,21 @@ def test_a_new_learner_is_one_file_one_registry_line_one_block(project):
     assert {"ridge", "without_ridge"} <= set(metrics)
 
 
+def test_a_new_backbone_is_one_file_one_registry_line_one_block(project):
+    (project.folder / "src/fame/backbones/sizes.py").write_text(SIZES)
+    project.edit(
+        "src/fame/registry.py",
+        "BACKBONES = {",
+        'BACKBONES = {\n    "sizes": "fame.backbones.sizes:Sizes",',
+    )
+    project.change_params(**{"backbones.sizes": {"kind": "sizes", "reads": "contents"}})
+    output = project.run("dvc", "repro", "extract@sizes")
+    assert re.findall(r"Running stage '([^']+)'", output) == ["extract@sizes"]
+    assert "extract sizes: 230 posts, 2 columns; " in output
+    values = np.load(project.folder / "data/features/sizes/values.npy")
+    assert np.isfinite(values).all(axis=1).sum() > 150
+
+
 def test_a_wrong_parameter_is_one_line_and_leaves_all_as_it_was(project):
     before = (project.folder / "metrics/metrics.json").read_bytes()
     project.change_params(**{"fusion.alpha": -1})
@@ -259,6 +275,48 @@ def test_a_clone_that_pulls_has_nothing_to_run(project, tmp_path):
 
 
 WORDS = ("dog", "beach", "rain", "music", "cake", "mountain", "city")
+
+SIZES = '''
+"""Letters of the title and bytes of the image."""
+
+import numpy as np
+
+from fame.core.contracts import Backbone, Column, Pass
+from fame.params import BackboneParams
+
+
+class Sizes(Backbone):
+    """One pass that sees both."""
+
+    class Params(BackboneParams):
+        """No parameter of its own."""
+
+    reads = "contents"
+    passes = (Pass("joint", "title", True, {"sizes": "both"}),)
+
+    def __init__(self, params, runtime):
+        """Nothing to prepare."""
+
+    def columns(self):
+        return {"both": (Column("letters"), Column("bytes"))}
+
+    def fingerprint(self):
+        return {}
+
+    def tokenize(self, texts):
+        return [np.frombuffer(text.encode(), np.uint8) for text in texts]
+
+    def image_preparer(self):
+        return count_bytes
+
+    def run(self, kind, items):
+        sizes = [[len(item.tokens), item.pixels] for item in items]
+        return {"sizes": np.array(sizes, np.float32)}
+
+
+def count_bytes(content):
+    return np.array(len(content))
+'''
 
 RIDGE = '''
 """Ridge regression on bounded values."""

@@ -97,7 +97,7 @@ def test_images_become_a_block_and_a_record(tmp_path, extract, capsys, write_par
         "extract image_stats: 40 posts, 4 columns; "
         "image: 3 unreadable (1 empty, 1 missing, 1 not_an_image); "
     )
-    assert "; 39 contents new, 0 reused; " in line
+    assert "; 40 contents new, 0 reused; " in line
     assert line.endswith(" s computing")
 
 
