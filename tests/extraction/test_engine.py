@@ -136,6 +136,32 @@ def test_a_missing_image_is_looked_for_again_and_an_unreadable_one_is_not(
     assert features.new == 2  # with its title, and with the empty text
 
 
+def test_a_plan_of_missing_images_only_is_tried_again(tmp_path, lengths, extract, make_table):
+    table = make_table(["a"], images=[encode(4)])
+    place = tmp_path / "images/00000.png"
+    content = place.read_bytes()
+    place.unlink()
+    for _ in range(2):
+        published, _ = extract(lengths(1, None), table)
+        assert published.status["plain"].tolist() == ["missing"]
+    place.write_bytes(content)
+    for news in (2, 0):
+        published, features = extract(lengths(1, None), table)
+        assert published.status["plain"].tolist() == [OK]
+        assert features.new == news
+
+
+def test_items_of_an_image_are_in_one_shard(lengths, extract, make_table, monkeypatch):
+    monkeypatch.setattr(engine, "IMAGES_AT_ONCE", 5)
+    table = make_posts(make_table)
+    _, features = extract(lengths(1, None), table)
+    items, store = features.kinds[1]
+    shards = [items.images[np.searchsorted(items.keys, shard.keys)] for shard in store.finished]
+    assert len(shards) > 5
+    assert sum(len(set(images)) for images in shards) == len(set(items.images))
+    assert sorted(np.concatenate([s.keys for s in store.finished])) == items.keys.tolist()
+
+
 def test_another_image_than_was_ingested_is_an_error(tmp_path, lengths, extract, make_table):
     table = make_table(["a"], images=[encode(4)])
     (tmp_path / "images/00000.png").write_bytes(encode(5))

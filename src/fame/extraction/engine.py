@@ -22,7 +22,7 @@ from fame import io
 from fame.core.contracts import Backbone
 from fame.extraction.code import digest_code
 from fame.extraction.contents import NOWHERE, Contents, Inputs, Items
-from fame.extraction.store import Shard, Store
+from fame.extraction.store import Shard, Store, is_among
 from fame.params import RuntimeParams
 from fame.progress import bar
 
@@ -99,8 +99,7 @@ def embed(backbone: Backbone, table: pa.Table, folder: Path, runtime: RuntimePar
     work = []
     for kind in dict.fromkeys(shown.kind for shown in backbone.passes):
         items = features.contents.list_items(kind, backbone.passes)
-        at_once = TEXTS_AT_ONCE if items.images is None else IMAGES_AT_ONCE
-        store = Store(folder / kind, at_once)
+        store = Store(folder / kind)
         features.kinds.append((items, store))
         jobs = [Job(shard, items, store) for shard in _plan(features.contents, items, store)]
         count = sum(len(job.shard.keys) for job in jobs)
@@ -117,8 +116,12 @@ def _plan(contents: Contents, items: Items, store: Store) -> list[Shard]:
     missing = store.find(items.keys).shard == NOWHERE
     planned = store.resume(items.keys, items.keys[missing])
     again = np.concatenate([items.keys[:0], *(shard.keys for shard in planned)])
-    rest = np.flatnonzero(missing & ~np.isin(items.keys, again))
-    return planned + store.plan(items.keys[contents.order(items, rest)])
+    rest = np.flatnonzero(missing & ~is_among(items.keys, np.unique(again)))
+    rest = contents.order(items, rest)
+    if items.images is None:
+        return planned + store.plan(items.keys[rest], rest, TEXTS_AT_ONCE)
+    # The items of an image are in one shard, so that it is decoded once.
+    return planned + store.plan(items.keys[rest], items.images[rest], IMAGES_AT_ONCE)
 
 
 def _embed(backbone: Backbone, runtime: RuntimeParams, features: Features, work: list[Job]) -> None:

@@ -27,6 +27,7 @@ STATUS = "status"  # name of the tensor beside the outputs
 DIGITS = 16  # of a digest in a name
 PLAN, SHARD = ".plan.npy", ".safetensors"
 MISSING_CODE = STATUSES.index(MISSING)
+PLANNED = np.dtype([("key", KEY), ("shard", np.int32)])
 _NO_CODE = np.empty(0, np.int8)
 
 
@@ -61,9 +62,8 @@ class Found(NamedTuple):
 class Store:
     """The shards of one kind of items in ``folder``, which one process at a time writes to."""
 
-    def __init__(self, folder: Path, shard_items: int) -> None:
+    def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._shard_items = shard_items
         folder.mkdir(parents=True, exist_ok=True)
         for leftover in folder.glob(".*.tmp"):
             leftover.unlink()
@@ -90,16 +90,11 @@ class Store:
         row = np.arange(len(known)) - np.repeat(np.cumsum([0, *lengths])[:-1], lengths)
         there = np.flatnonzero(status != MISSING_CODE)
         distinct, first = np.unique(known[there], return_index=True)
-        place = np.searchsorted(distinct, keys)
-        hit = np.flatnonzero(place < len(distinct))
-        hit = hit[distinct[place[hit]] == keys[hit]]
-        chosen = there[first[place[hit]]]
+        hit = np.flatnonzero(is_among(keys, distinct))
+        chosen = there[first[np.searchsorted(distinct, keys[hit])]]
         found = Found(*(np.full(len(keys), value) for value in (NOWHERE, NOWHERE, MISSING_CODE)))
-        found.shard[hit], found.row[hit], found.status[hit] = (
-            shard[chosen],
-            row[chosen],
-            status[chosen],
-        )
+        for part, values in zip(found, (shard, row, status), strict=True):
+            part[hit] = values[chosen]
         return found
 
     @property
@@ -111,26 +106,37 @@ class Store:
         """Planned shards that are not finished and can be, as they were planned.
 
         Args:
-            wanted: (m,) keys of all items of the run. missing: those of them that are nowhere.
+            wanted: (m,) keys of all items of the run, ascending.
+            missing: (k,) those of them that are nowhere, ascending.
         """
         waiting = [shard for shard in self._planned if shard.name not in self._files]
         return [
             shard
             for shard in waiting
-            if np.isin(shard.keys, missing).any() and np.isin(shard.keys, wanted).all()
+            if is_among(shard.keys, missing).any() and is_among(shard.keys, wanted).all()
         ]
 
-    def plan(self, keys: np.ndarray) -> list[Shard]:
-        """Cut ``keys`` (m,) into shards, and keep that."""
+    def plan(self, keys: np.ndarray, groups: np.ndarray, at_once: int) -> list[Shard]:
+        """Cut items into shards, and keep that.
+
+        Args:
+            keys: (m,) of the items, in the order to embed them.
+            groups: (m,) numbers; neighbours of one number stay together.
+            at_once: items of a shard, but for the groups at its ends.
+        """
         if not len(keys):
             return []
+        first = np.flatnonzero(np.append(True, groups[1:] != groups[:-1]))
+        start = np.repeat(first, np.diff(np.append(first, len(keys))))
+        planned = np.empty(len(keys), PLANNED)
+        planned["key"], planned["shard"] = keys, start // at_once
         buffer = memory.BytesIO()
-        np.save(buffer, keys)
-        content = buffer.getvalue()
-        path = self._folder / f"{_digest(content)}-{self._shard_items}{PLAN}"
-        self._write(path, content)
+        np.save(buffer, planned)
+        path = self._folder / f"{_digest(buffer.getvalue())}{PLAN}"
+        self._write(path, buffer.getvalue())
         shards = self._cut(path)
-        self._planned += shards
+        known = {shard.name for shard in self._planned}
+        self._planned += [shard for shard in shards if shard.name not in known]
         return shards
 
     def write(self, shard: Shard, embedded: Embedded) -> None:
@@ -146,14 +152,14 @@ class Store:
 
     def _cut(self, path: Path) -> list[Shard]:
         """The shards of a plan, none if it is damaged."""
-        name, _, size = path.name.removesuffix(PLAN).rpartition("-")
-        content = path.read_bytes()
+        name, content = path.name.removesuffix(PLAN), path.read_bytes()
         if _digest(content) != name:
             _report(path)
             return []
-        keys = np.load(memory.BytesIO(content), allow_pickle=False)
-        starts = range(0, len(keys), int(size))
-        return [Shard(name, i // int(size), keys[i : i + int(size)]) for i in starts]
+        planned = np.load(memory.BytesIO(content), allow_pickle=False)
+        numbers, starts = np.unique(planned["shard"], return_index=True)
+        parts = np.split(np.ascontiguousarray(planned["key"]), starts[1:])
+        return [Shard(name, int(number), keys) for number, keys in zip(numbers, parts, strict=True)]
 
     def _check(self, path: Path) -> np.ndarray | None:
         """The status of a shard's items; a damaged shard goes."""
@@ -164,13 +170,25 @@ class Store:
         return _read_status(content)
 
     def _remember(self, path: Path, status: np.ndarray) -> None:
+        """Of two files of a shard the one that misses fewer images counts."""
         name = path.name.rpartition("-")[0]
-        self._files.setdefault(name, path)
-        self._states.setdefault(name, status)
+        missing = np.count_nonzero(status == MISSING_CODE)
+        if missing < np.count_nonzero(self._states.get(name, _NO_CODE) == MISSING_CODE) or (
+            name not in self._files
+        ):
+            self._files[name], self._states[name] = path, status
 
     def _write(self, path: Path, content: bytes) -> None:
         with io.replacing(path) as temporary:
             temporary.write_bytes(content)
+
+
+def is_among(keys: np.ndarray, ascending: np.ndarray) -> np.ndarray:
+    """(m,) bool: which of ``keys`` (m,) are in ``ascending`` (k,), all of whom are distinct."""
+    place = np.searchsorted(ascending, keys)
+    found = place < len(ascending)
+    found[found] = ascending[place[found]] == keys[found]
+    return found
 
 
 def _parse(content: bytes) -> Embedded:
