@@ -45,6 +45,10 @@ class Slow(Backbone):
             raise InputError("the text is unreadable")
         return [np.frombuffer(text.encode(), np.uint8) for text in texts]
 
+    def load(self):
+        if self.seconds == "unloadable":
+            raise RuntimeError("no weights here")
+
     def run(self, kind, items):
         time.sleep(self.seconds)
         mark = 1e-6 * sum(len(item.tokens) for item in items)
@@ -124,6 +128,12 @@ def test_an_embedder_that_would_make_other_vectors_is_refused(
     table = make_table(["a"]).select(engine.INPUTS["texts"])
     with pytest.raises(InputError, match=r"would make other vectors than this machine \(process\)"):
         extract(slow("differs", None), table, settings=on_cluster())
+
+
+def test_an_embedder_that_cannot_start_says_why(slow, on_cluster, make_table, extract):
+    table = make_table(["a"]).select(engine.INPUTS["texts"])
+    with pytest.raises(InputError, match=r"no embedder left: .*no weights here"):
+        extract(slow("unloadable", None), table, settings=on_cluster())
 
 
 def test_more_workers_than_a_node_has_cores_is_an_error(slow, on_cluster, make_table, extract):

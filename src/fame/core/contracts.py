@@ -227,15 +227,16 @@ class Backbone(ABC):
     """
 
     Params: ClassVar[type]  # its block of params.yaml, a subclass of fame.params.BackboneParams
-    reads: ClassVar[str]  # the input that re-runs it: "texts", "images", "contents" (both), or
-    # "posts" (texts with their split) where it fits on the fit rows
+    # The input that re-runs it: "texts", "images", "contents" (both), or "posts" (texts with their
+    # split) where it fits on the fit rows.
+    reads: ClassVar[str]
     passes: ClassVar[tuple[Pass, ...]]
     special_tokens: ClassVar[int] = 0  # around every text; a text without any other is NO_TEXT
     batch_size: int = 16  # items shown at once, of about one size
 
     @abstractmethod
     def __init__(self, params: Any, runtime: Any) -> None:
-        """From its block and runtime: processes make their own, so no other argument is there."""
+        """From its block of params.yaml and the block runtime."""
 
     @abstractmethod
     def columns(self) -> dict[str, tuple[Column, ...]]:

@@ -7,7 +7,7 @@ runs: paths must mean the same on every node, and the project must be installed 
 
 import os
 import socket
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -19,6 +19,7 @@ from fame.extraction.embedder import Embedder, Result
 from fame.params import RuntimeParams
 
 SHARDS_AT_ONCE = 2  # in an embedder: one is prepared while another is computed
+LOSSES_ALLOWED = 4  # of one shard: then it is what kills its embedders
 SECONDS_TO_CONNECT = 10
 Job = TypeVar("Job")  # of no matter here
 
@@ -82,6 +83,8 @@ class _Dispatcher(Generic[Job]):
         self._fingerprint = backbone.fingerprint()
         self._free: deque = deque()  # embedders, once for each shard that they can take
         self._lost: deque = deque()  # tasks to give out again
+        self._losses: Counter = Counter()  # by the id of a task
+        self._reason = ""  # of the last loss
         self._running: dict[Any, tuple[Any, tuple[Job, Inputs]]] = {}
         self._asked: dict[Any, Any] = {}  # embedders that start, by their answer
         for worker in self._start(backbone, runtime):
@@ -97,7 +100,7 @@ class _Dispatcher(Generic[Job]):
             if self._free and not self._running:
                 return  # whoever is still starting is not needed
             if not self._running and not self._asked:
-                raise InputError("ray: the cluster has no embedder left")
+                raise InputError(f"ray: the cluster has no embedder left: {self._reason}")
             [answer], _ = self._ray.wait([*self._running, *self._asked])
             if answer in self._asked:
                 self._welcome(self._asked.pop(answer), answer)
@@ -105,8 +108,7 @@ class _Dispatcher(Generic[Job]):
                 worker, task = self._running.pop(answer)
                 result = self._get(answer)
                 if result is None:
-                    self._lost.append(task)
-                    self._lose(worker)
+                    self._lose(worker, task)
                 else:
                     self._free.append(worker)
                     yield task[0], result
@@ -149,8 +151,15 @@ class _Dispatcher(Generic[Job]):
             )
         self._free.extend([worker] * SHARDS_AT_ONCE)
 
-    def _lose(self, worker: Any) -> None:
+    def _lose(self, worker: Any, task: tuple[Job, Inputs]) -> None:
         """Ray starts the embedder again where there is room; it is used when it answers."""
+        self._losses[id(task)] += 1
+        if self._losses[id(task)] == LOSSES_ALLOWED:
+            raise InputError(
+                f"ray: a shard was lost with its embedder {LOSSES_ALLOWED} times; what is done is "
+                f"kept: {self._reason}"
+            )
+        self._lost.append(task)
         self._free = deque(other for other in self._free if other is not worker)
         if worker not in self._asked.values():
             self._ask(worker)
@@ -161,5 +170,6 @@ class _Dispatcher(Generic[Job]):
             return self._ray.get(answer)
         except self._ray.exceptions.RayTaskError as error:
             raise error.cause from None
-        except self._ray.exceptions.RayActorError:
+        except self._ray.exceptions.RayActorError as error:
+            self._reason = str(error).strip().splitlines()[-1]
             return None

@@ -95,7 +95,7 @@ class Contents:
         return status
 
     def order(self, items: Items, chosen: np.ndarray) -> np.ndarray:
-        """``chosen`` (k,) positions of items in the order to embed them, whatever the posts'.
+        """``chosen`` (k,) positions of items in the order to embed them, whatever the posts are in.
 
         Images as they lie in their archives, which are read from front to back; texts by length,
         so that those of a batch need little padding.
