@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import pickle
 import struct
 import subprocess
 import sys
@@ -205,6 +206,12 @@ def test_it_keeps_the_contract(backbone):
 def test_its_fingerprint_is_the_same_each_time(kind, backbone):
     again = make_backbone(kind, workers=1).fingerprint()
     assert json.dumps(again, sort_keys=True) == json.dumps(backbone.fingerprint(), sort_keys=True)
+
+
+def test_another_process_gets_one_that_has_loaded_nothing(backbone):
+    content = pickle.dumps(backbone)
+    assert len(content) < 2_000
+    assert pickle.loads(content).fingerprint() == backbone.fingerprint()
 
 
 def test_columns_are_unique_and_as_many_as_the_values(backbone, published):

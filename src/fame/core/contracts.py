@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import pyarrow as pa
@@ -234,9 +234,19 @@ class Backbone(ABC):
     special_tokens: ClassVar[int] = 0  # around every text; a text without any other is NO_TEXT
     batch_size: int = 16  # items shown at once, of about one size
 
+    def __new__(cls, params: Any, runtime: Any) -> Self:
+        """Remember what it is made from, for `__reduce__`."""
+        made = super().__new__(cls)
+        made._made_from = params, runtime
+        return made
+
     @abstractmethod
     def __init__(self, params: Any, runtime: Any) -> None:
         """From its block of params.yaml and the block runtime."""
+
+    def __reduce__(self) -> tuple[type, tuple[Any, Any]]:
+        """Another process gets one that is made anew: what was loaded stays where it is."""
+        return type(self), self._made_from
 
     @abstractmethod
     def columns(self) -> dict[str, tuple[Column, ...]]:
