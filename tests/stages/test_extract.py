@@ -160,6 +160,33 @@ def test_a_failure_leaves_the_old_block_as_it_was(tmp_path, extract):
     assert [path.name for path in (tmp_path / "features").iterdir()] == ["image_stats"]
 
 
+def test_a_run_with_nothing_new_leaves_all_as_it_is(tmp_path, extract, capsys, write_params):
+    write_images(tmp_path)
+    values = tmp_path / "features/image_stats/values.npy"
+
+    def runs():
+        before = values.stat().st_mtime_ns if values.exists() else None
+        extract("image_stats", "images")
+        nothing = capsys.readouterr().out == "extract image_stats: 40 posts; nothing is new\n"
+        assert nothing == (values.stat().st_mtime_ns == before)
+        return not nothing
+
+    assert [runs(), runs()] == [True, False]
+    content = values.read_bytes()
+    values.write_bytes(content[:-1] + b"x")
+    assert [runs(), runs()] == [True, False]
+    assert values.read_bytes() == content
+    (tmp_path / "metrics/image_stats.json").unlink()
+    assert [runs(), runs()] == [True, False]
+    write_params(**{"data.max_unreadable_fraction": 0.2})
+    assert [runs(), runs()] == [True, False]
+    write_images(tmp_path, row3=b"")
+    assert [runs(), runs()] == [True, False]
+    (tmp_path / "9.jpg").unlink()  # located, and not there: it may be there again
+    write_images(tmp_path, row9=None)
+    assert [runs(), runs()] == [True, True]
+
+
 def test_posts_without_images_are_masked_rows_and_no_error(tmp_path, extract, capsys):
     write_image_rows(tmp_path, [(str(i), NO_IMAGE, None, None, None) for i in range(COUNT)])
     extract("efficientnet", "images")

@@ -57,6 +57,11 @@ class Features:
     waited: float = 0.0
     computed: float = 0.0
 
+    @property
+    def missing(self) -> bool:
+        """Whether an image was not where it was located; it may be there again."""
+        return any((store.find(items.keys).shard == NOWHERE).any() for items, store in self.kinds)
+
 
 @dataclass(frozen=True)
 class Job:

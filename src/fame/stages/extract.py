@@ -10,7 +10,7 @@ import pyarrow as pa
 from fame import io, params
 from fame.core.contracts import LOCATED, NO_IMAGE, NO_TEXT, OK, Block
 from fame.extraction import block as blocks
-from fame.extraction import engine
+from fame.extraction import engine, published
 from fame.registry import BACKBONES, resolve
 from fame.stages import run
 
@@ -30,7 +30,13 @@ def main() -> None:
     start = time.perf_counter()
     check_located(table, limit, place)
     backbone = kind(entry, settings.runtime)
+    facts = {"input": io.digest_file(arguments.input), "max_unreadable_fraction": limit}
+    outputs = [arguments.output, arguments.record]
     with engine.open_cache(backbone, settings.runtime) as cache:
+        note = cache / f"{arguments.output.name}.json"
+        if published.is_unchanged(note, facts, outputs):
+            print(f"extract {arguments.backbone}: {len(table)} posts; nothing is new")
+            return
         features = engine.embed(backbone, table, cache, settings.runtime)
         io.remove_leftovers(arguments.output)
         with io.replacing_folder(arguments.output) as folder:
@@ -39,7 +45,9 @@ def main() -> None:
                 blocks.check_readable(block.post_ids, status, limit, place)
             io.describe_block(folder, block)
             backbone.save(folder)
-    io.write_json(arguments.record, make_record(block))
+        io.write_json(arguments.record, make_record(block))
+        if not features.missing:
+            published.remember(note, facts, outputs)
     print(summarise(arguments.backbone, block, features, time.perf_counter() - start))
 
 
