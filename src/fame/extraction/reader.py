@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from functools import cached_property
 
 import numpy as np
@@ -39,26 +40,27 @@ class Reader:
         )
 
     def submit(self, places: list[Place]) -> list[Future]:
-        """Start to read; the results of `collect`, in the order of ``places``."""
-        starts = range(0, len(places), IMAGES_AT_ONCE)
-        return [self._pool.submit(_read_images, places[i : i + IMAGES_AT_ONCE]) for i in starts]
+        """Start to read; what `collect` takes.
+
+        Raises:
+            InputError: a process was killed.
+        """
+        parts = [places[i : i + IMAGES_AT_ONCE] for i in range(0, len(places), IMAGES_AT_ONCE)]
+        with _explaining():
+            return [self._pool.submit(_read_images, part) for part in parts]
 
     @staticmethod
     def collect(futures: list[Future]) -> Iterator[Pixels]:
-        """The pixels of each place.
+        """The pixels of each place, in the order of `submit`.
 
         Raises:
             InputError: an archive is not whole, a file changed since it was ingested, or a process
                 was killed.
         """
-        try:
-            for future in futures:
-                yield from future.result()
-        except BrokenProcessPool:
-            raise InputError(
-                "a process that decodes images was killed, by the system if its memory was used "
-                "up; start again (what is done is kept), with fewer runtime.workers"
-            ) from None
+        for future in futures:
+            with _explaining():
+                pixels = future.result()
+            yield from pixels
 
     def __enter__(self) -> "Reader":
         return self
@@ -66,6 +68,17 @@ class Reader:
     def __exit__(self, *_: object) -> None:
         if "_pool" in self.__dict__:
             self._pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _explaining() -> Iterator[None]:
+    try:
+        yield
+    except BrokenProcessPool:
+        raise InputError(
+            "a process that decodes images was killed, by the system if its memory was used up; "
+            "start again (what is done is kept), with fewer runtime.workers"
+        ) from None
 
 
 def _start_worker(prepare: Prepare) -> None:

@@ -33,7 +33,7 @@ def main() -> None:
     facts = {"input": io.digest_file(arguments.input), "max_unreadable_fraction": limit}
     outputs = [arguments.output, arguments.record]
     with engine.open_cache(backbone, settings.runtime) as cache:
-        note = cache / f"{arguments.output.name}.json"
+        note = cache / f"{arguments.output.name}.published.json"
         if published.is_unchanged(note, facts, outputs):
             print(f"extract {arguments.backbone}: {len(table)} posts; nothing is new")
             return
