@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from ruamel.yaml import YAML
@@ -179,12 +180,10 @@ def test_a_backbones_file_that_changes_no_vector_stops_there(project):
 def test_a_backbone_retrains_only_the_learners_whose_table_uses_it(project):
     project.append(
         "src/fame/backbones/image_stats.py",
-        "\nREAD_ONCE = ImageStats.embed\n"
-        "def embed_shifted(self, batch):\n"
-        "    vectors = READ_ONCE(self, batch)\n"
-        "    vectors['image'].values[:] += 1\n"
-        "    return vectors\n"
-        "ImageStats.embed = embed_shifted\n",
+        "\nREAD_ONCE = ImageStats.run\n"
+        "def run_shifted(self, kind, items):\n"
+        "    return {'header': READ_ONCE(self, kind, items)['header'] + 1}\n"
+        "ImageStats.run = run_shifted\n",
     )
     ran = project.repro()
     assert ran[0] == "extract@image_stats"
@@ -223,6 +222,21 @@ def test_a_new_learner_is_one_file_one_registry_line_one_block(project):
     metrics = project.read_metrics()
     assert metrics["weights"]["ridge"] == pytest.approx(0.2 / 1.05, abs=1e-5)
     assert {"ridge", "without_ridge"} <= set(metrics)
+
+
+def test_a_new_backbone_is_one_file_one_registry_line_one_block(project):
+    (project.folder / "src/fame/backbones/sizes.py").write_text(SIZES)
+    project.edit(
+        "src/fame/registry.py",
+        "BACKBONES = {",
+        'BACKBONES = {\n    "sizes": "fame.backbones.sizes:Sizes",',
+    )
+    project.change_params(**{"backbones.sizes": {"kind": "sizes", "reads": "contents"}})
+    output = project.run("dvc", "repro", "extract@sizes")
+    assert re.findall(r"Running stage '([^']+)'", output) == ["extract@sizes"]
+    assert "extract sizes: 230 posts, 2 columns; " in output
+    values = np.load(project.folder / "data/features/sizes/values.npy")
+    assert np.isfinite(values).all(axis=1).sum() > 150
 
 
 def test_a_wrong_parameter_is_one_line_and_leaves_all_as_it_was(project):
@@ -273,6 +287,48 @@ def test_a_clone_that_pulls_has_nothing_to_run(project, tmp_path):
 
 
 WORDS = ("dog", "beach", "rain", "music", "cake", "mountain", "city")
+
+SIZES = '''
+"""Letters of the title and bytes of the image."""
+
+import numpy as np
+
+from fame.core.contracts import Backbone, Column, Pass
+from fame.params import BackboneParams
+
+
+class Sizes(Backbone):
+    """One pass that sees both."""
+
+    class Params(BackboneParams):
+        """No parameter of its own."""
+
+    reads = "contents"
+    passes = (Pass("joint", "title", True, {"sizes": "both"}),)
+
+    def __init__(self, params, runtime):
+        """Nothing to prepare."""
+
+    def columns(self):
+        return {"both": (Column("letters"), Column("bytes"))}
+
+    def fingerprint(self):
+        return {}
+
+    def tokenize(self, texts):
+        return [np.frombuffer(text.encode(), np.uint8) for text in texts]
+
+    def image_preparer(self):
+        return count_bytes
+
+    def run(self, kind, items):
+        sizes = [[len(item.tokens), item.pixels] for item in items]
+        return {"sizes": np.array(sizes, np.float32)}
+
+
+def count_bytes(content):
+    return np.array(len(content))
+'''
 
 RIDGE = '''
 """Ridge regression on bounded values."""

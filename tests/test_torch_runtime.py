@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 
 from fame.errors import InputError
@@ -5,20 +8,29 @@ from fame.torch_runtime import choose_device, deterministic
 
 
 def test_cuda_by_name_needs_cuda(monkeypatch):
-    import torch
-
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr("fame.torch_runtime._sees_cuda", lambda: False)
     with pytest.raises(InputError, match=r"runtime.device: found 'cuda'.*allowed here: auto, cpu"):
         choose_device("cuda")
     assert choose_device("auto") == choose_device("cpu") == "cpu"
 
 
 def test_cuda_is_taken_where_it_is(monkeypatch):
-    import torch
-
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr("fame.torch_runtime._sees_cuda", lambda: True)
     assert choose_device("auto") == choose_device("cuda") == "cuda"
     assert choose_device("cpu") == "cpu"
+
+
+def test_torch_is_not_asked_where_there_is_no_driver_or_no_wish():
+    code = (
+        "import ctypes, sys\n"
+        "from fame.torch_runtime import choose_device\n"
+        "choose_device('cpu')\n"
+        "ctypes.CDLL = lambda name: (_ for _ in ()).throw(OSError(name))\n"
+        "assert choose_device('auto') == 'cpu'\n"
+        "print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
 
 
 def test_settings_and_random_state_come_back():

@@ -34,6 +34,12 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def remove_leftovers(path: Path) -> None:
+    """Remove what a killed process left of `replacing_folder`; no other may write ``path`` now."""
+    for leftover in path.parent.glob(f".{path.name}.*.tmp"):
+        shutil.rmtree(leftover, ignore_errors=True)
+
+
 @contextmanager
 def replacing_folder(path: Path) -> Iterator[Path]:
     """A temporary folder beside ``path`` that replaces it at the end: all of it or nothing."""
@@ -118,12 +124,18 @@ def digest_file(path: Path) -> str:
 
 def write_block(folder: Path, block: Block) -> None:
     """A feature block into ``folder`` (exists): values, rows with status per modality, manifest."""
-    rows = {"post_id": pa.array(block.post_ids, pa.string())}
+    np.save(folder / VALUES, np.ascontiguousarray(block.values, dtype=np.float32))
+    describe_block(folder, block)
+
+
+def describe_block(folder: Path, block: Block) -> None:
+    """All of a feature block but its values, which lie in ``folder`` already."""
+    # Lists, not arrays: see `to_numbers`.
+    rows = {"post_id": pa.array(block.post_ids.tolist(), pa.string())}
     rows |= {
-        f"{modality}_status": pa.array(status, pa.string()).dictionary_encode()
+        f"{modality}_status": pa.array(status.tolist(), pa.string()).dictionary_encode()
         for modality, status in block.status.items()
     }
-    np.save(folder / VALUES, np.ascontiguousarray(block.values, dtype=np.float32))
     write_table(folder / ROWS, pa.table(rows))
     manifest = {
         "columns": [column.name for column in block.columns],
@@ -186,11 +198,7 @@ def write_feature_table(
     ``rows`` has post_id, split, fold and popularity; labels outside the fit rows are blanked, so
     that no learner can see one.
     """
-    with (folder / VALUES).open("wb") as file:
-        header = {"descr": np.dtype(dtype).str, "fortran_order": False, "shape": shape}
-        np.lib.format.write_array_header_1_0(file, header)
-        for chunk in chunks:
-            file.write(np.ascontiguousarray(chunk).tobytes())
+    write_values(folder / VALUES, chunks, shape, dtype)
     popularity = np.where(fit, rows["popularity"].to_numpy(), np.nan)
     position = rows.column_names.index("popularity")
     rows = rows.set_column(position, "popularity", pa.array(popularity, pa.float64()))
@@ -208,6 +216,17 @@ def write_texts(folder: Path, posts: pa.Table) -> None:
     tags = [" ".join(tags or ()) for tags in posts["tags"].to_pylist()]
     texts = {"post_id": posts["post_id"], "title": titles, "tags": tags}
     write_table(folder / TEXTS, pa.table(texts))
+
+
+def write_values(
+    path: Path, chunks: Iterable[np.ndarray], shape: tuple[int, int], dtype: str
+) -> None:
+    """Chunks of rows as one array of numpy's format; its folder is a temporary one."""
+    with path.open("wb") as file:
+        header = {"descr": np.dtype(dtype).str, "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        for chunk in chunks:
+            file.write(np.ascontiguousarray(chunk).data)
 
 
 def write_predictions(path: Path, rows: pa.Table, prediction: np.ndarray) -> None:

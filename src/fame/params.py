@@ -86,7 +86,7 @@ class BackboneParams(Strict):
     """What every backbone's block has; the kind's own `Params` adds its keys."""
 
     kind: str
-    reads: Literal["posts", "texts", "images"]
+    reads: Literal["posts", "texts", "images", "contents"]
 
 
 class MetaParams(Strict):
@@ -159,6 +159,9 @@ class RuntimeParams(Strict):
 
     device: Literal["auto", "cpu", "cuda"]
     workers: Count
+    cache: Annotated[str, StringConstraints(min_length=1)]
+    engine: Literal["local", "ray"]
+    ray_address: Annotated[str, StringConstraints(pattern=r"^[^\s/]+:\d+$")] | None
 
 
 class Params(Strict):

@@ -1,5 +1,6 @@
 """How torch is run: on which device, and so that the same inputs give the same numbers."""
 
+import ctypes
 import os
 import sys
 from collections.abc import Iterator
@@ -17,15 +18,34 @@ def choose_device(wanted: str) -> str:
     Raises:
         InputError: CUDA is asked for by name and is not there.
     """
-    import torch
-
-    present = torch.cuda.is_available()
+    present = wanted != "cpu" and _sees_cuda()
     if wanted == "cuda" and not present:
         raise InputError(
             "params.yaml: runtime.device: found 'cuda', but torch sees no such device; "
             "allowed here: auto, cpu"
         )
-    return "cuda" if present and wanted != "cpu" else "cpu"
+    return "cuda" if present else "cpu"
+
+
+def _sees_cuda() -> bool:
+    """Asks torch, whose import takes seconds, only where there is a driver."""
+    try:
+        ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return False
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def use_one_thread() -> None:
+    """Keep torch's operators in the calling thread, if anything has imported torch.
+
+    Splitting work among threads and not inside an operator keeps a result the same whatever their
+    number, and no core waits for another.
+    """
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from fame.backbones import efficientnet, glove, minilm
-from fame.backbones.common import PackagedFile, number_columns, open_device, open_pool
+from fame.backbones.common import PackagedFile, choose_dtype, number_columns, open_model
 from fame.errors import InputError
 from fame.params import RuntimeParams
 
@@ -61,18 +61,33 @@ def test_columns_sort_by_name():
     assert number_columns("image", 1280)[7].name == "image_0007"
 
 
-def test_device_auto_is_what_there_is():
-    expected = "cuda" if torch.cuda.is_available() else "cpu"
-    assert open_device(RuntimeParams(device="auto", workers=1)).type == expected
-    assert open_device(RuntimeParams(device="cpu", workers=1)).type == "cpu"
+def make_runtime(device):
+    return RuntimeParams(device=device, workers=1, cache="unused", engine="local", ray_address=None)
+
+
+def test_a_model_is_opened_where_and_as_it_is_asked_for():
+    present = torch.cuda.is_available()
+    model, device = open_model(torch.nn.Linear(2, 2), "bfloat16", make_runtime("cpu"))
+    assert device.type == "cpu"
+    assert model.weight.dtype == torch.bfloat16
+    assert not model.training
+    assert not model.weight.requires_grad
+    _, device = open_model(torch.nn.Linear(2, 2), "float32", make_runtime("auto"))
+    assert device.type == ("cuda" if present else "cpu")
+    assert torch.are_deterministic_algorithms_enabled()
+    assert not torch.backends.cuda.matmul.allow_tf32
+    assert not torch.backends.cudnn.allow_tf32
+
+
+def test_dtype_auto_is_the_devices(monkeypatch):
+    assert choose_dtype("auto", make_runtime("cpu")) == "float32"
+    assert choose_dtype("bfloat16", make_runtime("cpu")) == "bfloat16"
+    monkeypatch.setattr("fame.torch_runtime.choose_device", lambda _: "cuda")
+    assert choose_dtype("auto", make_runtime("auto")) == "bfloat16"
+    assert choose_dtype("float32", make_runtime("auto")) == "float32"
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
 def test_a_gpu_that_is_not_there_is_an_error():
     with pytest.raises(InputError, match=r"runtime.device: found 'cuda'.*allowed here: auto, cpu"):
-        open_device(RuntimeParams(device="cuda", workers=1))
-
-
-def test_each_thread_of_the_pool_runs_torch_on_one_core():
-    with open_pool(RuntimeParams(device="cpu", workers=2)) as pool:
-        assert set(pool.map(lambda _: torch.get_num_threads(), range(4))) == {1}
+        open_model(torch.nn.Linear(2, 2), "float32", make_runtime("cuda"))

@@ -1,6 +1,9 @@
 """What every registered backbone must do; a new one is tested by being registered."""
 
+import hashlib
 import io
+import json
+import pickle
 import struct
 import subprocess
 import sys
@@ -8,6 +11,7 @@ import zlib
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from PIL import Image
 from ruamel.yaml import YAML
@@ -19,8 +23,9 @@ from fame.core.contracts import (
     OK,
     UNREADABLE,
     Backbone,
-    Batch,
+    Item,
 )
+from fame.extraction import block, engine
 from fame.params import RuntimeParams
 from fame.registry import BACKBONES, resolve
 
@@ -95,132 +100,207 @@ def make_images():
     return content, [LOCATED] * len(located) + ["missing", "outside", NO_IMAGE]
 
 
-def make_batch(reads):
-    if reads == "images":
-        images, status = make_images()
-        return Batch([str(i) for i in range(len(images))], images=images, image_status=status)
-    titles = TITLES + [None] * (len(TAGS) - len(TITLES))
-    tags = TAGS + [[]] * (len(titles) - len(TAGS))
-    return Batch([str(i) for i in range(len(titles))], titles=titles, tags=tags)
-
-
-def make_fit_batch():
+def make_table(folder, fit_posts=100):
+    """Posts with every text and image of this file, after ordinary ones to fit on."""
     draw = np.random.default_rng(5)
-    titles = [" ".join(draw.choice(WORDS, 3)) for _ in range(100)]
-    tags = [draw.choice(WORDS, 6).tolist() for _ in range(100)]
-    return Batch([f"fit{i}" for i in range(100)], titles=titles, tags=tags)
-
-
-def split(batch):
-    """The batch as one batch a post."""
-    for i in range(len(batch.post_ids)):
-        yield Batch(*(getattr(batch, name)[i : i + 1] for name in Batch.__dataclass_fields__))
+    titles = [" ".join(draw.choice(WORDS, 3)) for _ in range(fit_posts)]
+    tags = [draw.choice(WORDS, 6).tolist() for _ in range(fit_posts)]
+    images, status = make_images()
+    odd = max(len(TITLES), len(TAGS), len(images))
+    titles += TITLES + [None] * (odd - len(TITLES))
+    tags += TAGS + [[]] * (odd - len(TAGS))
+    images = [None] * fit_posts + images + [None] * (odd - len(images))
+    status = [NO_IMAGE] * fit_posts + status + [NO_IMAGE] * (odd - len(status))
+    rows = {name: [] for name in ("container", "member", "digest")}
+    for i, content in enumerate(images):
+        located = status[i] == LOCATED
+        if located:
+            (folder / str(i)).write_bytes(content)
+        rows["container"].append("" if located else None)
+        rows["member"].append(str(folder / str(i)) if located else None)
+        digest = hashlib.blake2b(content or b"", digest_size=16).hexdigest()
+        rows["digest"].append(digest if located else None)
+    return pa.table(
+        {
+            "post_id": [str(i) for i in range(len(titles))],
+            "title": pa.array(titles, pa.string()),
+            "tags": pa.array(tags, pa.list_(pa.string())),
+            "split": ["fit"] * fit_posts + ["holdout"] * odd,
+            "status": status,
+            **{name: pa.array(column, pa.string()) for name, column in rows.items()},
+        }
+    )
 
 
 def make_backbone(kind, workers=2):
     cls = resolve(BACKBONES, kind, "test")
     entries = YAML(typ="safe").load((ROOT / "params.yaml").read_text())["backbones"]
     entry = next(entry for entry in entries.values() if entry["kind"] == kind)
-    made = cls(cls.Params.model_validate(entry), RuntimeParams(device="cpu", workers=workers))
-    if cls.reads == "posts":
-        made.fit(iter([make_fit_batch()]))
-    return made
+    return cls(cls.Params.model_validate(entry), make_runtime(workers))
+
+
+def make_runtime(workers, cache="unused"):
+    return RuntimeParams(
+        device="cpu", workers=workers, cache=str(cache), engine="local", ray_address=None
+    )
+
+
+def extract(kind, table, folder, workers=2):
+    """The backbone's block in ``folder``, from an empty cache."""
+    backbone, runtime = make_backbone(kind, workers), make_runtime(workers, folder / "cache")
+    table = table.select(engine.INPUTS[backbone.reads])
+    with engine.open_cache(backbone, runtime) as cache:
+        features = engine.embed(backbone, table, cache, runtime)
+        published = block.publish(backbone, table, features, folder)
+    backbone.save(folder)
+    return published, backbone
 
 
 @pytest.fixture(scope="module", params=sorted(BACKBONES))
-def backbone(request):
-    return make_backbone(request.param)
+def kind(request):
+    return request.param
 
 
 @pytest.fixture(scope="module")
-def batch(backbone):
-    return make_batch(backbone.reads)
+def table(tmp_path_factory):
+    return make_table(tmp_path_factory.mktemp("images"))
 
 
 @pytest.fixture(scope="module")
-def vectors(backbone, batch):
-    return backbone.embed(batch)
+def extracted(kind, table, tmp_path_factory):
+    return extract(kind, table, tmp_path_factory.mktemp("block"))
+
+
+@pytest.fixture
+def published(extracted):
+    return extracted[0]
+
+
+@pytest.fixture
+def backbone(extracted):
+    return extracted[1]
+
+
+@pytest.fixture
+def parts(backbone, published):
+    """Modality -> its values and status."""
+    ends = np.cumsum([len(columns) for columns in backbone.columns().values()])
+    values = np.split(published.values, ends[:-1], axis=1)
+    return {
+        modality: (part, published.status[modality])
+        for modality, part in zip(backbone.columns(), values, strict=True)
+    }
 
 
 def test_it_keeps_the_contract(backbone):
     assert isinstance(backbone, Backbone)
-    assert backbone.reads in ("posts", "texts", "images")
+    given = [modality for shown in backbone.passes for modality in shown.gives.values()]
+    assert sorted(given) == sorted(backbone.columns())
+    sees = {(shown.text is not None, shown.image) for shown in backbone.passes}
+    needed = {"texts": {(True, False)}, "posts": {(True, False)}, "images": {(False, True)}}
+    assert sees == needed[backbone.reads] if backbone.reads in needed else len(sees) > 0
+    by_kind = {shown.kind: (shown.text is None, shown.image) for shown in backbone.passes}
+    assert all(by_kind[p.kind] == (p.text is None, p.image) for p in backbone.passes)
 
 
-def test_columns_are_unique_and_as_wide_as_the_vectors(backbone, vectors):
-    columns = backbone.columns()
-    names = [column.name for part in columns.values() for column in part]
-    assert len(set(names)) == len(names)
-    assert {name: part.values.shape[1] for name, part in vectors.items()} == {
-        name: len(part) for name, part in columns.items()
-    }
+def test_its_fingerprint_is_the_same_each_time(kind, backbone):
+    again = make_backbone(kind, workers=1).fingerprint()
+    assert json.dumps(again, sort_keys=True) == json.dumps(backbone.fingerprint(), sort_keys=True)
 
 
-def test_one_float32_row_a_post(batch, vectors):
-    for part in vectors.values():
-        assert part.values.dtype == np.float32
-        assert len(part.values) == len(part.status) == len(batch.post_ids)
+def test_another_process_gets_one_that_has_loaded_nothing(backbone):
+    content = pickle.dumps(backbone)
+    assert len(content) < 2_000
+    assert pickle.loads(content).fingerprint() == backbone.fingerprint()
 
 
-def test_values_are_finite_where_ok_and_missing_elsewhere(vectors):
-    for part in vectors.values():
-        ok = np.array(part.status) == OK
+def test_columns_are_unique_and_as_many_as_the_values(backbone, published):
+    names = [column.name for part in backbone.columns().values() for column in part]
+    assert len(set(names)) == len(names) == published.values.shape[1]
+
+
+def test_one_float32_row_a_post(table, published, parts):
+    assert published.values.dtype == np.float32
+    assert published.post_ids.tolist() == table["post_id"].to_pylist()
+    assert {len(status) for _, status in parts.values()} == {len(table)}
+
+
+def test_values_are_finite_where_ok_and_missing_elsewhere(parts):
+    for values, status in parts.values():
+        ok = status == OK
         assert ok.any()
         assert not ok.all()
-        assert np.isfinite(part.values[ok]).all()
-        assert np.isnan(part.values[~ok]).all()
-        assert set(part.status) <= {OK, NO_TEXT, NO_IMAGE, *UNREADABLE}
+        assert np.isfinite(values[ok]).all()
+        assert np.isnan(values[~ok]).all()
+        assert set(status) <= {OK, NO_TEXT, NO_IMAGE, *UNREADABLE}
 
 
-def test_categorical_columns_hold_ids(backbone, vectors):
-    for name, part in backbone.columns().items():
-        positions = [i for i, column in enumerate(part) if column.categorical]
-        ids = vectors[name].values[np.array(vectors[name].status) == OK][:, positions]
+def test_categorical_columns_hold_ids(backbone, parts):
+    for name, columns in backbone.columns().items():
+        positions = [i for i, column in enumerate(columns) if column.categorical]
+        values, status = parts[name]
+        ids = values[status == OK][:, positions]
         assert (ids >= 0).all()
         assert (ids == ids.astype(int)).all()
 
 
-def test_different_posts_have_different_vectors(vectors):
-    for part in vectors.values():
-        ok = part.values[np.array(part.status) == OK]
+def test_different_posts_have_different_vectors(parts):
+    for values, status in parts.values():
+        ok = values[status == OK]
         assert len(np.unique(ok, axis=0)) > len(ok) / 3
 
 
-def test_a_vector_does_not_depend_on_its_batch(backbone, batch, vectors):
-    alone = [backbone.embed(post) for post in split(batch)]
-    for name, part in vectors.items():
-        together = np.concatenate([one[name].values for one in alone])
-        np.testing.assert_allclose(part.values, together, atol=2e-5)
-        assert part.status == [status for one in alone for status in one[name].status]
+def test_a_vector_does_not_depend_on_its_batch(backbone, table, parts):
+    for shown in backbone.passes:
+        for output, modality in shown.gives.items():
+            values, status = parts[modality]
+            rows = np.flatnonzero(status == OK)[-15:]
+            items = [make_item(backbone, shown, table, row) for row in rows.tolist()]
+            alone = [backbone.run(shown.kind, [item])[output] for item in items]
+            expected = backbone.project(modality, np.concatenate(alone))
+            np.testing.assert_allclose(values[rows], expected, atol=2e-5)
 
 
-def test_a_second_instance_on_one_thread_gives_the_same_bytes(backbone, batch, vectors):
-    kind = next(kind for kind in BACKBONES if type(backbone) is resolve(BACKBONES, kind, "test"))
-    again = make_backbone(kind, workers=1).embed(batch)
-    for name, part in vectors.items():
-        assert part.values.tobytes() == again[name].values.tobytes()
-        assert part.status == again[name].status
+def make_item(backbone, shown, table, row):
+    texts = {"title": table["title"][row].as_py(), "tags": " ".join(table["tags"][row].as_py())}
+    tokens = pixels = None
+    if shown.text is not None:
+        [tokens] = backbone.tokenize([texts[shown.text] if shown.text else ""])
+    if shown.image:
+        pixels = backbone.image_preparer()(Path(table["member"][row].as_py()).read_bytes())
+    return Item(tokens, pixels)
 
 
-def test_a_batch_of_masked_posts_only(backbone):
-    batch = Batch(["1", "2"], [None] * 2, [[], []], [None] * 2, [NO_IMAGE, "missing"])
-    for part in backbone.embed(batch).values():
-        assert np.isnan(part.values).all()
-        assert part.status in ([NO_TEXT, NO_TEXT], [NO_IMAGE, "missing"])
+def test_one_worker_and_another_order_give_the_same_bytes(kind, table, published, tmp_path):
+    order = np.random.default_rng(2).permutation(len(table))
+    again, _ = extract(kind, table.take(pa.array(order)), tmp_path, workers=1)
+    assert again.values[np.argsort(order)].tobytes() == published.values.tobytes()
+    for modality, status in published.status.items():
+        assert again.status[modality][np.argsort(order)].tolist() == status.tolist()
 
 
-def test_what_is_saved_is_no_pickle_and_the_same_each_time(backbone, tmp_path):
-    for name in ("first", "second"):
-        (tmp_path / name).mkdir()
-        backbone.save(tmp_path / name)
-    files = sorted(path.name for path in (tmp_path / "first").iterdir())
-    for name in files:
-        first, second = (tmp_path / folder / name for folder in ("first", "second"))
-        assert first.read_bytes() == second.read_bytes()
+def test_masked_posts_only(kind, table, tmp_path):
+    nothing = table.slice(len(table) - 1)
+    assert nothing["status"].to_pylist() == [NO_IMAGE]
+    published, _ = extract(kind, nothing, tmp_path)
+    assert np.isnan(published.values).all()
+    assert {status.tolist()[0] for status in published.status.values()} <= {NO_TEXT, NO_IMAGE}
+
+
+def test_what_is_saved_is_no_pickle_and_the_same_each_time(
+    kind, backbone, table, published, tmp_path
+):
+    (tmp_path / "again").mkdir()
+    extract(kind, table, tmp_path / "again")
+    first = Path(published.values.filename).parent
+    names = sorted(path.name for path in first.iterdir() if path.is_file())
+    assert names == sorted(p.name for p in (tmp_path / "again").iterdir() if p.is_file())
+    for name in names:
+        assert (tmp_path / "again" / name).read_bytes() == (first / name).read_bytes()
         assert name.endswith((".npy", ".json", ".safetensors"))
         if name.endswith(".npy"):
-            np.load(first, allow_pickle=False)
-    assert bool(files) == (backbone.reads == "posts")
+            np.load(first / name, allow_pickle=False)
+    assert (names != ["values.npy"]) == (backbone.reads == "posts")
 
 
 @pytest.mark.parametrize("kind", sorted(BACKBONES))

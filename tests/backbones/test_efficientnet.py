@@ -6,8 +6,8 @@ import torch
 from efficientnet_lite_pytorch import EfficientNet as Network
 from PIL import Image
 
-from fame.backbones.efficientnet import WEIGHTS, EfficientNet, prepare
-from fame.core.contracts import LOCATED, Batch
+from fame.backbones.efficientnet import WEIGHTS, EfficientNet, crop, scale
+from fame.core.contracts import Item
 from fame.params import RuntimeParams
 
 # Of make_picture(), by the network as its package builds it: the largest features.
@@ -22,16 +22,27 @@ def make_picture(width=400, height=300):
     return Image.fromarray(np.stack(channels, axis=-1).astype(np.uint8))
 
 
-def encode(image):
+def encode(image, file_format):
     buffer = io.BytesIO()
-    image.save(buffer, "PNG")
+    image.save(buffer, file_format)
     return buffer.getvalue()
+
+
+def make_backbone(decode):
+    params = EfficientNet.Params(
+        kind="efficientnet", reads="images", decode=decode, dtype="float32"
+    )
+    runtime = RuntimeParams(
+        device="cpu", workers=2, cache="unused", engine="local", ray_address=None
+    )
+    backbone = EfficientNet(params, runtime)
+    backbone.load()
+    return backbone
 
 
 @pytest.fixture(scope="module")
 def backbone():
-    params = EfficientNet.Params(kind="efficientnet", reads="images")
-    return EfficientNet(params, RuntimeParams(device="cpu", workers=2))
+    return make_backbone("exact")
 
 
 @pytest.fixture(scope="module")
@@ -42,17 +53,16 @@ def reference():
     return network.eval()
 
 
-def embed(backbone, images):
-    count = len(images)
-    return backbone.embed(
-        Batch([""] * count, images=[encode(i) for i in images], image_status=[LOCATED] * count)
-    )["image"].values
+def embed(backbone, images, file_format="PNG"):
+    prepare = backbone.image_preparer()
+    items = [Item(None, prepare(encode(image, file_format))) for image in images]
+    return backbone.run("image", items)["mean"]
 
 
 def test_vectors_are_the_networks_features(backbone, reference):
     images = [make_picture(), make_picture(90, 200), make_picture(224, 224).rotate(90)]
     with torch.inference_mode():
-        pixels = torch.from_numpy(np.stack([prepare(image) for image in images]))
+        pixels = torch.from_numpy(scale(np.stack([crop(image) for image in images])))
         expected = reference.extract_features(pixels).mean((2, 3)).numpy()
     np.testing.assert_allclose(embed(backbone, images), expected, atol=5e-5)
 
@@ -69,14 +79,14 @@ def test_preparation_is_a_resize_to_256_and_a_central_cut():
     resized = picture.resize((341, 256), Image.Resampling.BICUBIC)
     cut = resized.crop((58, 16, 58 + 224, 16 + 224))
     expected = (np.asarray(cut, dtype=np.float32).transpose(2, 0, 1) / 255 - 0.498) / 0.502
-    prepared = prepare(picture)
+    [prepared] = scale(crop(picture)[None])
     assert prepared.shape == (3, 224, 224)
     assert prepared.dtype == np.float32
     assert np.abs(prepared - expected)[:2].mean() < 0.01  # up to half a pixel apart
 
 
 def test_a_constant_picture_is_constant_at_the_known_scale():
-    prepared = prepare(Image.new("RGB", (640, 480), (0, 127, 255)))
+    [prepared] = scale(crop(Image.new("RGB", (640, 480), (0, 127, 255)))[None])
     np.testing.assert_allclose(prepared[0], -0.498 / 0.502, rtol=1e-6)
     np.testing.assert_allclose(prepared[1], (127 / 255 - 0.498) / 0.502, atol=1e-6)
     np.testing.assert_allclose(prepared[2], 1, rtol=1e-6)
@@ -91,3 +101,11 @@ def test_only_the_centre_counts(backbone):
     first, second, third = embed(backbone, [picture, edge, inside])
     assert np.array_equal(first, second)
     assert not np.allclose(first, third, atol=0.1)
+
+
+def test_a_draft_is_near_and_not_the_same():
+    picture = make_picture(1600, 1200)
+    exact, draft = (embed(make_backbone(way), [picture], "JPEG")[0] for way in ("exact", "draft"))
+    cosine = exact @ draft / np.linalg.norm(exact) / np.linalg.norm(draft)
+    assert not np.array_equal(exact, draft)
+    assert cosine > 0.98

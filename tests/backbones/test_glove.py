@@ -8,10 +8,11 @@ from hypothesis.extra.numpy import arrays
 from sklearn.decomposition import TruncatedSVD
 
 from fame.backbones.glove import Glove, PackagedWords, WordFile, find_basis, split_words
-from fame.core.contracts import NO_TEXT, OK, Batch
+from fame.core.contracts import Item
 from fame.errors import InputError
 from fame.params import RuntimeParams
 
+RUNTIME = RuntimeParams(device="cpu", workers=1, cache="unused", engine="local", ray_address=None)
 WORDS = ["sunset", "beach", "travel", "city", "night", "street", "dog", "cat", "food", "wedding"]
 
 
@@ -24,20 +25,37 @@ def make_backbone(file=None, components=20):
     params = Glove.Params(
         kind="glove", reads="posts", file=file and str(file), components=components
     )
-    backbone = Glove(params, RuntimeParams(device="cpu", workers=1))
+    backbone = Glove(params, RUNTIME)
     if file is None:
         backbone._words = load_packaged()  # half a second each time otherwise
     return backbone
 
 
-def make_batch(titles, tags=None):
-    return Batch([str(i) for i in range(len(titles))], titles, tags or [[]] * len(titles))
+def average(backbone, texts):
+    """What `run` gives for the texts that have a known word."""
+    tokens = [ids for ids in backbone.tokenize(texts) if len(ids)]
+    if not tokens:
+        return np.empty((0, backbone.widths()["title"]), np.float32)
+    return backbone.run("words", [Item(ids, None) for ids in tokens])["mean"]
+
+
+def fit(backbone, *chunks, modality="title"):
+    backbone.fit(modality, (average(backbone, texts) for texts in chunks))
+    return backbone
+
+
+def project(backbone, texts, modality="title"):
+    return backbone.project(modality, average(backbone, texts))
 
 
 def make_titles(count=200, seed=1):
     words = [word for word in list(load_packaged()._rows)[:3000] if split_words(word) == [word]]
     draw = np.random.default_rng(seed)
     return [" ".join(draw.choice(words, 4)) for _ in range(count)]
+
+
+def read_words(words, *names):
+    return words.read(words.find(list(names)))
 
 
 def write_words(path, lines):
@@ -64,30 +82,25 @@ def test_words_are_runs_of_letters_and_digits(text, words):
 
 def test_packaged_vectors_are_the_published_ones():
     # The first numbers of "the" in glove.6B.50d.txt.
-    vector = load_packaged()["the"]
+    [vector] = read_words(load_packaged(), "the")
     np.testing.assert_allclose(vector[:5], [0.418, 0.24968, -0.41242, 0.1217, 0.34527], rtol=1e-6)
     assert vector.shape == (50,)
 
 
 def test_a_row_is_the_projected_mean_of_its_known_words(tmp_path):
-    backbone = make_backbone()
-    backbone.fit(iter([make_batch(make_titles())]))
+    backbone = fit(make_backbone(), make_titles())
     backbone.save(tmp_path)
     basis = np.load(tmp_path / "title_basis.npy")
-    words = load_packaged()
-    mean = np.mean([words["red"], words["red"], words["dog"]], axis=0, dtype=np.float64)
-    values = backbone.embed(make_batch(["Red, red qqqqxxxxzzz DOG"]))["title"].values
-    np.testing.assert_allclose(values[0], basis @ mean, rtol=1e-6)
+    words = read_words(load_packaged(), "red", "red", "dog")
+    values = project(backbone, ["Red, red qqqqxxxxzzz DOG"])
+    np.testing.assert_allclose(values[0], basis @ words.mean(axis=0, dtype=np.float64), rtol=1e-6)
 
 
 def test_the_reduction_is_a_truncated_svd_of_the_fit_rows():
     titles = make_titles()
-    words = load_packaged()
-    means = np.array([np.mean([words[w] for w in t.split()], axis=0) for t in titles], float)
+    means = np.array([read_words(load_packaged(), *t.split()).mean(axis=0) for t in titles], float)
     expected = TruncatedSVD(20, algorithm="arpack", random_state=1).fit_transform(means)
-    backbone = make_backbone()
-    backbone.fit(iter([make_batch(titles[:77]), make_batch(titles[77:])]))
-    values = backbone.embed(make_batch(titles))["title"].values
+    values = project(fit(make_backbone(), titles[:77], titles[77:]), titles)
     signs = np.sign((values * expected).sum(axis=0))
     np.testing.assert_allclose(values * signs, expected, atol=1e-4)
 
@@ -103,50 +116,36 @@ def test_a_basis_is_orthonormal_and_its_signs_are_fixed(matrix):
 
 
 def test_title_and_tags_have_their_own_reduction():
-    titles = make_titles()
-    backbone = make_backbone()
-    tags = [title.split() for title in make_titles(seed=2)]
-    backbone.fit(iter([make_batch(titles, tags)]))
-    vectors = backbone.embed(make_batch(["red dog"], [["red", "dog"]]))
-    assert not np.allclose(vectors["title"].values, vectors["tags"].values, atol=1e-3)
+    backbone = fit(make_backbone(), make_titles())
+    fit(backbone, make_titles(seed=2), modality="tags")
+    values = [project(backbone, ["red dog"], modality) for modality in ("title", "tags")]
+    assert not np.allclose(*values, atol=1e-3)
 
 
-def test_rows_without_a_known_word_are_masked():
-    backbone = make_backbone()
-    backbone.fit(iter([make_batch(make_titles())]))
-    vectors = backbone.embed(make_batch([None, "", "qqqqxxxxzzz 😀", "red"]))["title"]
-    assert vectors.status == [NO_TEXT, NO_TEXT, NO_TEXT, OK]
-    assert np.isnan(vectors.values[:3]).all()
-    assert np.isfinite(vectors.values[3]).all()
+def test_a_text_without_a_known_word_has_no_token():
+    tokens = make_backbone().tokenize(["", "qqqqxxxxzzz 😀", "red", "red qqqqxxxxzzz"])
+    assert [len(ids) for ids in tokens] == [0, 0, 1, 2]
 
 
 def test_few_fit_rows_leave_the_columns_beyond_their_directions_missing(tmp_path):
-    backbone = make_backbone()
-    backbone.fit(iter([make_batch(["red dog", "blue cat", "blue cat", "green bird"])]))
-    vectors = backbone.embed(make_batch(["red cat", "yellow house"]))["title"]
-    assert vectors.status == [OK, OK]
-    assert np.isfinite(vectors.values[:, :3]).all()
-    assert np.isnan(vectors.values[:, 3:]).all()
+    backbone = fit(make_backbone(), ["red dog", "blue cat", "blue cat", "green bird"])
+    values = project(backbone, ["red cat", "yellow house"])
+    assert np.isfinite(values[:, :3]).all()
+    assert np.isnan(values[:, 3:]).all()
     backbone.save(tmp_path)
     assert np.load(tmp_path / "title_basis.npy").shape == (3, 50)
 
 
-def test_fit_rows_without_any_known_word_mask_every_row(tmp_path):
-    backbone = make_backbone()
-    backbone.fit(iter([make_batch([None, "qqqqxxxxzzz"])]))
-    backbone.save(tmp_path)
-    vectors = backbone.embed(make_batch(["red dog", None]))
-    assert vectors["title"].status == [NO_TEXT, NO_TEXT]
-    assert np.isnan(vectors["tags"].values).all()
-    assert backbone.notes()["known_words_fraction"] == {"title": 0.0}
+def test_fit_rows_without_any_known_word_leave_nothing():
+    backbone = fit(make_backbone(), ["qqqqxxxxzzz"])
+    assert np.isnan(project(backbone, ["red dog"])).all()
+    assert backbone.notes()["known_words_fraction"] == {}
 
 
 def test_notes_say_how_many_words_are_known():
-    backbone = make_backbone()
-    batch = make_batch(["red dog", "qqqqxxxxzzz red"], [["red"], []])
-    backbone.fit(iter([batch]))
-    backbone.embed(make_batch(["never seen qqqqxxxxzzz"]))
-    assert backbone.notes()["known_words_fraction"] == {"title": 0.75, "tags": 1.0}
+    backbone = fit(make_backbone(), ["red dog", "qqqqxxxxzzz red"])
+    project(backbone, ["never seen qqqqxxxxzzz"])
+    assert backbone.notes()["known_words_fraction"] == {"title": 0.75}
 
 
 @pytest.mark.parametrize("components", [51, 300])
@@ -155,19 +154,19 @@ def test_more_components_than_numbers_is_an_error(components):
     with pytest.raises(
         InputError, match=f"components of the glove backbone is {components}.*allowed: 1 to 50"
     ):
-        backbone.fit(iter([make_batch(["red"])]))
+        backbone.fingerprint()
 
 
 def test_a_file_gives_what_the_package_gives(tmp_path):
     packaged = load_packaged()
     names = ["the", *WORDS, "u.s."]
-    lines = [" ".join([name, *map(repr, packaged[name].tolist())]) for name in names]
+    vectors = read_words(packaged, *names).tolist()
+    lines = [" ".join([n, *map(repr, vector)]) for n, vector in zip(names, vectors, strict=True)]
     file = write_words(tmp_path / "glove.txt", lines)
     titles = [" ".join(WORDS[i : i + 3]) for i in range(8)]
     results = []
     for backbone in (make_backbone(components=5), make_backbone(file, components=5)):
-        backbone.fit(iter([make_batch(titles)]))
-        results.append(backbone.embed(make_batch([*titles, "the dog"]))["title"].values)
+        results.append(project(fit(backbone, titles), [*titles, "the dog"]))
     assert np.array_equal(*results)
 
 
@@ -187,11 +186,11 @@ def test_a_file_has_any_width_and_words_with_spaces(tmp_path):
     )
     words = WordFile(file)
     assert words.width == 3
-    np.testing.assert_allclose(words["dog"], [0.1, -2, 0.5])
-    assert words["1"].tolist() == [7, 8, 9]
-    assert words["été"].tolist() == [3, 2, 1]
-    assert "name" not in words
-    assert "Dog" not in words
+    dog, one, summer = read_words(words, "dog", "1", "été")
+    np.testing.assert_allclose(dog, [0.1, -2, 0.5])
+    assert one.tolist() == [7, 8, 9]
+    assert summer.tolist() == [3, 2, 1]
+    assert words.find(["name", "Dog"]).tolist() == [-1, -1]
     note = words.note()
     assert (note["file"], note["lines"], note["width"]) == ("glove.840B.txt", 8, 3)
 
@@ -216,9 +215,9 @@ def test_a_bad_line_names_file_and_line(tmp_path, lines, message):
 @pytest.mark.parametrize("number", ["x", "nan", "1e60", "0x1f"])
 def test_a_bad_number_names_file_and_line_when_its_word_is_used(tmp_path, number):
     words = WordFile(write_words(tmp_path / "glove.txt", ["dog 1 2", f"cat 3 {number}"]))
-    assert words["dog"].tolist() == [1, 2]
+    assert read_words(words, "dog").tolist() == [[1, 2]]
     with pytest.raises(InputError, match=r"glove.txt line 2: .*expected a word and 2 numbers"):
-        words["cat"]
+        read_words(words, "cat")
 
 
 def test_bytes_that_are_not_utf8_name_file_and_line(tmp_path):
@@ -230,4 +229,4 @@ def test_bytes_that_are_not_utf8_name_file_and_line(tmp_path):
 def test_a_missing_file_is_an_error(tmp_path):
     backbone = make_backbone(tmp_path / "absent.txt")
     with pytest.raises(InputError, match=r"absent\.txt: No such file"):
-        backbone.fit(iter([]))
+        backbone.fingerprint()

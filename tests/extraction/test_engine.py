@@ -1,195 +1,223 @@
+import io
 import zipfile
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from PIL import Image
 
-from fame.core import ids
-from fame.core.contracts import (
-    IMAGES,
-    LOCATED,
-    NO_IMAGE,
-    NO_TEXT,
-    OK,
-    Backbone,
-    Block,
-    Column,
-    Vectors,
-)
+from fame.core.contracts import LOCATED, NO_IMAGE, NO_TEXT, OK
 from fame.errors import InputError
 from fame.extraction import engine
 
 
-class Lengths(Backbone):
-    """Length of the title and number of tags; remembers what it was shown."""
-
-    reads = "posts"
-
-    def __init__(self):
-        self.fitted = []
-        self.batches = []
-
-    def columns(self):
-        return {"title": (Column("length"), Column("double")), "tags": (Column("count"),)}
-
-    def fit(self, batches):
-        self.fitted = [post_id for batch in batches for post_id in batch.post_ids]
-
-    def embed(self, batch):
-        self.batches.append(len(batch.post_ids))
-        lengths = np.array([[len(t or "")] * 2 for t in batch.titles], np.float32) * [1, 2]
-        lengths[[t is None for t in batch.titles]] = np.nan
-        status = [NO_TEXT if title is None else OK for title in batch.titles]
-        counts = np.array([[len(tags)] for tags in batch.tags], np.float32)
-        return {"tags": Vectors(counts, [OK] * len(counts)), "title": Vectors(lengths, status)}
-
-    def notes(self):
-        return {"batches": len(self.batches)}
+def encode(width, height=3):
+    buffer = io.BytesIO()
+    Image.new("RGB", (width, height)).save(buffer, "PNG")
+    return buffer.getvalue()
 
 
-class Contents(Backbone):
-    """The first byte of the image file."""
-
-    reads = "images"
-
-    def columns(self):
-        return {"image": (Column("byte"),)}
-
-    def embed(self, batch):
-        values = [[np.nan if image is None else image[0]] for image in batch.images]
-        status = [OK if kind == LOCATED else kind for kind in batch.image_status]
-        return {"image": Vectors(np.array(values, np.float32), status)}
+def make_posts(make_table, count=40, first=0):
+    """Each title in four posts, each image in two, some posts without one or the other."""
+    numbers = range(first, first + count)
+    titles = [None if i % 10 == 3 else "word " * (1 + i // 4) for i in numbers]
+    tags = [[] if i % 7 == 5 else [f"t{i}", "x" * (i % 6)] for i in numbers]
+    images = [None if i % 9 == 4 else encode(1 + i // 2) for i in numbers]
+    return make_table(titles, tags, images, first)
 
 
-def make_texts(count=20):
-    return pa.table(
-        {
-            "post_id": [f"p{i}" for i in range(count)],
-            "title": pa.array([None if i == 3 else "x" * i for i in range(count)], pa.string()),
-            "tags": pa.array(
-                [None if i == 5 else ["t"] * (i % 4) for i in range(count)], pa.list_(pa.string())
-            ),
-        }
+def read_modality(published, name):
+    columns = [i for i, column in enumerate(published.columns) if column.name.startswith(name)]
+    return published.values[:, columns]
+
+
+def test_rows_hold_what_their_posts_hold(lengths, extract, make_table):
+    table = make_posts(make_table)
+    published, features = extract(lengths(1, None), table)
+    assert published.post_ids.tolist() == table["post_id"].to_pylist()
+    titles = [title or "" for title in table["title"].to_pylist()]
+    letters = [len(title.strip()) for title in titles]
+    title, image, plain = (read_modality(published, n) for n in ("title", "image", "plain"))
+    known = published.status["title"] == OK
+    assert known.tolist() == [bool(length) for length in letters]
+    assert title[known, 0].tolist() == [length for length in letters if length]
+    assert np.isnan(title[~known]).all()
+    there = np.array([status == LOCATED for status in table["status"].to_pylist()])
+    expected = [3 * (1 + i // 2) for i in range(40)]
+    assert plain[there, 2].tolist() == np.array(expected)[there].tolist()
+    assert (plain[there, 0] == 0).all()
+    assert published.status["plain"].tolist() == [OK if ok else NO_IMAGE for ok in there]
+    assert np.isfinite(image[known & there]).all()
+    assert np.isnan(image[~(known & there)]).all()
+    assert set(published.status["image"][there & ~known]) == {NO_TEXT}
+    assert features.reused == 0
+
+
+def test_equal_contents_are_shown_once(lengths, extract, make_table):
+    _, features = extract(lengths(1, None), make_posts(make_table))
+    assert set(lengths.seen.values()) == {1}
+    assert features.new == lengths.seen.total()
+
+
+def test_a_second_run_embeds_nothing_and_loads_nothing(lengths, extract, make_table):
+    table = make_posts(make_table)
+    first, _ = extract(lengths(1, None), table)
+    lengths.seen.clear()
+    backbone = lengths(1, None)
+    second, features = extract(backbone, table, "again")
+    assert not lengths.seen
+    assert not backbone.loaded
+    assert (features.new, features.waited, features.computed) == (0, 0, 0)
+    assert second.values.tobytes() == first.values.tobytes()
+
+
+def test_only_new_contents_are_embedded(lengths, extract, make_table):
+    table = make_posts(make_table)
+    first, _ = extract(lengths(1, None), table)
+    lengths.seen.clear()
+    more = make_posts(make_table, 8, first=40)
+    order = np.random.default_rng(1).permutation(48)[:45]
+    grown = pa.concat_tables([table, more]).take(pa.array(order))
+    second, features = extract(lengths(1, None), grown, "again")
+    assert 0 < features.new == lengths.seen.total() < 40
+    kept = [row for row, i in enumerate(order) if i < 40]
+    assert second.values[kept].tobytes() == first.values[order[kept]].tobytes()
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_bytes_depend_neither_on_order_nor_on_workers(lengths, extract, make_table, workers):
+    table = make_posts(make_table)
+    first, _ = extract(lengths(1, None), table)
+    order = np.random.default_rng(workers).permutation(40)
+    again, features = extract(
+        lengths(1, None), table.take(pa.array(order)), "again", workers=workers, cache="other"
     )
+    assert features.reused == 0
+    assert again.values.tobytes() == first.values[order].tobytes()
+    for modality, status in first.status.items():
+        assert again.status[modality].tolist() == status[order].tolist()
 
 
-def make_images(rows):
-    columns = zip(*[(f"p{i}", *row, None) for i, row in enumerate(rows)], strict=True)
-    return pa.table(dict(zip(IMAGES.names, columns, strict=True)), schema=IMAGES)
+def test_what_changes_a_vector_is_another_cache(lengths, extract, make_table):
+    table = make_posts(make_table, 4)
+    extract(lengths(1, None), table)
+    _, features = extract(lengths(2, None), table)
+    assert features.reused == 0
 
 
-def make_block(status):
-    return Block(
-        post_ids=np.array([f"p{i}" for i in range(len(status))], dtype=object),
-        values=np.zeros((len(status), 1), np.float32),
-        columns=(Column("byte"),),
-        status={"image": np.array(status, dtype=object)},
-    )
-
-
-def test_rows_keep_their_order_over_batches(monkeypatch):
-    monkeypatch.setattr(engine, "POSTS_AT_ONCE", 7)
-    backbone = Lengths()
-    block = engine.extract(backbone, make_texts())
-    assert backbone.batches == [7, 7, 6]
-    assert block.post_ids.tolist() == [f"p{i}" for i in range(20)]
-    assert [column.name for column in block.columns] == ["length", "double", "count"]
-    expected = [[i, 2 * i, i % 4] for i in range(20)]
-    expected[3][:2] = [np.nan] * 2
-    expected[5][2] = 0
-    np.testing.assert_array_equal(block.values, expected)
-    assert block.status["title"][3] == NO_TEXT
-    assert block.notes == {"batches": 3}
-    assert block.fitted_on is None
-    assert backbone.fitted == []
-
-
-def test_only_fit_rows_are_fitted_on(monkeypatch):
-    monkeypatch.setattr(engine, "POSTS_AT_ONCE", 3)
-    split = ["fit", "holdout", "challenge", "fit"] * 5
-    table = make_texts().append_column("split", pa.array(split))
-    backbone = Lengths()
-    block = engine.extract(backbone, table)
-    fit = [f"p{i}" for i in range(20) if split[i] == "fit"]
-    assert backbone.fitted == fit
-    assert block.fitted_on == ids.digest(fit)
-    assert len(block.values) == 20
-
-
-def test_images_are_read_where_they_lie(tmp_path):
-    (tmp_path / "a.jpg").write_bytes(b"A")
+def test_images_are_read_where_they_lie(tmp_path, lengths, extract, make_table):
+    table = make_table(["a"] * 5, images=[encode(i) for i in range(1, 6)])
     with zipfile.ZipFile(tmp_path / "images.zip", "w") as archive:
-        archive.writestr("train/b.jpg", b"B")
-    container = str(tmp_path / "images.zip")
-    table = make_images(
-        [
-            (LOCATED, container, "train/b.jpg"),
-            (NO_IMAGE, None, None),
-            (LOCATED, "", str(tmp_path / "a.jpg")),
-            ("outside", None, None),
-            (LOCATED, "", str(tmp_path / "gone.jpg")),
-            (LOCATED, container, "train/gone.jpg"),
-            (LOCATED, str(tmp_path / "gone.zip"), "b.jpg"),
-            (LOCATED, "", str(tmp_path)),
-        ]
-    )
-    block = engine.extract(Contents(), table)
-    assert block.status["image"].tolist() == [
-        OK,
-        NO_IMAGE,
-        OK,
-        "outside",
-        "missing",
-        "missing",
-        "missing",
-        "missing",
-    ]
-    np.testing.assert_array_equal(block.values[:3, 0], [ord("B"), np.nan, ord("A")])
-    assert np.isnan(block.values[3:]).all()
+        archive.writestr("train/b.png", encode(2))
+    (tmp_path / "images/00003.png").unlink()
+    columns = table.to_pydict()
+    columns["container"][1] = str(tmp_path / "images.zip")
+    columns["member"][1] = "train/b.png"
+    columns["container"][2] = str(tmp_path / "gone.zip")
+    columns["status"][4] = "outside"
+    published, _ = extract(lengths(1, None), pa.table(columns, schema=table.schema))
+    assert published.status["plain"].tolist() == [OK, OK, "missing", "missing", "outside"]
+    assert read_modality(published, "plain")[:2, 2].tolist() == [3, 6]
+    assert np.isnan(read_modality(published, "plain")[2:]).all()
 
 
-def test_an_archive_that_is_not_whole_is_an_error(tmp_path):
+def test_a_missing_image_is_looked_for_again_and_an_unreadable_one_is_not(
+    tmp_path, lengths, extract, make_table
+):
+    table = make_table(["a", "b"], images=[encode(4), b"<html>"])
+    place = tmp_path / "images/00000.png"
+    content = place.read_bytes()
+    place.unlink()
+    published, _ = extract(lengths(1, None), table)
+    assert published.status["plain"].tolist() == ["missing", "not_an_image"]
+    place.write_bytes(content)
+    published, features = extract(lengths(1, None), table)
+    assert published.status["plain"].tolist() == [OK, "not_an_image"]
+    assert features.new == 2  # with its title, and with the empty text
+
+
+def test_a_plan_of_missing_images_only_is_tried_again(tmp_path, lengths, extract, make_table):
+    table = make_table(["a"], images=[encode(4)])
+    place = tmp_path / "images/00000.png"
+    content = place.read_bytes()
+    place.unlink()
+    for _ in range(2):
+        published, _ = extract(lengths(1, None), table)
+        assert published.status["plain"].tolist() == ["missing"]
+    place.write_bytes(content)
+    for news in (2, 0):
+        published, features = extract(lengths(1, None), table)
+        assert published.status["plain"].tolist() == [OK]
+        assert features.new == news
+
+
+def test_items_of_an_image_are_in_one_shard(lengths, extract, make_table, monkeypatch):
+    monkeypatch.setattr(engine, "IMAGES_AT_ONCE", 5)
+    table = make_posts(make_table)
+    _, features = extract(lengths(1, None), table)
+    items, store = features.kinds[1]
+    shards = [items.images[np.searchsorted(items.keys, shard.keys)] for shard in store.finished]
+    assert len(shards) > 5
+    assert sum(len(set(images)) for images in shards) == len(set(items.images))
+    assert sorted(np.concatenate([s.keys for s in store.finished])) == items.keys.tolist()
+
+
+def test_another_image_than_was_ingested_is_an_error(tmp_path, lengths, extract, make_table):
+    table = make_table(["a"], images=[encode(4)])
+    (tmp_path / "images/00000.png").write_bytes(encode(5))
+    with pytest.raises(InputError, match=r"00000.png: not the image that was ingested; run"):
+        extract(lengths(1, None), table)
+
+
+def test_an_archive_that_is_not_whole_is_an_error(tmp_path, lengths, extract, make_table):
     (tmp_path / "images.zip").write_bytes(b"PK\x03\x04 cut off")
-    table = make_images([(LOCATED, str(tmp_path / "images.zip"), "b.jpg")])
+    columns = (table := make_table(["a"], images=[encode(4)])).to_pydict()
+    columns["container"] = [str(tmp_path / "images.zip")]
     with pytest.raises(InputError, match=r"images\.zip"):
-        engine.extract(Contents(), table)
+        extract(lengths(1, None), pa.table(columns, schema=table.schema))
 
 
-def test_no_posts_are_no_rows():
-    block = engine.extract(Lengths(), make_texts(0))
-    assert block.values.shape == (0, 3)
-    assert block.status["title"].tolist() == []
+def test_no_posts_are_no_rows(lengths, extract, make_table):
+    published, _ = extract(lengths(1, None), make_table([]))
+    assert published.values.shape == (0, 12)
+    assert published.status["title"].tolist() == []
 
 
-def test_status_is_counted_by_modality():
-    assert engine.count_status(make_block([OK, "bomb", OK, NO_IMAGE])) == {
-        "image": {OK: 2, "bomb": 1, NO_IMAGE: 1}
-    }
+def test_a_failure_keeps_the_shards_before_it(lengths, extract, make_table, monkeypatch):
+    monkeypatch.setattr(engine, "TEXTS_AT_ONCE", 8)
+    table = make_posts(make_table)
+    run = lengths.run
+
+    def fail_late(self, kind, items):
+        if self.seen.total() > 20:
+            raise MemoryError
+        return run(self, kind, items)
+
+    monkeypatch.setattr(lengths, "run", fail_late)
+    with pytest.raises(MemoryError):
+        extract(lengths(1, None), table)
+    monkeypatch.setattr(lengths, "run", run)
+    resumed, features = extract(lengths(1, None), table)
+    assert features.reused == 16
+    whole, _ = extract(lengths(1, None), table, "whole", cache="other")
+    assert resumed.values.tobytes() == whole.values.tobytes()
 
 
-def test_unreadable_images_are_described_by_kind():
-    status = make_block(["truncated", "bomb", OK, "truncated", NO_IMAGE]).status["image"]
-    assert engine.describe_unreadable(status) == "3 unreadable (1 bomb, 2 truncated)"
-    assert engine.describe_unreadable(np.array([OK, NO_IMAGE])) == "0 unreadable"
-
-
-def test_posts_without_an_image_do_not_count():
-    status = ["missing"] + [OK] * 9 + [NO_IMAGE] * 90
-    engine.check_readable(make_block(status), 0.1, "images.parquet")
-    with pytest.raises(InputError, match="of 10 images 1 unreadable"):
-        engine.check_readable(make_block(status), 0.099, "images.parquet")
-
-
-def test_too_many_unreadable_images_name_kinds_and_posts():
-    status = [OK] + ["missing"] * 11 + ["bomb"]
-    with pytest.raises(
-        InputError,
-        match=r"^images.parquet: of 13 images 12 unreadable \(1 bomb, 11 missing\), above "
-        r"data.max_unreadable_fraction 0.5; first posts: p1, p2, .*, p10$",
-    ):
-        engine.check_readable(make_block(status), 0.5, "images.parquet")
-
-
-def test_nothing_to_read_is_no_error():
-    engine.check_readable(make_block([NO_IMAGE] * 3), 0, "images.parquet")
-    engine.check_readable(make_block([]), 0, "images.parquet")
+def test_a_damaged_shard_is_found_and_redone(tmp_path, lengths, extract, make_table, capsys):
+    table = make_posts(make_table)
+    first, _ = extract(lengths(1, None), table)
+    for position, damage in enumerate((b"", b"cut", None)):
+        shard = sorted((tmp_path / "cache").rglob("*.safetensors"))[position % 2]
+        content = shard.read_bytes()
+        half = len(content) // 2
+        flipped = content[:half] + bytes([content[half] ^ 1]) + content[half + 1 :]
+        shard.write_bytes(flipped if damage is None else damage)
+        again, features = extract(lengths(1, None), table, "again")
+        assert again.values.tobytes() == first.values.tobytes()
+        assert 0 < features.new < features.reused + features.new
+        assert f"{shard}: damaged; what it held is embedded again" in capsys.readouterr().err
+    for plan in (tmp_path / "cache").rglob("*.plan.npy"):
+        plan.write_bytes(b"")
+    again, features = extract(lengths(1, None), table, "again")
+    assert features.reused == 0
+    assert again.values.tobytes() == first.values.tobytes()

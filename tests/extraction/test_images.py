@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from fame.core.contracts import LOCATED, NO_IMAGE, OK, UNREADABLE, Batch
-from fame.extraction.images import UnreadableImageError, decode, embed_each, read_header
+from fame.core.contracts import UNREADABLE
+from fame.extraction.images import UnreadableImageError, decode, read_header
 
 # Stored = upright turned by this; its EXIF orientation turns it back.
 STORED = {
@@ -155,22 +155,24 @@ def test_damage_of_any_kind_ends_in_an_image_or_a_status(file_format, changes, c
     for place, value in changes:
         content[min(int(place * len(content)), len(content) - 1)] = value
     content = bytes(content[: int(len(content) * (1 - cut**4))])
-    batch = Batch(["1"], images=[content], image_status=[LOCATED])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Image, "MAX_IMAGE_PIXELS", 1_000_000)  # damaged sizes stay small
-        vectors = embed_each(batch, lambda content: np.asarray(decode(content))[0, 0], width=3)
-    assert vectors.status[0] in (OK, *UNREADABLE)
-    assert np.isfinite(vectors.values).all() == (vectors.status == [OK])
+        assert decode_or_explain(content, None) in ("RGB", *UNREADABLE)
+        assert decode_or_explain(content, 4) in ("RGB", *UNREADABLE)
 
 
-def test_masked_rows_stay_in_place():
-    batch = Batch(
-        ["a", "b", "c", "d"],
-        images=[JPEG, None, b"", None],
-        image_status=[LOCATED, NO_IMAGE, LOCATED, "outside"],
-    )
-    vectors = embed_each(batch, lambda content: np.ones(2) * decode(content).width, width=2)
-    assert vectors.status == [OK, NO_IMAGE, "empty", "outside"]
-    assert vectors.values.dtype == np.float32
-    assert vectors.values[0].tolist() == [300, 300]
-    assert np.isnan(vectors.values[1:]).all()
+def decode_or_explain(content, draft_pixels):
+    try:
+        return decode(content, draft_pixels).mode
+    except UnreadableImageError as error:
+        return error.status
+
+
+@pytest.mark.parametrize(("draft_pixels", "size"), [(None, (900, 600)), (150, (225, 150))])
+def test_a_draft_is_the_smallest_scale_that_is_large_enough(draft_pixels, size):
+    content = encode(PICTURE.resize((900, 600)), "JPEG")
+    assert decode(content, draft_pixels).size == size
+
+
+def test_a_draft_of_another_format_is_the_image():
+    assert decode(encode(PICTURE.resize((900, 600))), 100).size == (900, 600)

@@ -102,7 +102,10 @@ def build_learner(kind: str, one_step: bool = False, **changes: Any) -> Learner:
     for part in (QUICK[kind], ONE_STEP[kind] if one_step else {}, changes):
         block = merge(block, part)
     cls = resolve(LEARNERS, kind, "kind")
-    return cls(cls.Params.model_validate(block), RuntimeParams(device="cpu", workers=1))
+    return cls(
+        cls.Params.model_validate(block),
+        RuntimeParams(device="cpu", workers=1, cache="unused", engine="local", ray_address=None),
+    )
 
 
 @cache

@@ -1,3 +1,4 @@
+import hashlib
 import io as memory
 import json
 import os
@@ -47,7 +48,10 @@ def write_images(folder, **changes):
         content = changes.get(f"row{i}", buffer.getvalue())
         if content is not None:
             (folder / f"{i}.jpg").write_bytes(content)
-        rows.append((str(i), LOCATED, "", f"{i}.jpg", ""))
+        digest = hashlib.blake2b(
+            b"gone" if content is None else content, digest_size=16
+        ).hexdigest()
+        rows.append((str(i), LOCATED, "", f"{i}.jpg", digest))
     write_image_rows(folder, rows)
 
 
@@ -93,7 +97,8 @@ def test_images_become_a_block_and_a_record(tmp_path, extract, capsys, write_par
         "extract image_stats: 40 posts, 4 columns; "
         "image: 3 unreadable (1 empty, 1 missing, 1 not_an_image); "
     )
-    assert line.endswith("posts/s")
+    assert "; 40 contents new, 0 reused; " in line
+    assert line.endswith(" s computing")
 
 
 def test_glove_is_fitted_on_the_fit_rows_only(tmp_path, extract, make_posts):
@@ -140,7 +145,7 @@ def test_too_many_unreadable_images_write_nothing(tmp_path, extract, write_param
     extract_images = ("image_stats", "images")
     with pytest.raises(InputError, match=r"images.parquet: of 40 images 1 unreadable \(1 empty\)"):
         extract(*extract_images)
-    assert not (tmp_path / "features").exists()
+    assert list(tmp_path.glob("features/*")) == []
     assert not (tmp_path / "metrics").exists()
 
 
@@ -153,6 +158,33 @@ def test_a_failure_leaves_the_old_block_as_it_was(tmp_path, extract):
         extract("image_stats", "images")
     assert (tmp_path / "features/image_stats/values.npy").read_bytes() == before
     assert [path.name for path in (tmp_path / "features").iterdir()] == ["image_stats"]
+
+
+def test_a_run_with_nothing_new_leaves_all_as_it_is(tmp_path, extract, capsys, write_params):
+    write_images(tmp_path)
+    values = tmp_path / "features/image_stats/values.npy"
+
+    def runs():
+        before = values.stat().st_mtime_ns if values.exists() else None
+        extract("image_stats", "images")
+        nothing = capsys.readouterr().out == "extract image_stats: 40 posts; nothing is new\n"
+        assert nothing == (values.stat().st_mtime_ns == before)
+        return not nothing
+
+    assert [runs(), runs()] == [True, False]
+    content = values.read_bytes()
+    values.write_bytes(content[:-1] + b"x")
+    assert [runs(), runs()] == [True, False]
+    assert values.read_bytes() == content
+    (tmp_path / "metrics/image_stats.json").unlink()
+    assert [runs(), runs()] == [True, False]
+    write_params(**{"data.max_unreadable_fraction": 0.2})
+    assert [runs(), runs()] == [True, False]
+    write_images(tmp_path, row3=b"")
+    assert [runs(), runs()] == [True, False]
+    (tmp_path / "9.jpg").unlink()  # located, and not there: it may be there again
+    write_images(tmp_path, row9=None)
+    assert [runs(), runs()] == [True, True]
 
 
 def test_posts_without_images_are_masked_rows_and_no_error(tmp_path, extract, capsys):

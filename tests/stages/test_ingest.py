@@ -3,7 +3,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from fame import io
-from fame.core.contracts import DESCRIPTIONS, IMAGES, POSTS, TEXTS
+from fame.core.contracts import CONTENTS, DESCRIPTIONS, IMAGES, POSTS, TEXTS
 from fame.errors import InputError
 
 COLUMNS = {
@@ -18,7 +18,8 @@ COLUMNS = {
     "image": None,
     "split": None,
 }
-OUTPUTS = ("posts.parquet", "texts.parquet", "images.parquet", "descriptions.arrow")
+TABLES = ("posts.parquet", "texts.parquet", "images.parquet", "contents.parquet")
+OUTPUTS = (*TABLES, "descriptions.arrow")
 
 
 @pytest.fixture
@@ -63,6 +64,10 @@ def test_posts_are_sorted_by_id_and_split(ingest, tmp_path):
     assert set(images["status"].to_pylist()) == {"no_image"}
     assert texts["post_id"].equals(posts["post_id"])
     assert images["post_id"].equals(posts["post_id"])
+    contents = pq.read_table(tmp_path / "contents.parquet")
+    assert contents.schema.names == CONTENTS.names
+    assert contents.select(TEXTS.names).to_pylist() == texts.to_pylist()
+    assert contents.select(IMAGES.names).equals(images)
     assert io.read_batches(tmp_path / "descriptions.arrow").schema == DESCRIPTIONS
 
 

@@ -93,7 +93,10 @@ def test_two_processes_write_the_same_bytes_and_either_loads_them(kind, folder, 
     assert again == written
     table = io.read_feature_table(folder / "table")
     cls = resolve(LEARNERS, kind, "kind")
-    learner = cls(load().learners[kind], RuntimeParams(device="cpu", workers=1))
+    learner = cls(
+        load().learners[kind],
+        RuntimeParams(device="cpu", workers=1, cache="unused", engine="local", ray_address=None),
+    )
     learner.load(folder / "other" / "models")
     stored = io.read_predictions(
         folder / "predictions.parquet", io.read_table(folder / "table" / io.ROWS)["post_id"]

@@ -1,11 +1,10 @@
 """What backbones share: names of columns, weights that are installed as packages, torch."""
 
 import os
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from fame import torch_runtime
 from fame.core.contracts import Column
@@ -15,6 +14,9 @@ from fame.params import RuntimeParams
 
 if TYPE_CHECKING:
     import torch
+
+Dtype = Literal["auto", "float32", "bfloat16"]  # auto: bfloat16 on a GPU, float32 on a CPU
+Decode = Literal["exact", "draft"]  # draft: a JPEG's own smaller scales; faster, other pixels
 
 
 def number_columns(prefix: str, count: int) -> tuple[Column, ...]:
@@ -64,10 +66,20 @@ class PackagedFile:
         return {"package": self.package, "file": self.file, "sha256": self.sha256}
 
 
-def open_device(runtime: RuntimeParams) -> "torch.device":
-    """The device of ``runtime``, with torch set to deterministic arithmetic in full float32.
+def choose_dtype(wanted: str, runtime: RuntimeParams) -> str:
+    """``float32`` or ``bfloat16`` for a block's dtype; ``auto`` is bfloat16 on a GPU only."""
+    if wanted == "auto":
+        return "bfloat16" if torch_runtime.choose_device(runtime.device) == "cuda" else "float32"
+    return wanted
 
-    A GPU still rounds otherwise than a CPU does.
+
+def open_model(
+    model: "torch.nn.Module", dtype: str, runtime: RuntimeParams
+) -> tuple["torch.nn.Module", "torch.device"]:
+    """The model, frozen and ready to run on the device of ``runtime``, compiled on a GPU.
+
+    torch is set to deterministic arithmetic, and to full float32 where the dtype is float32. A GPU
+    still rounds otherwise than a CPU does.
 
     Raises:
         InputError: cuda is asked for and there is none.
@@ -77,16 +89,7 @@ def open_device(runtime: RuntimeParams) -> "torch.device":
     import torch
 
     torch.use_deterministic_algorithms(True)
-    torch.backends.cudnn.allow_tf32 = False
-    return torch.device(torch_runtime.choose_device(runtime.device))
-
-
-def open_pool(runtime: RuntimeParams) -> ThreadPoolExecutor:
-    """Threads that each run torch on one core.
-
-    Splitting work among threads and not inside an operator keeps a result the same whatever their
-    number, and no core waits for another.
-    """
-    import torch
-
-    return ThreadPoolExecutor(runtime.workers, initializer=torch.set_num_threads, initargs=(1,))
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    device = torch.device(torch_runtime.choose_device(runtime.device))
+    model = model.eval().requires_grad_(False).to(device, getattr(torch, dtype))
+    return (torch.compile(model, dynamic=True) if device.type == "cuda" else model), device

@@ -1,16 +1,23 @@
 """EfficientNet-Lite0, trained on ImageNet: 1,280 numbers an image (Tan and Le, 2019)."""
 
-from functools import cached_property, partial
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
-from fame.backbones.common import PackagedFile, number_columns, open_device, open_pool
-from fame.core.contracts import Backbone, Batch, Column, Vectors
+from fame.backbones.common import (
+    Decode,
+    Dtype,
+    PackagedFile,
+    choose_dtype,
+    number_columns,
+    open_model,
+)
+from fame.core.contracts import Backbone, Column, Item, Pass
 from fame.params import BackboneParams, RuntimeParams
 
 if TYPE_CHECKING:
-    import torch
     from PIL import Image
 
 WIDTH = 1280
@@ -33,44 +40,40 @@ ARCHITECTURE = PackagedFile(
 
 
 class EfficientNet(Backbone):
-    """The mean over space of the last feature map.
-
-    Images pass one by one, so a vector does not depend on its batch.
-    """
+    """The mean over space of the last feature map."""
 
     class Params(BackboneParams):
-        """No parameter of its own: the preparation of an image belongs to the weights."""
+        """The preparation of an image belongs to the weights, but for the way to decode it."""
 
         kind: Literal["efficientnet"]
+        decode: Decode
+        dtype: Dtype
 
     reads: ClassVar[str] = "images"
+    passes: ClassVar[tuple[Pass, ...]] = (Pass("image", None, True, {"mean": "image"}),)
+    batch_size = 4  # more feature maps than that leave a core's cache
 
-    def __init__(self, params: Params, runtime: RuntimeParams) -> None:  # noqa: ARG002
+    def __init__(self, params: Params, runtime: RuntimeParams) -> None:
+        self._decode = params.decode
+        self._dtype = params.dtype
         self._runtime = runtime
 
     def columns(self) -> dict[str, tuple[Column, ...]]:
         """One modality, image."""
         return {"image": number_columns("image", WIDTH)}
 
-    def embed(self, batch: Batch) -> dict[str, Vectors]:
-        """(n, 1280)."""
-        from fame.extraction.images import embed_each
-
-        embed = partial(self._embed_image, self._network)
-        with open_pool(self._runtime) as pool:
-            return {"image": embed_each(batch, embed, WIDTH, pool.map)}
+    def fingerprint(self) -> dict[str, Any]:
+        """Weights, architecture and arithmetic."""
+        dtype = choose_dtype(self._dtype, self._runtime)
+        WEIGHTS.find(), ARCHITECTURE.find()
+        return {**self.notes(), "decode": self._decode, "dtype": dtype}
 
     def notes(self) -> dict[str, Any]:
         """Where the weights come from."""
         return {"weights": WEIGHTS.note(), "architecture": ARCHITECTURE.note()}
 
-    @cached_property
-    def _device(self) -> "torch.device":
-        return open_device(self._runtime)
-
-    @cached_property
-    def _network(self) -> "torch.nn.Module":
-        """The network, ready to run.
+    def load(self) -> None:
+        """The network.
 
         Raises:
             InputError: a package of weights is missing or another one.
@@ -83,22 +86,40 @@ class EfficientNet(Backbone):
 
         network = Network.from_name("efficientnet-lite0")
         network.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
-        return network.eval().to(self._device, memory_format=torch.channels_last)
+        network.forward = network.extract_features  # what is compiled where the device is a GPU
+        network = network.to(memory_format=torch.channels_last)
+        dtype = choose_dtype(self._dtype, self._runtime)
+        self._network, self._device = open_model(network, dtype, self._runtime)
+        self._torch_dtype = getattr(torch, dtype)
 
-    def _embed_image(self, network: "torch.nn.Module", content: bytes) -> np.ndarray:
+    def image_preparer(self) -> Callable[[bytes], np.ndarray]:
+        """Pixels are (224, 224, 3) uint8."""
+        return partial(prepare, draft=self._decode == "draft")
+
+    def run(self, kind: str, items: list[Item]) -> dict[str, np.ndarray]:  # noqa: ARG002
+        """(n, 1280)."""
         import torch
 
-        from fame.extraction.images import decode
-
-        pixels = torch.from_numpy(prepare(decode(content))[None])
-        pixels = pixels.to(self._device, memory_format=torch.channels_last)
+        pixels = torch.from_numpy(scale(np.stack([item.pixels for item in items])))
+        pixels = pixels.to(self._device, self._torch_dtype)
         with torch.inference_mode():
-            features = network.extract_features(pixels).mean((2, 3))
-        return features[0].cpu().numpy()
+            mean = self._network(pixels).mean((2, 3), dtype=torch.float32)
+        return {"mean": mean.cpu().numpy()}
 
 
-def prepare(image: "Image.Image") -> np.ndarray:
-    """An RGB image as the network takes it: (3, 224, 224) float32.
+def prepare(content: bytes, draft: bool) -> np.ndarray:
+    """The bytes of an image file -> (224, 224, 3) uint8.
+
+    Raises:
+        UnreadableImageError: the image cannot be decoded.
+    """
+    from fame.extraction.images import decode
+
+    return crop(decode(content, RESIZED_PIXELS if draft else None))
+
+
+def crop(image: "Image.Image") -> np.ndarray:
+    """An RGB image as the network takes it: (224, 224, 3) uint8.
 
     Resizing and cropping are one step: the central square is read from the image as it is.
     """
@@ -111,5 +132,10 @@ def prepare(image: "Image.Image") -> np.ndarray:
         Image.Resampling.BICUBIC,
         box=(left, top, left + side, top + side),
     )
-    scaled = np.asarray(square, dtype=np.float32).transpose(2, 0, 1) / 255
-    return (scaled - PIXEL_MEAN) / PIXEL_DEVIATION
+    return np.asarray(square)
+
+
+def scale(pixels: np.ndarray) -> np.ndarray:
+    """(n, 224, 224, 3) uint8 -> (n, 3, 224, 224) float32, about -1 to 1, the channels last."""
+    scaled = (pixels.astype(np.float32) / 255 - PIXEL_MEAN) / PIXEL_DEVIATION
+    return scaled.transpose(0, 3, 1, 2)

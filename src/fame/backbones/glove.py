@@ -7,7 +7,6 @@ else separates words. Words that the vectors do not have are left out of the mea
 import re
 import unicodedata
 from array import array
-from collections import Counter
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any, ClassVar, Literal, Protocol
 import numpy as np
 
 from fame.backbones.common import PackagedFile, number_columns
-from fame.core.contracts import NO_TEXT, OK, Backbone, Batch, Column, Vectors
+from fame.core.contracts import Backbone, Column, Item, Pass
 from fame.errors import InputError
 from fame.io import digest_file, read_table
 from fame.params import BackboneParams, Count, RuntimeParams
@@ -44,11 +43,11 @@ class WordVectors(Protocol):
 
     width: int
 
-    def __contains__(self, word: str) -> bool:
-        """Whether the word has a vector."""
+    def find(self, words: list[str]) -> np.ndarray:
+        """(m,) int32: the position of each word, -1 where it has no vector."""
 
-    def __getitem__(self, word: str) -> np.ndarray:
-        """The word's vector."""
+    def read(self, positions: np.ndarray) -> np.ndarray:
+        """(m, width) float32: the vectors at ``positions`` (m,)."""
 
     def note(self) -> dict[str, Any]:
         """Facts for the block's manifest."""
@@ -69,6 +68,11 @@ class Glove(Backbone):
         components: Count
 
     reads: ClassVar[str] = "posts"
+    passes: ClassVar[tuple[Pass, ...]] = (
+        Pass("words", "title", False, {"mean": "title"}),
+        Pass("words", "tags", False, {"mean": "tags"}),
+    )
+    batch_size = 1024
 
     def __init__(self, params: Params, runtime: RuntimeParams) -> None:  # noqa: ARG002
         self._file = params.file
@@ -80,8 +84,12 @@ class Glove(Backbone):
         """Title and tags."""
         return {name: number_columns(name, self._components) for name in MODALITIES}
 
-    def fit(self, batches: Iterator[Batch]) -> None:
-        """Find the singular vectors of the fit rows' means (not centred), for title and tags.
+    def widths(self) -> dict[str, int]:
+        """The mean vector, the number of known words and the number of words."""
+        return dict.fromkeys(MODALITIES, self._words.width + len(("known", "all")))
+
+    def fingerprint(self) -> dict[str, Any]:
+        """The word vectors.
 
         Raises:
             InputError: `components` exceeds the width of the vectors, or their file is not whole.
@@ -92,67 +100,59 @@ class Glove(Backbone):
                 f"params.yaml: components of the glove backbone is {self._components}, but its "
                 f"word vectors have {width} numbers; allowed: 1 to {width}"
             )
-        # The singular vectors of X are the eigenvectors of X'X, which adds up over batches.
-        products = {name: np.zeros((width, width)) for name in MODALITIES}
-        words, known_words = Counter(), Counter()
-        for batch in batches:
-            for name, texts in split_texts(batch).items():
-                means = self._average(texts)
-                means = means[~np.isnan(means[:, 0])]
-                products[name] += means.T @ means
-                words[name] += sum(len(text) for text in texts)
-                known_words[name] += sum(word in self._words for text in texts for word in text)
-        for name, product in products.items():
-            self._bases[name] = find_basis(product, self._components)
-            if words[name]:
-                self._known_words_fraction[name] = known_words[name] / words[name]
-
-    def embed(self, batch: Batch) -> dict[str, Vectors]:
-        """(n, components) each."""
-        return {name: self._project(name, texts) for name, texts in split_texts(batch).items()}
-
-    def save(self, folder: Path) -> None:
-        """The singular vectors, (m, width) float64, m <= components, in one file a modality."""
-        for name, basis in self._bases.items():
-            np.save(folder / f"{name}_basis.npy", basis)
+        return {"vectors": self._words.note()}
 
     def notes(self) -> dict[str, Any]:
-        """Where the vectors come from; the share of the fit rows' words that they know."""
+        """Where the vectors come from; the share of known words in the fit rows that have any."""
         return {"vectors": self._words.note(), "known_words_fraction": self._known_words_fraction}
 
     @cached_property
     def _words(self) -> WordVectors:
         return WordFile(Path(self._file)) if self._file else PackagedWords()
 
-    def _average(self, texts: list[list[str]]) -> np.ndarray:
-        """(n, width) float64: the mean over each text's known words, NaN where there is none."""
-        means = np.full((len(texts), self._words.width), np.nan)
-        for row, words in enumerate(texts):
-            vectors = [self._words[word] for word in words if word in self._words]
-            if vectors:
-                means[row] = np.mean(vectors, axis=0, dtype=np.float64)
-        return means
+    def tokenize(self, texts: list[str]) -> list[np.ndarray]:
+        """Keys of the known words and -1 for each other word; empty without a known word."""
+        found = (self._words.find(split_words(text)) for text in texts)
+        return [keys if (keys >= 0).any() else keys[:0] for keys in found]
 
-    def _project(self, name: str, texts: list[list[str]]) -> Vectors:
-        basis = self._bases[name]
-        values = np.full((len(texts), self._components), np.nan, dtype=np.float32)
-        means = self._average(texts)
-        known = ~np.isnan(means[:, 0]) & (len(basis) > 0)
-        values[known, : len(basis)] = means[known] @ basis.T
-        return Vectors(values, [OK if row else NO_TEXT for row in known])
+    def run(self, kind: str, items: list[Item]) -> dict[str, np.ndarray]:  # noqa: ARG002
+        """(n, width + 2), see `widths`."""
+        rows = np.empty((len(items), self._words.width + 2), dtype=np.float32)
+        for row, item in zip(rows, items, strict=True):
+            known = item.tokens[item.tokens >= 0]
+            row[:-2] = self._words.read(known).mean(axis=0, dtype=np.float64)
+            row[-2:] = len(known), len(item.tokens)
+        return {"mean": rows}
+
+    def fit(self, modality: str, vectors: Iterator[np.ndarray]) -> None:
+        """Find the singular vectors of the fit rows' means (not centred)."""
+        # The singular vectors of X are the eigenvectors of X'X, which adds up over chunks.
+        product = np.zeros((self._words.width, self._words.width))
+        words = np.zeros(2)
+        for chunk in vectors:
+            means = chunk[:, :-2].astype(np.float64)
+            product += means.T @ means
+            words += chunk[:, -2:].sum(axis=0, dtype=np.float64)
+        self._bases[modality] = find_basis(product, self._components)
+        if words[1]:
+            self._known_words_fraction[modality] = float(words[0] / words[1])
+
+    def project(self, modality: str, vectors: np.ndarray) -> np.ndarray:
+        """(n, components): coordinates along the singular vectors, NaN beyond them."""
+        basis = self._bases[modality]
+        values = np.full((len(vectors), self._components), np.nan, dtype=np.float32)
+        values[:, : len(basis)] = vectors[:, :-2].astype(np.float64) @ basis.T
+        return values
+
+    def save(self, folder: Path) -> None:
+        """The singular vectors, (m, width) float64, m <= components, in one file a modality."""
+        for name, basis in self._bases.items():
+            np.save(folder / f"{name}_basis.npy", basis)
 
 
 def split_words(text: str) -> list[str]:
     """The words of a text, as the head of this file says."""
     return WORD.findall(unicodedata.normalize("NFKC", text).lower())
-
-
-def split_texts(batch: Batch) -> dict[str, list[list[str]]]:
-    """Modality -> the words of each post."""
-    return {
-        "title": [split_words(title or "") for title in batch.titles],
-        "tags": [split_words(" ".join(tags)) for tags in batch.tags],
-    }
 
 
 def find_basis(product: np.ndarray, components: int) -> np.ndarray:
@@ -179,15 +179,21 @@ class PackagedWords:
 
     def __init__(self) -> None:
         self._matrix = np.load(MATRIX.find(), mmap_mode="r", allow_pickle=False)
-        words = read_table(INDEX.find(), ["index"])["index"].to_pylist()
-        self._rows = {word: row for row, word in enumerate(words)}
+        self._index = INDEX.find()
         self.width = self._matrix.shape[1]
 
-    def __contains__(self, word: str) -> bool:
-        return word in self._rows
+    @cached_property
+    def _rows(self) -> dict[str, int]:
+        words = read_table(self._index, ["index"])["index"].to_pylist()
+        return {word: row for row, word in enumerate(words)}
 
-    def __getitem__(self, word: str) -> np.ndarray:
-        return self._matrix[self._rows[word]]
+    def find(self, words: list[str]) -> np.ndarray:
+        """Positions of words: rows of the matrix."""
+        return np.array([self._rows.get(word, -1) for word in words], dtype=np.int32)
+
+    def read(self, positions: np.ndarray) -> np.ndarray:
+        """Rows of the matrix."""
+        return self._matrix[positions]
 
     def note(self) -> dict[str, Any]:
         """Package and digests."""
@@ -209,7 +215,7 @@ class WordFile:
         self._path = path
         self._lines: dict[str, int] = {}  # word -> position of its line
         self._offsets = array("Q")
-        self._vectors: dict[str, np.ndarray] = {}
+        self._vectors: dict[int, np.ndarray] = {}
         self.width = 0
         offset = 0
         for line in self._read_lines():
@@ -219,13 +225,15 @@ class WordFile:
         if not self._offsets:
             raise InputError(f"{path}: empty, expected a word and its numbers a line")
 
-    def __contains__(self, word: str) -> bool:
-        return word in self._lines
+    def find(self, words: list[str]) -> np.ndarray:
+        """Positions of words: lines of the file, from 0 on."""
+        return np.array([self._lines.get(word, -1) for word in words], dtype=np.int32)
 
-    def __getitem__(self, word: str) -> np.ndarray:
-        if word not in self._vectors:
-            self._vectors[word] = self._parse_line(self._lines[word])
-        return self._vectors[word]
+    def read(self, positions: np.ndarray) -> np.ndarray:
+        """Numbers of lines, parsed when they are first asked for."""
+        for position in set(positions.tolist()) - self._vectors.keys():
+            self._vectors[position] = self._parse_line(position)
+        return np.array([self._vectors[position] for position in positions.tolist()])
 
     def note(self) -> dict[str, Any]:
         """Name and digest of the file."""

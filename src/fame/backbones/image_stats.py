@@ -1,10 +1,11 @@
 """Size and mode of the image, from the header of its file ("ImgLength, ImgWidth" of the paper)."""
 
-from typing import ClassVar, Literal
+from collections.abc import Callable
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from fame.core.contracts import Backbone, Batch, Column, Vectors
+from fame.core.contracts import Backbone, Column, Item, Pass
 from fame.params import BackboneParams, RuntimeParams
 
 # Ids of Pillow's modes are positions, from 1 on; 0 is no mode. A new mode goes to the end.
@@ -40,6 +41,8 @@ class ImageStats(Backbone):
         kind: Literal["image_stats"]
 
     reads: ClassVar[str] = "images"
+    passes: ClassVar[tuple[Pass, ...]] = (Pass("header", None, True, {"header": "image"}),)
+    batch_size = 1024
 
     def __init__(self, params: Params, runtime: RuntimeParams) -> None:
         """Nothing to prepare."""
@@ -49,11 +52,17 @@ class ImageStats(Backbone):
         numbers = (Column("width"), Column("height"), Column("pixels"))
         return {"image": (*numbers, Column("mode", categorical=True))}
 
-    def embed(self, batch: Batch) -> dict[str, Vectors]:
-        """(n, 4): width, height, pixels, id of the mode."""
-        from fame.extraction.images import embed_each
+    def fingerprint(self) -> dict[str, Any]:
+        """Nothing but the code."""
+        return {}
 
-        return {"image": embed_each(batch, measure, width=4)}
+    def image_preparer(self) -> Callable[[bytes], np.ndarray]:
+        """The header, read: what is the vector already."""
+        return measure
+
+    def run(self, kind: str, items: list[Item]) -> dict[str, np.ndarray]:  # noqa: ARG002
+        """(n, 4): width, height, pixels, id of the mode."""
+        return {"header": np.stack([item.pixels for item in items])}
 
 
 def measure(content: bytes) -> np.ndarray:

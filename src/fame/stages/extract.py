@@ -5,10 +5,12 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
 from fame import io, params
-from fame.core.contracts import NO_IMAGE, NO_TEXT, Block
-from fame.extraction import engine
+from fame.core.contracts import LOCATED, NO_IMAGE, NO_TEXT, OK, Block
+from fame.extraction import block as blocks
+from fame.extraction import engine, published
 from fame.registry import BACKBONES, resolve
 from fame.stages import run
 
@@ -23,17 +25,39 @@ def main() -> None:
     settings = params.load()
     entry = params.choose(settings.backbones, arguments.backbone, "backbones")
     kind = resolve(BACKBONES, entry.kind, f"params.yaml: backbones.{arguments.backbone}.kind")
-    backbone = kind(entry, settings.runtime)
     table = io.read_table(arguments.input, engine.INPUTS[entry.reads])
+    limit, place = settings.data.max_unreadable_fraction, str(arguments.input)
     start = time.perf_counter()
-    block = engine.extract(backbone, table)
-    seconds = time.perf_counter() - start
-    engine.check_readable(block, settings.data.max_unreadable_fraction, str(arguments.input))
-    with io.replacing_folder(arguments.output) as folder:
-        io.write_block(folder, block)
-        backbone.save(folder)
-    io.write_json(arguments.record, make_record(block))
-    print(summarise(arguments.backbone, block, seconds))
+    check_located(table, limit, place)
+    backbone = kind(entry, settings.runtime)
+    facts = {"input": io.digest_file(arguments.input), "max_unreadable_fraction": limit}
+    outputs = [arguments.output, arguments.record]
+    with engine.open_cache(backbone, settings.runtime) as cache:
+        note = cache / f"{arguments.output.name}.published.json"
+        if published.is_unchanged(note, facts, outputs):
+            print(f"extract {arguments.backbone}: {len(table)} posts; nothing is new")
+            return
+        features = engine.embed(backbone, table, cache, settings.runtime)
+        io.remove_leftovers(arguments.output)
+        with io.replacing_folder(arguments.output) as folder:
+            block = blocks.publish(backbone, table, features, folder)
+            for status in block.status.values():
+                blocks.check_readable(block.post_ids, status, limit, place)
+            io.describe_block(folder, block)
+            backbone.save(folder)
+        io.write_json(arguments.record, make_record(block))
+        if not features.missing:
+            published.remember(note, facts, outputs)
+    print(summarise(arguments.backbone, block, features, time.perf_counter() - start))
+
+
+def check_located(table: pa.Table, max_unreadable_fraction: float, place: str) -> None:
+    """Refuse at once what no decoding can mend: too many images that are not there."""
+    if "status" in table.column_names:
+        status = io.to_strings(table["status"])
+        status[status == LOCATED] = OK
+        post_ids = io.to_strings(table["post_id"])
+        blocks.check_readable(post_ids, status, max_unreadable_fraction, place)
 
 
 def make_record(block: Block) -> dict[str, object]:
@@ -41,21 +65,25 @@ def make_record(block: Block) -> dict[str, object]:
     return {
         "posts": len(block.post_ids),
         "width": len(block.columns),
-        "status": engine.count_status(block),
+        "status": blocks.count_status(block),
         "fitted_on": block.fitted_on,
         "notes": block.notes,
     }
 
 
-def summarise(name: str, block: Block, seconds: float) -> str:
+def summarise(name: str, block: Block, features: engine.Features, seconds: float) -> str:
     """One line; a modality of which no post has anything is named in it."""
     parts = [f"extract {name}: {len(block.post_ids)} posts, {len(block.columns)} columns"]
     for modality, status in block.status.items():
         if np.isin(status, (NO_IMAGE, NO_TEXT)).all():
             parts.append(f"{modality}: no post has anything to embed, all rows are masked")
         elif modality == "image":
-            parts.append(f"{modality}: {engine.describe_unreadable(status)}")
+            parts.append(f"{modality}: {blocks.describe_unreadable(status)}")
+    parts.append(f"{features.new} contents new, {features.reused} reused")
     parts.append(f"{seconds:.1f} s, {len(block.post_ids) / seconds:.0f} posts/s")
+    if features.new:
+        times = f"{features.waited:.1f} s waiting for input, {features.computed:.1f} s computing"
+        parts.append(times)
     return "; ".join(parts)
 
 

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from fame import io, params
 from fame.core import ids, schema, splits
-from fame.core.contracts import DESCRIPTIONS, FIT, HOLDOUT, IMAGES, POSTS, SPLITS, TEXTS
+from fame.core.contracts import CONTENTS, DESCRIPTIONS, FIT, HOLDOUT, IMAGES, POSTS, SPLITS, TEXTS
 from fame.errors import InputError
 from fame.registry import SOURCES, resolve
 from fame.stages import run
@@ -20,7 +20,7 @@ def main() -> None:
     """Load, validate, sort by post id, split, and write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--root", type=Path, required=True)
-    for name in ("posts", "texts", "images", "descriptions"):
+    for name in ("posts", "texts", "images", "contents", "descriptions"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     arguments = parser.parse_args()
     settings = params.load()
@@ -31,7 +31,9 @@ def main() -> None:
     images = order_images(loaded.images, posts["post_id"])
     io.write_batches(arguments.descriptions, DESCRIPTIONS, loaded.descriptions)
     io.write_table(arguments.images, images)
-    io.write_table(arguments.texts, posts.select(TEXTS.names))
+    texts = posts.select(TEXTS.names)
+    io.write_table(arguments.contents, join_contents(texts, images))
+    io.write_table(arguments.texts, texts)
     io.write_table(arguments.posts, posts)
     print(_summarise(posts, images, settings.data.source))
 
@@ -63,6 +65,11 @@ def order_images(images: pa.Table, post_ids: pa.ChunkedArray) -> pa.Table:
     if len(images) != len(post_ids) or rows.null_count:
         raise InputError("images: expected one row for each post id")
     return images.take(rows).cast(IMAGES)
+
+
+def join_contents(texts: pa.Table, images: pa.Table) -> pa.Table:
+    """Texts and images of the same posts side by side."""
+    return pa.table([*texts.columns, *images.drop_columns("post_id").columns], schema=CONTENTS)
 
 
 def _number_users(table: pa.Table) -> np.ndarray:

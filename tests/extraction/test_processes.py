@@ -1,0 +1,115 @@
+"""The stage in processes of its own that are killed, or that run at once."""
+
+import io
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from PIL import Image
+
+from fame.extraction import engine
+from fame.io import write_table
+
+
+def encode(width):
+    buffer = io.BytesIO()
+    Image.new("RGB", (width, 3)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def write_inputs(tmp_path, make_table, write_params, count=60):
+    """The input of the extract stage for image_stats, and parameters."""
+    images = [encode(1 + i) for i in range(count)]
+    table = make_table(["a"] * count, images=images)
+    write_table(tmp_path / "images.parquet", table.select(engine.INPUTS["images"]))
+    write_params(**{"runtime.cache": "cache"})
+
+
+def start_stage(tmp_path, output="out"):
+    """The stage in a process of its own, its shards small."""
+    code = (
+        "from fame.extraction import engine; engine.IMAGES_AT_ONCE = 4\n"
+        "from fame.stages import extract; extract.main()"
+    )
+    command = [sys.executable, "-c", code, "image_stats", "--input", "images.parquet"]
+    command += ["--output", output, "--record", f"{output}.json"]
+    return subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def read_files(folder):
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+def test_killed_runs_resume_and_give_the_same_bytes(tmp_path, make_table, write_params):
+    write_inputs(tmp_path, make_table, write_params)
+    whole = start_stage(tmp_path, "whole")
+    assert whole.wait(60) == 0
+    (tmp_path / "cache").rename(tmp_path / "cache_of_whole")
+    done = []
+    for shards in (2, 9):
+        process = start_stage(tmp_path)
+        while len(found := list((tmp_path / "cache").rglob("*.safetensors"))) < shards:
+            assert process.poll() is None, process.stderr.read()
+            time.sleep(0.002)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        done.append(len(found))
+    assert not (tmp_path / "out").exists() or done[-1] == 15
+    last = start_stage(tmp_path)
+    output, _ = last.communicate(timeout=60)
+    assert last.returncode == 0
+    assert int(output.split(" contents new")[0].rpartition(" ")[2]) <= 60 - 4 * done[-1]
+    assert read_files(tmp_path / "out") == read_files(tmp_path / "whole")
+    left = [path for path in tmp_path.rglob("*.tmp") if "cache_of_whole" not in path.parts]
+    assert left == []
+
+
+def test_the_processes_of_a_killed_run_end(tmp_path, make_table, write_params):
+    write_inputs(tmp_path, make_table, write_params, count=400)
+    process = start_stage(tmp_path)
+    while not list((tmp_path / "cache").rglob("*.safetensors")):
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.002)
+    children = list_children(process.pid)
+    assert len(children) >= 2
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    deadline = time.monotonic() + 20
+    while any(map(runs, children)):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def runs(process):
+    """Whether there is such a process and it has not ended (a zombie has)."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def list_children(parent):
+    children = []
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = status.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[1]) == parent:
+            children.append(int(status.parent.name))
+    return children
+
+
+def test_two_extractions_at_once_do_not_damage_each_other(tmp_path, make_table, write_params):
+    write_inputs(tmp_path, make_table, write_params)
+    both = [start_stage(tmp_path, "same") for _ in range(2)]
+    outputs = [process.communicate(timeout=60) for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    news = sorted(int(out.split(" contents new")[0].rpartition(" ")[2]) for out, _ in outputs)
+    assert news == [0, 60]
+    assert start_stage(tmp_path, "whole").wait(60) == 0
+    assert read_files(tmp_path / "same") == read_files(tmp_path / "whole")
