@@ -132,10 +132,22 @@ def make_table(folder, fit_posts=100):
     )
 
 
+CHECKPOINTS = {}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _small_checkpoints(checkpoints):
+    """Those of the hub are replaced by small ones with random weights."""
+    CHECKPOINTS.update(checkpoints)
+
+
 def make_backbone(kind, workers=2):
     cls = resolve(BACKBONES, kind, "test")
-    entries = YAML(typ="safe").load((ROOT / "params.yaml").read_text())["backbones"]
-    entry = next(entry for entry in entries.values() if entry["kind"] == kind)
+    files = (ROOT / "params.yaml", ROOT / "profiles" / "paper.yaml")
+    entries = [YAML(typ="safe").load(file.read_text())["backbones"].values() for file in files]
+    entry = next(entry for block in entries for entry in block if entry["kind"] == kind)
+    if kind in CHECKPOINTS:
+        entry |= {"checkpoint": str(CHECKPOINTS[kind]), "image_size": 64}
     return cls(cls.Params.model_validate(entry), make_runtime(workers))
 
 
@@ -233,6 +245,23 @@ def test_values_are_finite_where_ok_and_missing_elsewhere(parts):
         assert np.isfinite(values[ok]).all()
         assert np.isnan(values[~ok]).all()
         assert set(status) <= {OK, NO_TEXT, NO_IMAGE, *UNREADABLE}
+
+
+def test_a_missing_image_masks_what_sees_it_and_nothing_else(backbone, table, parts):
+    missing = np.array(table["status"].to_pylist()) != LOCATED
+    worded = {"title": table["title"].to_pylist(), "tags": table["tags"].to_pylist()}
+    for shown in backbone.passes:
+        for modality in shown.gives.values():
+            ok = parts[modality][1] == OK
+            if shown.image:
+                assert not ok[missing].any()
+                assert ok[~missing].any()
+            else:
+                named = np.array(
+                    [text in (WORDS, "Sunset over the bay") for text in worded[modality]]
+                )
+                assert named.any()
+                assert ok[named].all()
 
 
 def test_categorical_columns_hold_ids(backbone, parts):
