@@ -18,6 +18,8 @@ BACKBONES = {
     "image_stats": "fame.backbones.image_stats:ImageStats",
     "minilm": "fame.backbones.minilm:MiniLM",
     "efficientnet": "fame.backbones.efficientnet:EfficientNet",
+    "vilt": "fame.backbones.vilt:Vilt",
+    "blip": "fame.backbones.blip:Blip",
 }
 
 LEARNERS = {

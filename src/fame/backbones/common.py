@@ -74,9 +74,9 @@ def choose_dtype(wanted: str, runtime: RuntimeParams) -> str:
 
 
 def open_model(
-    model: "torch.nn.Module", dtype: str, runtime: RuntimeParams
+    model: "torch.nn.Module", dtype: str, runtime: RuntimeParams, compiled: bool = True
 ) -> tuple["torch.nn.Module", "torch.device"]:
-    """The model, frozen and ready to run on the device of ``runtime``, compiled on a GPU.
+    """The model, frozen and ready to run on the device of ``runtime``, ``compiled`` on a GPU.
 
     torch is set to deterministic arithmetic, and to full float32 where the dtype is float32. A GPU
     still rounds otherwise than a CPU does.
@@ -92,4 +92,5 @@ def open_model(
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     device = torch.device(torch_runtime.choose_device(runtime.device))
     model = model.eval().requires_grad_(False).to(device, getattr(torch, dtype))
-    return (torch.compile(model, dynamic=True) if device.type == "cuda" else model), device
+    compiled = compiled and device.type == "cuda"
+    return (torch.compile(model, dynamic=True) if compiled else model), device

@@ -278,6 +278,10 @@ class Backbone(ABC):
         """
         raise NotImplementedError
 
+    def items_at_once(self, kind: str) -> int:  # noqa: ARG002
+        """Items of a batch."""
+        return self.batch_size
+
     @abstractmethod
     def run(self, kind: str, items: list[Item]) -> dict[str, np.ndarray]:
         """The forward of a batch, called from several threads: output -> (n, width) float32."""

@@ -12,17 +12,25 @@ from pathlib import Path
 
 from fame.core.contracts import Backbone
 
-# What backbones share: part of the code of each that uses it.
-SHARED, DECODING = "fame.backbones.common", "fame.extraction.images"
+DECODING = "fame.extraction.images"
+BACKBONES = "fame.backbones."
 
 
 def digest_code(backbone: type[Backbone]) -> str:
     """Of the files that make a vector; comments, docstrings and layout do not count."""
-    names = [SHARED] + [DECODING] * any(shown.image for shown in backbone.passes)
-    files = [find_spec(name).origin for name in names]
-    files.append(sys.modules[backbone.__module__].__file__)
-    programs = [digest_program(Path(file).read_text(encoding="utf-8")) for file in files]
+    own = Path(sys.modules[backbone.__module__].__file__).read_text(encoding="utf-8")
+    names = list_shared(own) + [DECODING] * any(shown.image for shown in backbone.passes)
+    files = [Path(find_spec(name).origin) for name in names]
+    sources = [own, *(file.read_text(encoding="utf-8") for file in files)]
+    programs = [digest_program(source) for source in sources]
     return hashlib.sha256("".join(programs).encode()).hexdigest()
+
+
+def list_shared(source: str) -> list[str]:
+    """What a backbone's program imports of those that backbones share, here or in a function."""
+    nodes = ast.walk(ast.parse(source))
+    names = {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
+    return sorted(name for name in names if name.startswith(BACKBONES))
 
 
 def digest_program(source: str) -> str:

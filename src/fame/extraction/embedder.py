@@ -82,7 +82,9 @@ class Embedder:
         count = len(inputs.texts if inputs.texts is not None else inputs.places)
         status = np.zeros(count, dtype=np.int8)
         tokens = pixels = [None] * count
-        reading = self._reader.submit(inputs.places) if inputs.places is not None else []
+        # An image that several items show is decoded once.
+        places = list(dict.fromkeys(inputs.places or []))
+        reading = self._reader.submit(places) if places else []
         if inputs.texts is not None:
             with self._tokenizing:
                 tokens = self._backbone.tokenize(inputs.texts)
@@ -91,7 +93,8 @@ class Embedder:
                 if text and len(ids) <= self._backbone.special_tokens:
                     status[i] = STATUSES.index(NO_TEXT)
         if inputs.places is not None:
-            pixels = list(self._reader.collect(reading))
+            found = dict(zip(places, self._reader.collect(reading), strict=True))
+            pixels = [found[place] for place in inputs.places]
             for i, found in enumerate(pixels):
                 if isinstance(found, str):
                     status[i] = STATUSES.index(found)
@@ -100,8 +103,8 @@ class Embedder:
     def compute(self, prepared: Prepared) -> Result:
         """Run the model on the items that are OK, in batches of about one size."""
         rows = sorted(np.flatnonzero(prepared.status == 0), key=partial(_size, prepared.items))
-        starts = range(0, len(rows), self._backbone.batch_size)
-        batches = [rows[i : i + self._backbone.batch_size] for i in starts]
+        at_once = self._backbone.items_at_once(prepared.kind)
+        batches = [rows[i : i + at_once] for i in range(0, len(rows), at_once)]
         vectors: dict[str, np.ndarray] = {}
         with self._computing:
             start = time.perf_counter()

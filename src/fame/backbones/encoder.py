@@ -1,0 +1,203 @@
+"""A transformer's encoder over items of any size, none of which is padded.
+
+transformers pads the items of a batch to one length and masks the padding. Here the tokens of all
+items are rows of one matrix: what works on each token alone (everything but attention) sees no
+item, and attention is called for each run of items of one size. The last layer computes the tokens
+that are wanted of it and no others. All this equals the plain forward of an item alone but for
+rounding.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+
+@dataclass(frozen=True)
+class Run:
+    """Items of one size that follow each other.
+
+    Attributes:
+        count: items.
+        length: tokens of an item.
+        kept: first and last + 1 token of an item that are wanted of the last layer.
+    """
+
+    count: int
+    length: int
+    kept: tuple[int, int]
+
+    @property
+    def width(self) -> int:
+        """Kept tokens of an item."""
+        return self.kept[1] - self.kept[0]
+
+
+class Linear(nn.Module):
+    """A linear layer, and GELU after it if wanted.
+
+    On a CPU, oneDNN multiplies with the weight in its own layout and applies GELU while the result
+    is in the core's cache (docs/performance.md has what that is worth).
+    """
+
+    def __init__(self, weight: torch.Tensor, bias: torch.Tensor, gelu: bool = False) -> None:
+        super().__init__()
+        self.weight, self.bias = nn.Parameter(weight.detach()), nn.Parameter(bias.detach())
+        self._gelu = gelu
+        self._packed: torch.Tensor | None = None
+
+    def pack(self) -> None:
+        """Bring the weight into oneDNN's layout, once it has its dtype, and drop the other."""
+        self._packed = torch.ops.mkldnn._reorder_linear_weight(self.weight.detach())
+        del self.weight
+
+    def forward(self, rows: torch.Tensor) -> torch.Tensor:
+        """(t, inputs) -> (t, outputs)."""
+        if self._packed is not None:
+            activation = "gelu" if self._gelu else "none"
+            return torch.ops.mkldnn._linear_pointwise(
+                rows, self._packed, self.bias, activation, [], "none"
+            )
+        result = functional.linear(rows, self.weight, self.bias)
+        return functional.gelu(result) if self._gelu else result
+
+
+def join(*layers: nn.Linear, gelu: bool = False) -> Linear:
+    """Layers that see the same input, side by side, as one."""
+    biases = [
+        torch.zeros(layer.out_features) if layer.bias is None else layer.bias for layer in layers
+    ]
+    return Linear(torch.cat([layer.weight for layer in layers]), torch.cat(biases), gelu)
+
+
+class Layer(nn.Module):
+    """Attention, then a perceptron, each with a residual and a norm: before it, or after both."""
+
+    def __init__(
+        self,
+        query: Linear,
+        key_value: Linear,
+        attended: Linear,
+        perceptron: tuple[Linear, Linear],
+        norms: tuple[nn.LayerNorm, nn.LayerNorm],
+        heads: int,
+        norm_first: bool,
+    ) -> None:
+        super().__init__()
+        self.query, self.key_value, self.attended = query, key_value, attended
+        self.up, self.down = perceptron
+        self.attention_norm, self.perceptron_norm = norms
+        self._heads = heads
+        self._norm_first = norm_first
+
+    def forward(
+        self, rows: torch.Tensor, kept: torch.Tensor, runs: Sequence[Run], last: bool
+    ) -> torch.Tensor:
+        """Rows (t, width) as every token's keys, ``kept`` (u, width) as queries -> (u, width)."""
+        query, key_value = self.project(rows, kept)
+        return self.finish(kept, self._attend(query, key_value, runs, last))
+
+    def project(self, rows: torch.Tensor, kept: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Queries of the kept rows; keys and values of all."""
+        if self._norm_first:
+            same, rows = kept is rows, self.attention_norm(rows)
+            kept = rows if same else self.attention_norm(kept)
+        return self.query(kept), self.key_value(rows)
+
+    def finish(self, rows: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
+        """What follows attention, row by row."""
+        rows = rows + self.attended(context)
+        if self._norm_first:
+            return rows + self.down(self.up(self.perceptron_norm(rows)))
+        rows = self.attention_norm(rows)
+        return self.perceptron_norm(rows + self.down(self.up(rows)))
+
+    def _attend(
+        self, query: torch.Tensor, key_value: torch.Tensor, runs: Sequence[Run], last: bool
+    ) -> torch.Tensor:
+        contexts, asked, seen = [], 0, 0
+        for run in runs:
+            asking = run.count * (run.width if last else run.length)
+            seeing = run.count * run.length
+            queries = query[asked : asked + asking].view(run.count, -1, self._heads, self._size)
+            both = key_value[seen : seen + seeing].view(run.count, -1, 2, self._heads, self._size)
+            keys, values = both.permute(2, 0, 3, 1, 4)
+            context = functional.scaled_dot_product_attention(queries.transpose(1, 2), keys, values)
+            contexts.append(context.transpose(1, 2).reshape(asking, -1))
+            asked, seen = asked + asking, seen + seeing
+        return torch.cat(contexts)
+
+    @property
+    def _size(self) -> int:
+        return len(self.query.bias) // self._heads
+
+
+class Encoder(nn.Module):
+    """Layers, and a norm (or whatever stands there) over what they give."""
+
+    def __init__(self, layers: Iterable[Layer], norm: nn.Module | None = None) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(layers)
+        self.norm = norm or nn.Identity()
+
+    def optimise(self) -> "Encoder":
+        """Once it is on its device and has its dtype: packed on a CPU, compiled on a GPU.
+
+        Compiled are the parts that see rows only, so that no size of an item compiles anew.
+        """
+        on_cpu = self.layers[0].query.bias.device.type == "cpu"
+        for module in self.modules():
+            if isinstance(module, Linear) and on_cpu:
+                module.pack()
+            if isinstance(module, Layer) and not on_cpu:
+                module.project = torch.compile(module.project, dynamic=True)
+                module.finish = torch.compile(module.finish, dynamic=True)
+        return self
+
+    def forward(self, rows: torch.Tensor, runs: Sequence[Run]) -> torch.Tensor:
+        """Rows (t, width) of the items' tokens -> (items, width) float32: mean over the kept."""
+        *first, final = self.layers
+        for layer in first:
+            rows = layer(rows, rows, runs, last=False)
+        kept = self.norm(final(rows, keep(rows, runs), runs, last=True))
+        means, start = [], 0
+        for run in runs:
+            items = kept[start : start + run.count * run.width].view(run.count, run.width, -1)
+            means.append(items.float().mean(1))
+            start += run.count * run.width
+        return torch.cat(means)
+
+
+def keep(rows: torch.Tensor, runs: Sequence[Run]) -> torch.Tensor:
+    """The kept rows of ``rows`` (t, width)."""
+    kept, start = [], 0
+    for run in runs:
+        items = rows[start : start + run.count * run.length].view(run.count, run.length, -1)
+        kept.append(items[:, slice(*run.kept)].flatten(0, 1))
+        start += run.count * run.length
+    return torch.cat(kept)
+
+
+class Patches(nn.Module):
+    """A convolution over patches that do not overlap, as one multiplication."""
+
+    def __init__(self, convolution: nn.Conv2d, mean: list[float], deviation: list[float]) -> None:
+        super().__init__()
+        self.side = convolution.kernel_size[0]
+        # Channels last, as pixels lie in an image.
+        self.linear = Linear(convolution.weight.permute(0, 2, 3, 1).flatten(1), convolution.bias)
+        self.register_buffer("mean", torch.tensor(mean), persistent=False)
+        self.register_buffer("deviation", torch.tensor(deviation), persistent=False)
+
+    def forward(self, pixels: np.ndarray) -> torch.Tensor:
+        """(n, height, width, 3) uint8 -> (n, patches, outputs), scaled as the weights want it."""
+        n, height, width, _ = pixels.shape
+        bias = self.linear.bias
+        colours = torch.from_numpy(pixels).to(bias.device).float() / 255
+        scaled = ((colours - self.mean.float()) / self.deviation.float()).to(bias.dtype)
+        rows, columns = height // self.side, width // self.side
+        cut = scaled.view(n, rows, self.side, columns, self.side, 3).transpose(2, 3)
+        return self.linear(cut.reshape(n * rows * columns, -1)).view(n, rows * columns, -1)
