@@ -132,10 +132,22 @@ def make_table(folder, fit_posts=100):
     )
 
 
+CHECKPOINTS = {}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _small_checkpoints(checkpoints):
+    """Those of the hub are replaced by small ones with random weights."""
+    CHECKPOINTS.update(checkpoints)
+
+
 def make_backbone(kind, workers=2):
     cls = resolve(BACKBONES, kind, "test")
-    entries = YAML(typ="safe").load((ROOT / "params.yaml").read_text())["backbones"]
-    entry = next(entry for entry in entries.values() if entry["kind"] == kind)
+    files = (ROOT / "params.yaml", ROOT / "profiles" / "paper.yaml")
+    entries = [YAML(typ="safe").load(file.read_text())["backbones"].values() for file in files]
+    entry = next(entry for block in entries for entry in block if entry["kind"] == kind)
+    if kind in CHECKPOINTS:
+        entry |= {"checkpoint": str(CHECKPOINTS[kind]), "image_size": 64}
     return cls(cls.Params.model_validate(entry), make_runtime(workers))
 
 

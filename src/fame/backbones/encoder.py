@@ -55,7 +55,8 @@ class Linear(nn.Module):
         del self.weight
 
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
-        """(t, inputs) -> (t, outputs)."""
+        """(t, inputs) -> (t, outputs) of the weight's dtype."""
+        rows = rows.to(self.bias.dtype)
         if self._packed is not None:
             activation = "gelu" if self._gelu else "none"
             return torch.ops.mkldnn._linear_pointwise(
@@ -150,6 +151,8 @@ class Encoder(nn.Module):
         """
         on_cpu = self.layers[0].query.bias.device.type == "cpu"
         for module in self.modules():
+            if isinstance(module, nn.LayerNorm):
+                module.float()  # with the residuals: bfloat16 would lose what each layer adds
             if isinstance(module, Linear) and on_cpu:
                 module.pack()
             if isinstance(module, Layer) and not on_cpu:
@@ -159,6 +162,7 @@ class Encoder(nn.Module):
 
     def forward(self, rows: torch.Tensor, runs: Sequence[Run]) -> torch.Tensor:
         """Rows (t, width) of the items' tokens -> (items, width) float32: mean over the kept."""
+        rows = rows.float()
         *first, final = self.layers
         for layer in first:
             rows = layer(rows, rows, runs, last=False)
@@ -166,7 +170,7 @@ class Encoder(nn.Module):
         means, start = [], 0
         for run in runs:
             items = kept[start : start + run.count * run.width].view(run.count, run.width, -1)
-            means.append(items.float().mean(1))
+            means.append(items.mean(1))
             start += run.count * run.width
         return torch.cat(means)
 
