@@ -5,11 +5,11 @@ INSTALLED := .venv/.installed
 # The environment first: DVC runs a stage with the first `python` on the path.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help repro test lint bench profile
+.PHONY: help repro test lint bench bench-extraction profile
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 repro: $(INSTALLED)  ## set up, run every stage that something changed for, print the results
 	python -m fame.params
@@ -26,6 +26,9 @@ lint: $(INSTALLED)  ## check style and docstrings
 bench: $(INSTALLED)  ## measure speed and memory against the plain way (minutes)
 	python benchmarks/ingest.py
 	python benchmarks/experiment.py
+
+bench-extraction: $(INSTALLED)  ## measure the extraction against the plain way (about ten minutes)
+	python benchmarks/extraction.py
 
 profile: $(INSTALLED)  ## switch params.yaml to profiles/$(PROFILE).yaml and show the difference
 	@python -m fame.profile "$(PROFILE)"

@@ -93,8 +93,8 @@ class Embedder:
                 if text and len(ids) <= self._backbone.special_tokens:
                     status[i] = STATUSES.index(NO_TEXT)
         if inputs.places is not None:
-            found = dict(zip(places, self._reader.collect(reading), strict=True))
-            pixels = [found[place] for place in inputs.places]
+            decoded = dict(zip(places, self._reader.collect(reading), strict=True))
+            pixels = [decoded[place] for place in inputs.places]
             for i, found in enumerate(pixels):
                 if isinstance(found, str):
                     status[i] = STATUSES.index(found)
