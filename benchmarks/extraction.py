@@ -1,19 +1,18 @@
 """Posts per second of the extraction engine against the plain way to use the same models.
 
-The plain way is what one writes first with Hugging Face: per batch of 16 posts the images are
-decoded, and for each pass the processor (padding="max_length") and the model are called, torch with
-all its threads. Ours is the real engine, from image files and texts to vectors in an empty cache.
-Neither counts the loading of a model.
+The plain way (plain_extraction.py) is what one writes first with Hugging Face: per batch of 16
+posts the images are decoded, and for each pass the processor (padding="max_length") and the model
+are called, torch with all its threads. Ours is the real engine, from image files and texts to
+vectors in an empty cache. Neither counts the loading of a model.
 
 ViLT-B/32 and BLIP-base have their full size and RANDOM weights, as speed does not depend on them;
 MiniLM and EfficientNet have their real ones. Posts are generated.
 """
 
+# Light imports only: the engine's processes import this file too.
 import argparse
 import io
-import json
 import os
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -21,33 +20,27 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import torch
-from PIL import Image
-from torch.utils.flop_counter import FlopCounterMode
-from transformers import AutoTokenizer, BertModel, BlipConfig, BlipForImageTextRetrieval
-from transformers import BlipProcessor, ViltConfig, ViltModel, ViltProcessor
-from transformers.models.blip.image_processing_pil_blip import BlipImageProcessorPil
-from transformers.models.vilt.image_processing_pil_vilt import ViltImageProcessorPil
-from transformers.utils import logging
 
-from fame.backbones import efficientnet, minilm
-from fame.backbones.blip import Blip
-from fame.backbones.efficientnet import EfficientNet
-from fame.backbones.minilm import MiniLM
-from fame.backbones.vilt import Vilt
+from fame.backbones import minilm
 from fame.core.contracts import LOCATED, Backbone
 from fame.extraction import engine
 from fame.params import RuntimeParams
+from fame.registry import BACKBONES, resolve
+from fame.torch_runtime import import_torchvision
+
+if TYPE_CHECKING:
+    import torch
 
 CORES = len(os.sched_getaffinity(0))
 BATCH = 16  # posts, of the plain way
 SIZES = ((500, 375), (1024, 768))
-WORDS = "sunset beach travel city night street dog cat food wedding snow river music party".split()
-WORDS += "fashion baby bridge train castle garden flower winter summer mountain portrait".split()
+WORDS = ["sunset", "beach", "travel", "city", "night", "street", "dog", "cat", "food"]
+WORDS += ["wedding", "snow", "river", "music", "party", "fashion", "baby", "bridge", "train"]
+WORDS += ["castle", "garden", "flower", "winter", "summer", "mountain", "portrait", "football"]
 TOKENS = {"vilt": 40, "blip": 64, "minilm": 64}
 BFLOAT16 = {"avx512_bf16", "amx_bf16"}
 SHARD_ITEMS = 48  # smaller than the engine's, so that a short run has several, as a long one has
@@ -64,7 +57,9 @@ class Result:
 
 
 def make_image(draw: np.random.Generator, width: int, height: int) -> bytes:
-    """A JPEG with smooth areas, edges and grain, as photographs have: about 1 bit a pixel."""
+    """A JPEG with smooth areas, edges and grain, as photographs have."""
+    from PIL import Image
+
     layers = [
         np.asarray(
             Image.fromarray(draw.integers(0, 256, (side * 3 // 4, side, 3), dtype=np.uint8)).resize(
@@ -77,7 +72,9 @@ def make_image(draw: np.random.Generator, width: int, height: int) -> bytes:
     mixed = sum(share * layer for share, layer in zip((0.4, 0.3, 0.2, 0.1), layers, strict=True))
     grain = draw.normal(0, 4, (height, width, 1))
     buffer = io.BytesIO()
-    Image.fromarray(np.clip(mixed + grain, 0, 255).astype(np.uint8)).save(buffer, "JPEG", quality=85)
+    Image.fromarray(np.clip(mixed + grain, 0, 255).astype(np.uint8)).save(
+        buffer, "JPEG", quality=85
+    )
     return buffer.getvalue()
 
 
@@ -109,112 +106,9 @@ def make_posts(folder: Path, count: int, images: bool, seed: int = 7) -> pa.Tabl
     )
 
 
-def save_random(model: torch.nn.Module, folder: Path) -> None:
-    """A checkpoint of the model as it was initialised, with the vocabulary of bert-base-uncased."""
-    model.save_pretrained(folder)
-    tokenizer = AutoTokenizer.from_pretrained(minilm.TOKENIZER.find().parent, local_files_only=True)
-    tokenizer.save_pretrained(folder)
-
-
-def make_checkpoints(root: Path) -> None:
-    """ViLT-B/32 and BLIP-base, random."""
-    torch.manual_seed(7)
-    save_random(ViltModel(ViltConfig()), root / "vilt")
-    config = BlipConfig(
-        text_config={"num_attention_heads": 12}, vision_config={"initializer_range": 0.02}
-    )
-    save_random(BlipForImageTextRetrieval(config), root / "blip")
-
-
-# --- the plain way -------------------------------------------------------------------------------
-
-
-def open_images(posts: pa.Table) -> list[Image.Image]:
-    return [Image.open(member).convert("RGB") for member in posts["member"].to_pylist()]
-
-
-def list_texts(posts: pa.Table) -> tuple[list[str], list[str]]:
-    return posts["title"].to_pylist(), [" ".join(tags) for tags in posts["tags"].to_pylist()]
-
-
-def plain_vilt(folder: Path) -> Callable[[pa.Table], None]:
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    processor = ViltProcessor(ViltImageProcessorPil(), tokenizer)
-    model = ViltModel.from_pretrained(folder).eval()
-
-    def call(posts: pa.Table) -> None:
-        images = open_images(posts)
-        for texts in (*list_texts(posts), [""] * len(posts)):
-            inputs = processor(
-                images,
-                texts,
-                padding="max_length",
-                truncation=True,
-                max_length=TOKENS["vilt"],
-                return_tensors="pt",
-            )
-            model(**inputs)
-
-    return call
-
-
-def plain_blip(folder: Path) -> Callable[[pa.Table], None]:
-    processor = BlipProcessor(BlipImageProcessorPil(), AutoTokenizer.from_pretrained(folder))
-    model = BlipForImageTextRetrieval.from_pretrained(folder).eval()
-
-    def call(posts: pa.Table) -> None:
-        model.vision_model(**processor(images=open_images(posts), return_tensors="pt"))
-        for texts in list_texts(posts):
-            inputs = processor(
-                text=texts,
-                padding="max_length",
-                truncation=True,
-                max_length=TOKENS["blip"],
-                return_tensors="pt",
-            )
-            model.text_encoder(**inputs)
-
-    return call
-
-
-def plain_minilm(_: Path) -> Callable[[pa.Table], None]:
-    folder = minilm.WEIGHTS.find().parent
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    model = BertModel.from_pretrained(folder).eval()
-
-    def call(posts: pa.Table) -> None:
-        for texts in list_texts(posts):
-            inputs = tokenizer(
-                texts,
-                padding="max_length",
-                truncation=True,
-                max_length=TOKENS["minilm"],
-                return_tensors="pt",
-            )
-            model(**inputs)
-
-    return call
-
-
-def plain_efficientnet(_: Path) -> Callable[[pa.Table], None]:
-    network = open_efficientnet()
-
-    def call(posts: pa.Table) -> None:
-        pixels = np.stack([efficientnet.crop(image) for image in open_images(posts)])
-        network.extract_features(torch.from_numpy(efficientnet.scale(pixels)).contiguous())
-
-    return call
-
-
-def open_efficientnet() -> torch.nn.Module:
-    from efficientnet_lite_pytorch import EfficientNet as Network
-
-    network = Network.from_name("efficientnet-lite0")
-    network.load_state_dict(torch.load(efficientnet.WEIGHTS.find(), weights_only=True))
-    return network.eval()
-
-
 def time_plain(call: Callable[[pa.Table], None], posts: pa.Table, operations: float) -> Result:
+    import torch
+
     torch.set_num_threads(CORES)
     batches = [posts.slice(start, BATCH) for start in range(0, len(posts), BATCH)]
     with torch.inference_mode():
@@ -225,27 +119,24 @@ def time_plain(call: Callable[[pa.Table], None], posts: pa.Table, operations: fl
         return Result(len(posts), time.perf_counter() - start, 0.0, operations)
 
 
-# --- ours ----------------------------------------------------------------------------------------
-
-
 def make_backbone(kind: str, root: Path, dtype: str, runtime: RuntimeParams) -> Backbone:
-    shared = {"kind": kind, "dtype": dtype}
-    if kind == "minilm":
-        return MiniLM(MiniLM.Params(**shared, reads="texts", max_tokens=TOKENS[kind]), runtime)
-    if kind == "efficientnet":
-        params = EfficientNet.Params(**shared, reads="images", decode="exact")
-        return EfficientNet(params, runtime)
-    joint = shared | {
+    cls = resolve(BACKBONES, kind, "benchmark")
+    entries = {
+        "minilm": {"reads": "texts", "max_tokens": TOKENS["minilm"]},
+        "efficientnet": {"reads": "images", "decode": "exact"},
+        "vilt": {"pooling": "mean"},
+        "blip": {"pooling": "cls"},
+    }
+    joint = {
         "reads": "contents",
         "checkpoint": str(root / kind),
         "revision": "main",
         "image_size": 384,
-        "max_text_tokens": TOKENS[kind],
+        "max_text_tokens": TOKENS.get(kind),
         "decode": "exact",
     }
-    if kind == "vilt":
-        return Vilt(Vilt.Params(**joint, pooling="mean"), runtime)
-    return Blip(Blip.Params(**joint, pooling="cls"), runtime)
+    entry = entries[kind] | (joint if kind in ("vilt", "blip") else {})
+    return cls(cls.Params(kind=kind, dtype=dtype, **entry), runtime)
 
 
 def time_ours(kind: str, root: Path, dtype: str, posts: pa.Table, operations: float) -> Result:
@@ -261,9 +152,6 @@ def time_ours(kind: str, root: Path, dtype: str, posts: pa.Table, operations: fl
     return Result(len(posts), seconds, features.waited, operations)
 
 
-# --- arithmetic ----------------------------------------------------------------------------------
-
-
 def count_encoder(tokens: list[int], kept: list[int], width: int, layers: int) -> float:
     """Operations of an encoder; in the last layer only ``kept`` tokens ask and go on."""
     total = 0.0
@@ -275,13 +163,18 @@ def count_encoder(tokens: list[int], kept: list[int], width: int, layers: int) -
 
 def count_operations(kind: str, posts: pa.Table, plain: bool) -> float:
     """Multiplications and additions that a way does in its models, padding included."""
+    import plain_extraction
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+    from transformers import AutoTokenizer
+
     if kind == "efficientnet":
         with FlopCounterMode(display=False) as counter, torch.no_grad():
-            open_efficientnet().extract_features(torch.zeros(1, 3, 224, 224))
+            plain_extraction.open_efficientnet().extract_features(torch.zeros(1, 3, 224, 224))
         return counter.get_total_flops() * len(posts)
     tokenizer = AutoTokenizer.from_pretrained(minilm.TOKENIZER.find().parent)
     limit = TOKENS[kind]
-    titles, tags = list_texts(posts)
+    titles, tags = plain_extraction.list_texts(posts)
     if plain:
         lengths = [limit] * 2 * len(posts)
     else:
@@ -305,8 +198,10 @@ def count_operations(kind: str, posts: pa.Table, plain: bool) -> float:
     return embedded + count_encoder(tokens, kept, 768, 12)
 
 
-def measure_matrix_rate(dtype: torch.dtype) -> float:
+def measure_matrix_rate(dtype: "torch.dtype") -> float:
     """Operations per second on all cores: the best of torch's ways to multiply 2048 x 2048."""
+    import torch
+
     side = 2048
     left, right = (torch.randn(side, side).to(dtype) for _ in range(2))
     packed = torch.ops.mkldnn._reorder_linear_weight(right)
@@ -337,41 +232,51 @@ def time_calls(call: Callable[[], Any], side: int, seconds: float = 1.5) -> floa
     return CORES * 2 * side**3 / best
 
 
-PLAIN = {
-    "vilt": plain_vilt,
-    "blip": plain_blip,
-    "minilm": plain_minilm,
-    "efficientnet": plain_efficientnet,
-}
 # Posts of the plain way and of ours: rates need no more, and the first is slow.
 POSTS = {"vilt": (32, 80), "blip": (32, 96), "minilm": (320, 4096), "efficientnet": (96, 480)}
+
+
+def has_bfloat16() -> bool:
+    """Whether the CPU has arithmetic of its own for it (Linux says so)."""
+    facts = Path("/proc/cpuinfo")
+    return facts.exists() and bool(set(facts.read_text().split()) & BFLOAT16)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("backbones", nargs="*", help=", ".join(POSTS))
     chosen = parser.parse_args().backbones or list(POSTS)
+    import torch
+
     engine.IMAGES_AT_ONCE = SHARD_ITEMS
+    import_torchvision()  # where it is installed, transformers imports it
+    import plain_extraction
+    from transformers.utils import logging
+
     logging.disable_progress_bar()
-    flags = set(Path("/proc/cpuinfo").read_text().split()) if sys.platform == "linux" else set()
     rates = {"float32": measure_matrix_rate(torch.float32)}
-    if flags & BFLOAT16:
+    if has_bfloat16():
         rates["bfloat16"] = measure_matrix_rate(torch.bfloat16)
-    print(json.dumps({name: f"{rate / 1e9:.0f} GFLOP/s" for name, rate in rates.items()}))
-    print(f"{CORES} cores; ViLT and BLIP with random weights; posts per second")
+    named = ", ".join(f"{name} {rate / 1e9:.0f} GFLOP/s" for name, rate in rates.items())
+    print(f"{CORES} cores multiply matrices at {named}")
+    print("posts per second; ViLT and BLIP have random weights")
     heads = ("plain", "ours", "ratio", "not computing", "plain of rate", "ours of rate")
     print(f"{'':22}" + "".join(f"{head:>15}" for head in heads))
     with tempfile.TemporaryDirectory() as temporary:
         root = Path(temporary)
-        make_checkpoints(root)
+        plain_extraction.make_checkpoints(root, chosen)
         for kind in chosen:
             posts = make_posts(root, POSTS[kind][1], images=kind != "minilm")
             compare(kind, root, posts, rates)
 
 
 def compare(kind: str, root: Path, posts: pa.Table, rates: dict[str, float]) -> None:
+    import plain_extraction
+
     some = posts.slice(0, POSTS[kind][0])
-    plain = time_plain(PLAIN[kind](root / kind), some, count_operations(kind, some, plain=True))
+    plain = time_plain(
+        plain_extraction.PLAIN[kind](root / kind), some, count_operations(kind, some, plain=True)
+    )
     for dtype in rates if kind == "blip" else ["float32"]:
         ours = time_ours(kind, root, dtype, posts, count_operations(kind, posts, plain=False))
         print_row(f"{kind} {dtype}", plain, ours, rates["float32"], rates[dtype])

@@ -5,8 +5,11 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from fame.errors import InputError
+
+_LIBRARIES: list[Any] = []  # what they declare lasts as long as they do
 
 
 def choose_device(wanted: str) -> str:
@@ -60,3 +63,27 @@ def deterministic(threads: int) -> Iterator[None]:
     finally:
         torch.set_num_threads(before[0])
         torch.use_deterministic_algorithms(before[1])
+
+
+def import_torchvision() -> None:
+    """Import torchvision if it is installed, also where its operators fail to load.
+
+    Its wheel is built for CUDA: beside a CPU build of torch, two operators that nobody here calls
+    are not declared, and then neither torchvision nor what imports it can be imported.
+    """
+    import torch
+
+    try:
+        import torchvision
+    except ModuleNotFoundError:
+        return  # then nothing else imports it either
+    except RuntimeError as error:
+        if "torchvision::nms" not in str(error):
+            raise
+        for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
+            del sys.modules[name]
+        library = torch.library.Library("torchvision", "DEF")
+        for operator in ("nms", "qnms"):
+            library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        _LIBRARIES.append(library)
+        import torchvision  # noqa: F401

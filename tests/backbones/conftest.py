@@ -4,16 +4,11 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
-from transformers import (
-    AutoTokenizer,
-    BlipConfig,
-    BlipForImageTextRetrieval,
-    ViltConfig,
-    ViltForImageAndTextRetrieval,
-)
 
 from fame.backbones import minilm
+from fame.torch_runtime import import_torchvision
 
+import_torchvision()  # before any test imports transformers
 SMALL = {
     "hidden_size": 48,
     "num_hidden_layers": 3,
@@ -24,11 +19,15 @@ SMALL = {
 
 
 def make_vilt():
+    from transformers import ViltConfig, ViltForImageAndTextRetrieval
+
     config = ViltConfig(**SMALL, image_size=64, patch_size=16, max_position_embeddings=40)
     return ViltForImageAndTextRetrieval(config)
 
 
 def make_blip():
+    from transformers import BlipConfig, BlipForImageTextRetrieval
+
     text = {**SMALL, "vocab_size": 30524, "encoder_hidden_size": 48}
     vision = {**SMALL, "image_size": 64, "patch_size": 16}
     return BlipForImageTextRetrieval(BlipConfig(text_config=text, vision_config=vision))
@@ -36,9 +35,12 @@ def make_blip():
 
 def save_checkpoint(model, folder):
     """As the hub has them: weights, config, tokenizer; weights that neither vanish nor explode."""
+    from transformers import AutoTokenizer
+
     draw = torch.Generator().manual_seed(7)
     weights = {
-        name: torch.randn(value.shape, generator=draw) * (value[0].numel() if value.ndim > 1 else 100) ** -0.5
+        name: torch.randn(value.shape, generator=draw)
+        * (value[0].numel() if value.ndim > 1 else 100) ** -0.5
         + (1 if "norm" in name.lower() and name.endswith("weight") else 0)
         for name, value in model.state_dict().items()
         if value.is_floating_point()

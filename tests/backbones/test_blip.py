@@ -109,7 +109,9 @@ def test_a_checkpoint_for_captions_is_refused(make, checkpoints, tmp_path):
         for name, value in weights.items()
     }
     save_file(renamed, tmp_path / "model.safetensors")
-    with pytest.raises(InputError, match=r"holds 0 of the .* under 'text_encoder\.' or 'text_model"):
+    with pytest.raises(
+        InputError, match=r"holds 0 of the .* under 'text_encoder\.' or 'text_model"
+    ):
         make(checkpoint=str(tmp_path)).load()
 
 
@@ -127,8 +129,13 @@ def test_what_does_not_fit_the_checkpoint_is_refused(make, change, found):
 
 @pytest.mark.parametrize(
     "change",
-    [{"pooling": "mean"}, {"image_size": 96}, {"max_text_tokens": 8}, {"dtype": "bfloat16"}]
-    + [{"decode": "draft"}],
+    [
+        {"pooling": "mean"},
+        {"image_size": 96},
+        {"max_text_tokens": 8},
+        {"dtype": "bfloat16"},
+        {"decode": "draft"},
+    ],
     ids=str,
 )
 def test_what_changes_a_vector_changes_the_fingerprint(make, change):

@@ -22,7 +22,7 @@ import sys
 from fame.backbones.checkpoints import find_checkpoint
 from fame.errors import InputError
 try:
-    found = find_checkpoint(sys.argv[1], sys.argv[2], "params.yaml: checkpoint of the vilt backbone")
+    found = find_checkpoint(*sys.argv[1:], "params.yaml: checkpoint of the vilt backbone")
     print(found.revision, sorted(found.note()["sha256"]))
 except InputError as error:
     print(error)
@@ -200,7 +200,9 @@ def test_a_damaged_or_foreign_checkpoint_is_refused(tmp_path):
 
 
 def test_weights_in_several_files_under_a_prefix(tmp_path):
-    save_file({"model.weight": torch.eye(2), "other.weight": torch.ones(2)}, tmp_path / "a.safetensors")
+    save_file(
+        {"model.weight": torch.eye(2), "other.weight": torch.ones(2)}, tmp_path / "a.safetensors"
+    )
     save_file({"model.bias": torch.ones(2)}, tmp_path / "b.safetensors")
     layer = torch.nn.Linear(2, 2)
     Checkpoint("name", None, tmp_path).load(layer, "model.", "")

@@ -89,7 +89,9 @@ def test_bfloat16_points_the_same_way(make, reference, pictures):
     assert ((vectors * expected).sum(axis=1) / lengths).min() > 0.999
 
 
-@pytest.mark.parametrize(("width", "height"), [(500, 375), (375, 500), (64, 64), (1000, 90), (7, 5)])
+@pytest.mark.parametrize(
+    ("width", "height"), [(500, 375), (375, 500), (64, 64), (1000, 90), (7, 5)]
+)
 def test_an_image_is_resized_as_by_the_processor(width, height):
     processor = ViltImageProcessorPil(size={"shortest_edge": 384})
     image = Image.new("RGB", (width, height))
@@ -113,8 +115,13 @@ def test_another_model_is_refused(make, checkpoints):
 
 @pytest.mark.parametrize(
     "change",
-    [{"pooling": "cls"}, {"image_size": 96}, {"max_text_tokens": 8}, {"dtype": "bfloat16"}]
-    + [{"decode": "draft"}],
+    [
+        {"pooling": "cls"},
+        {"image_size": 96},
+        {"max_text_tokens": 8},
+        {"dtype": "bfloat16"},
+        {"decode": "draft"},
+    ],
     ids=str,
 )
 def test_what_changes_a_vector_changes_the_fingerprint(make, change):

@@ -18,9 +18,10 @@ from fame.backbones.common import Decode, Dtype, choose_dtype, number_columns, o
 from fame.core.contracts import Backbone, Column, Item, Pass
 from fame.errors import InputError
 from fame.params import BackboneParams, RuntimeParams
-from fame.torch_runtime import choose_device
+from fame.torch_runtime import choose_device, import_torchvision
 
 if TYPE_CHECKING:
+    import torch
     from transformers.models.blip.modeling_blip import BlipEncoderLayer
     from transformers.models.blip.modeling_blip_text import BlipTextLayer
 
@@ -107,6 +108,8 @@ class Blip(Backbone):
         """
         import torch
         from torch import nn
+
+        import_torchvision()  # where it is installed, transformers imports it
         from transformers import BlipConfig, BlipTextModel, BlipVisionModel
 
         from fame.backbones.encoder import Encoder, Patches
@@ -131,7 +134,9 @@ class Blip(Backbone):
             "image": Encoder(map(convert_vision_layer, viewer.encoder.layers), norm),
         }
         dtype = choose_dtype(self._params.dtype, self._runtime)
-        self._parts, self._device = open_model(nn.ModuleDict(parts), dtype, self._runtime, compiled=False)
+        self._parts, self._device = open_model(
+            nn.ModuleDict(parts), dtype, self._runtime, compiled=False
+        )
         for kind in ("text", "image"):
             self._parts[kind].optimise()
         with torch.inference_mode():

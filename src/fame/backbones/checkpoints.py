@@ -1,9 +1,9 @@
 """Checkpoints: a folder, or a model of the Hugging Face hub at a pinned revision.
 
 Weights are read from safetensors only. A pickled checkpoint runs whatever its author wrote into it
-when it is opened the usual way, so it is converted once, by a reader that takes nothing but tensors:
+when it is opened the usual way, so it is converted once, by a reader that takes only tensors:
 
-    python -m fame.backbones.checkpoints dandelin/vilt-b32-finetuned-flickr30k models/checkpoints/vilt
+    python -m fame.backbones.checkpoints dandelin/vilt-b32-finetuned-flickr30k data/checkpoints/vilt
 """
 
 import argparse
@@ -117,7 +117,9 @@ class Checkpoint:
             module.load_state_dict(found)
         except RuntimeError as error:
             problem = str(error).splitlines()[-1].strip()
-            raise InputError(f"checkpoint {self.name}: does not fit its {CONFIG}: {problem}") from None
+            raise InputError(
+                f"checkpoint {self.name}: does not fit its {CONFIG}: {problem}"
+            ) from None
 
     def _find_weights(self) -> list[Path]:
         return sorted(self.folder.glob(WEIGHTS))

@@ -12,6 +12,7 @@ from pydantic import Field
 from fame.backbones.common import Dtype, PackagedFile, choose_dtype, number_columns, open_model
 from fame.core.contracts import Backbone, Column, Item, Pass
 from fame.params import BackboneParams, RuntimeParams
+from fame.torch_runtime import import_torchvision
 
 WIDTH = 384
 SPECIAL_TOKENS = 2  # [CLS] and [SEP], which stand around every text
@@ -73,6 +74,8 @@ class MiniLM(Backbone):
         """
         folder = WEIGHTS.find().parent
         import torch
+
+        import_torchvision()  # where it is installed, transformers imports it
         from transformers import AutoTokenizer, BertModel
         from transformers.utils import logging
 

@@ -17,7 +17,7 @@ from fame.backbones.common import Decode, Dtype, choose_dtype, number_columns, o
 from fame.core.contracts import Backbone, Column, Item, Pass
 from fame.errors import InputError
 from fame.params import BackboneParams, RuntimeParams
-from fame.torch_runtime import choose_device
+from fame.torch_runtime import choose_device, import_torchvision
 
 if TYPE_CHECKING:
     import torch
@@ -97,6 +97,8 @@ class Vilt(Backbone):
             InputError: the checkpoint lacks weights, or is of another kind of model.
         """
         from torch import nn
+
+        import_torchvision()  # where it is installed, transformers imports it
         from transformers import ViltConfig, ViltModel
 
         from fame.backbones.encoder import Encoder, Patches
@@ -114,16 +116,16 @@ class Vilt(Backbone):
             "encoder": Encoder(map(convert_layer, model.encoder.layer), model.layernorm),
         }
         dtype = choose_dtype(self._params.dtype, self._runtime)
-        self._parts, self._device = open_model(nn.ModuleDict(parts), dtype, self._runtime, compiled=False)
+        self._parts, self._device = open_model(
+            nn.ModuleDict(parts), dtype, self._runtime, compiled=False
+        )
         self._parts["encoder"].optimise()
         self._class, self._positions = embeddings.cls_token.detach(), embeddings.position_embeddings
         self._grids: dict[tuple[int, int], torch.Tensor] = {}
 
     def tokenize(self, texts: list[str]) -> list[np.ndarray]:
         """Ids with the two special ones; texts are cut after `max_text_tokens`."""
-        tokens = self._tokenizer(
-            texts, truncation=True, max_length=self._params.max_text_tokens
-        )
+        tokens = self._tokenizer(texts, truncation=True, max_length=self._params.max_text_tokens)
         return [np.array(ids, dtype=np.int32) for ids in tokens["input_ids"]]
 
     def image_preparer(self) -> Callable[[bytes], np.ndarray]:
