@@ -144,21 +144,23 @@ class Encoder(nn.Module):
         self.layers = nn.ModuleList(layers)
         self.norm = norm or nn.Identity()
 
-    def optimise(self) -> "Encoder":
-        """Once it is on its device and has its dtype: packed on a CPU, compiled on a GPU.
+    def optimise(self) -> None:
+        """Once it is on its device and has its dtype: packed on a CPU, compiled on a GPU."""
+        for norm in self.modules():
+            if isinstance(norm, nn.LayerNorm):
+                norm.float()  # with the residuals: bfloat16 would lose what each layer adds
+        if self.layers[0].query.bias.device.type == "cpu":
+            for linear in self.modules():
+                if isinstance(linear, Linear):
+                    linear.pack()
+        else:
+            self.compile_rows()
 
-        Compiled are the parts that see rows only, so that no size of an item compiles anew.
-        """
-        on_cpu = self.layers[0].query.bias.device.type == "cpu"
-        for module in self.modules():
-            if isinstance(module, nn.LayerNorm):
-                module.float()  # with the residuals: bfloat16 would lose what each layer adds
-            if isinstance(module, Linear) and on_cpu:
-                module.pack()
-            if isinstance(module, Layer) and not on_cpu:
-                module.project = torch.compile(module.project, dynamic=True)
-                module.finish = torch.compile(module.finish, dynamic=True)
-        return self
+    def compile_rows(self, backend: str = "inductor") -> None:
+        """Compile what sees rows and no items: no number of layers or size compiles it anew."""
+        for layer in self.layers:
+            layer.project = torch.compile(layer.project, dynamic=True, backend=backend)
+            layer.finish = torch.compile(layer.finish, dynamic=True, backend=backend)
 
     def forward(self, rows: torch.Tensor, runs: Sequence[Run]) -> torch.Tensor:
         """Rows (t, width) of the items' tokens -> (items, width) float32: mean over the kept."""
@@ -193,15 +195,15 @@ class Patches(nn.Module):
         self.side = convolution.kernel_size[0]
         # Channels last, as pixels lie in an image.
         self.linear = Linear(convolution.weight.permute(0, 2, 3, 1).flatten(1), convolution.bias)
-        self.register_buffer("mean", torch.tensor(mean), persistent=False)
-        self.register_buffer("deviation", torch.tensor(deviation), persistent=False)
+        self._colours = mean, deviation  # no buffers: those would be rounded with the weights
 
     def forward(self, pixels: np.ndarray) -> torch.Tensor:
         """(n, height, width, 3) uint8 -> (n, patches, outputs), scaled as the weights want it."""
         n, height, width, _ = pixels.shape
         bias = self.linear.bias
         colours = torch.from_numpy(pixels).to(bias.device).float() / 255
-        scaled = ((colours - self.mean.float()) / self.deviation.float()).to(bias.dtype)
+        mean, deviation = (torch.tensor(values, device=bias.device) for values in self._colours)
+        scaled = ((colours - mean) / deviation).to(bias.dtype)
         rows, columns = height // self.side, width // self.side
         cut = scaled.view(n, rows, self.side, columns, self.side, 3).transpose(2, 3)
         return self.linear(cut.reshape(n * rows * columns, -1)).view(n, rows * columns, -1)
