@@ -1,7 +1,8 @@
 """The plain way to embed posts with Hugging Face, and models of full size with random weights."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -23,6 +24,9 @@ from transformers.models.vilt.image_processing_pil_vilt import ViltImageProcesso
 
 from extraction import TOKENS
 from fame.backbones import efficientnet, minilm
+
+Call = tuple[Callable[..., Any], dict[str, torch.Tensor]]  # a forward and its inputs
+Plain = Callable[[pa.Table], Iterator[Call]]  # a batch of posts -> the forwards of its passes
 
 
 def save_random(model: torch.nn.Module, folder: Path) -> None:
@@ -52,12 +56,12 @@ def list_texts(posts: pa.Table) -> tuple[list[str], list[str]]:
     return posts["title"].to_pylist(), [" ".join(tags) for tags in posts["tags"].to_pylist()]
 
 
-def plain_vilt(folder: Path) -> Callable[[pa.Table], None]:
+def plain_vilt(folder: Path) -> Plain:
     tokenizer = AutoTokenizer.from_pretrained(folder)
     processor = ViltProcessor(ViltImageProcessorPil(), tokenizer)
     model = ViltModel.from_pretrained(folder).eval()
 
-    def call(posts: pa.Table) -> None:
+    def call(posts: pa.Table) -> Iterator[Call]:
         images = open_images(posts)
         for texts in (*list_texts(posts), [""] * len(posts)):
             inputs = processor(
@@ -68,17 +72,17 @@ def plain_vilt(folder: Path) -> Callable[[pa.Table], None]:
                 max_length=TOKENS["vilt"],
                 return_tensors="pt",
             )
-            model(**inputs)
+            yield model, inputs
 
     return call
 
 
-def plain_blip(folder: Path) -> Callable[[pa.Table], None]:
+def plain_blip(folder: Path) -> Plain:
     processor = BlipProcessor(BlipImageProcessorPil(), AutoTokenizer.from_pretrained(folder))
     model = BlipForImageTextRetrieval.from_pretrained(folder).eval()
 
-    def call(posts: pa.Table) -> None:
-        model.vision_model(**processor(images=open_images(posts), return_tensors="pt"))
+    def call(posts: pa.Table) -> Iterator[Call]:
+        yield model.vision_model, processor(images=open_images(posts), return_tensors="pt")
         for texts in list_texts(posts):
             inputs = processor(
                 text=texts,
@@ -87,17 +91,17 @@ def plain_blip(folder: Path) -> Callable[[pa.Table], None]:
                 max_length=TOKENS["blip"],
                 return_tensors="pt",
             )
-            model.text_encoder(**inputs)
+            yield model.text_encoder, inputs
 
     return call
 
 
-def plain_minilm(_: Path) -> Callable[[pa.Table], None]:
+def plain_minilm(_: Path) -> Plain:
     folder = minilm.WEIGHTS.find().parent
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = BertModel.from_pretrained(folder).eval()
 
-    def call(posts: pa.Table) -> None:
+    def call(posts: pa.Table) -> Iterator[Call]:
         for texts in list_texts(posts):
             inputs = tokenizer(
                 texts,
@@ -106,17 +110,18 @@ def plain_minilm(_: Path) -> Callable[[pa.Table], None]:
                 max_length=TOKENS["minilm"],
                 return_tensors="pt",
             )
-            model(**inputs)
+            yield model, inputs
 
     return call
 
 
-def plain_efficientnet(_: Path) -> Callable[[pa.Table], None]:
+def plain_efficientnet(_: Path) -> Plain:
     network = open_efficientnet()
 
-    def call(posts: pa.Table) -> None:
+    def call(posts: pa.Table) -> Iterator[Call]:
         pixels = np.stack([efficientnet.crop(image) for image in open_images(posts)])
-        network.extract_features(torch.from_numpy(efficientnet.scale(pixels)).contiguous())
+        inputs = torch.from_numpy(efficientnet.scale(pixels)).contiguous()
+        yield network.extract_features, {"inputs": inputs}
 
     return call
 

@@ -9,6 +9,7 @@ from fame.backbones import minilm
 from fame.torch_runtime import import_torchvision
 
 import_torchvision()  # before any test imports transformers
+torch.set_num_threads(1)  # the models are small, and tests run side by side
 SMALL = {
     "hidden_size": 48,
     "num_hidden_layers": 3,
