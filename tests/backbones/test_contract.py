@@ -247,6 +247,23 @@ def test_values_are_finite_where_ok_and_missing_elsewhere(parts):
         assert set(status) <= {OK, NO_TEXT, NO_IMAGE, *UNREADABLE}
 
 
+def test_a_missing_image_masks_what_sees_it_and_nothing_else(backbone, table, parts):
+    missing = np.array(table["status"].to_pylist()) != LOCATED
+    worded = {"title": table["title"].to_pylist(), "tags": table["tags"].to_pylist()}
+    for shown in backbone.passes:
+        for modality in shown.gives.values():
+            ok = parts[modality][1] == OK
+            if shown.image:
+                assert not ok[missing].any()
+                assert ok[~missing].any()
+            else:
+                named = np.array(
+                    [text in (WORDS, "Sunset over the bay") for text in worded[modality]]
+                )
+                assert named.any()
+                assert ok[named].all()
+
+
 def test_categorical_columns_hold_ids(backbone, parts):
     for name, columns in backbone.columns().items():
         positions = [i for i, column in enumerate(columns) if column.categorical]

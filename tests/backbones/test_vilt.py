@@ -1,3 +1,4 @@
+import hashlib
 import io
 
 import numpy as np
@@ -10,6 +11,8 @@ from transformers.models.vilt.image_processing_pil_vilt import ViltImageProcesso
 from fame.backbones.vilt import Vilt, choose_size
 from fame.core.contracts import Item
 from fame.errors import InputError
+from fame.extraction.contents import Inputs
+from fame.extraction.embedder import Embedder
 from fame.params import RuntimeParams
 
 TEXTS = ["", "sunset", "a dog on the beach in winter", "", "word " * 60, "red bridge", "dog dog"]
@@ -80,6 +83,17 @@ def test_a_batch_of_any_sizes_equals_the_plain_forward_of_each_post(
     errors = np.linalg.norm(vectors - expected, axis=1) / np.linalg.norm(expected, axis=1)
     assert vectors.dtype == np.float32
     assert errors.max() < 1e-4
+
+
+def test_an_image_is_decoded_once_for_all_passes(make, pictures, tmp_path):
+    path = tmp_path / "image.png"
+    path.write_bytes(encode(pictures[0]))
+    digest = hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
+    place = ("", str(path), digest)
+    with Embedder(make(), RUNTIME) as embedder:
+        embedder.load()
+        prepared = embedder.prepare(Inputs("joint", ["", "a dog", "sunset"], [place] * 3))
+    assert {id(item.pixels) for item in prepared.items} == {id(prepared.items[0].pixels)}
 
 
 def test_bfloat16_points_the_same_way(make, reference, pictures):
