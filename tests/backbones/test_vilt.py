@@ -127,6 +127,25 @@ def test_another_model_is_refused(make, checkpoints):
         make(checkpoint=str(checkpoints["blip"])).load()
 
 
+def test_another_activation_is_refused(make, checkpoints, tmp_path):
+    for path in checkpoints["vilt"].iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    config = (tmp_path / "config.json").read_text()
+    (tmp_path / "config.json").write_text(config.replace('"gelu"', '"relu"'))
+    with pytest.raises(InputError, match="its activation is 'relu'; allowed here: 'gelu'"):
+        make(checkpoint=str(tmp_path)).load()
+
+
+def test_a_folder_may_move(make, checkpoints, tmp_path):
+    for path in checkpoints["vilt"].iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    moved = make(checkpoint=str(tmp_path))
+    assert moved.fingerprint() == make().fingerprint()
+    assert moved.notes()["checkpoint"] == str(tmp_path)
+    (tmp_path / "vocab.txt").write_text("other")
+    assert make(checkpoint=str(tmp_path)).fingerprint() != make().fingerprint()
+
+
 @pytest.mark.parametrize(
     "change",
     [

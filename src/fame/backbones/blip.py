@@ -84,9 +84,10 @@ class Blip(Backbone):
                 f"params.yaml: image_size of the blip backbone: found {self._params.image_size}; "
                 f"allowed: multiples of its checkpoint's patch, {patch}"
             )
-        chosen = self._params.model_dump(include={"pooling", "image_size", "max_text_tokens"})
+        names = {"pooling", "image_size", "max_text_tokens", "decode"}
+        chosen = self._params.model_dump(include=names)
         dtype = choose_dtype(self._params.dtype, self._runtime)
-        return {**self.notes(), **chosen, "decode": self._params.decode, "dtype": dtype}
+        return {**self._checkpoint.fingerprint(), **chosen, "dtype": dtype}
 
     def notes(self) -> dict[str, Any]:
         """Where the weights come from."""
@@ -115,7 +116,7 @@ class Blip(Backbone):
         from fame.backbones.encoder import Encoder, Patches
 
         self._tokenizer = self._checkpoint.open_tokenizer()
-        config = self._checkpoint.open_config(BlipConfig)
+        config = self._checkpoint.open_config(BlipConfig, "text_config", "vision_config")
         config.text_config.is_decoder = False  # no cross-attention: no image is read with a text
         reader = BlipTextModel(config.text_config, add_pooling_layer=False)
         self._checkpoint.load(reader, "text_encoder.", "text_model.")

@@ -10,6 +10,7 @@ import argparse
 import json
 import shutil
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,11 +42,18 @@ class Checkpoint:
     folder: Path
 
     def note(self) -> dict[str, Any]:
-        """Name, commit and a digest of every file that changes a vector; for the manifest."""
+        """Name, commit and digests, for the manifest."""
+        return {"checkpoint": self.name, **self.fingerprint()}
+
+    def fingerprint(self) -> dict[str, Any]:
+        """Commit, and digests of the files that change a vector; no name, for a folder may move."""
+        return {"revision": self.revision, "sha256": self._digests}
+
+    @cached_property
+    def _digests(self) -> dict[str, str]:
         names = [CONFIG, PREPROCESSOR, *TOKENIZER]
         paths = [path for path in (self.folder / name for name in names) if path.is_file()]
-        digests = {path.name: digest_file(path) for path in [*paths, *self._find_weights()]}
-        return {"checkpoint": self.name, "revision": self.revision, "sha256": digests}
+        return {path.name: digest_file(path) for path in [*paths, *self._find_weights()]}
 
     def read_config(self, name: str = CONFIG) -> dict[str, Any]:
         """A JSON file of the checkpoint; empty where it has none.
@@ -66,11 +74,11 @@ class Checkpoint:
         found = self.read_config(PREPROCESSOR)
         return found.get("image_mean", mean), found.get("image_std", deviation)
 
-    def open_config(self, kind: "type[Config]") -> "Config":
-        """The configuration, as a class of transformers.
+    def open_config(self, kind: "type[Config]", *parts: str) -> "Config":
+        """The configuration, as a class of transformers; ``parts`` are those of its encoders.
 
         Raises:
-            InputError: it is of another kind of model.
+            InputError: it is of another kind of model, or has another activation than GELU.
         """
         found = self.read_config().get("model_type")
         if found != kind.model_type:
@@ -78,7 +86,14 @@ class Checkpoint:
                 f"checkpoint {self.name}: is of a model of type {found!r}; "
                 f"allowed here: {kind.model_type!r}"
             )
-        return kind.from_pretrained(self.folder, local_files_only=True)
+        config = kind.from_pretrained(self.folder, local_files_only=True)
+        for encoder in [getattr(config, part) for part in parts] or [config]:
+            if encoder.hidden_act != "gelu":
+                raise InputError(
+                    f"checkpoint {self.name}: its activation is {encoder.hidden_act!r}; "
+                    "allowed here: 'gelu'"
+                )
+        return config
 
     def open_tokenizer(self) -> "PreTrainedTokenizerBase":
         """The tokenizer.

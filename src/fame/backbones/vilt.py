@@ -73,9 +73,10 @@ class Vilt(Backbone):
                 f"{self._params.max_text_tokens}, but its checkpoint has {limit} positions; "
                 f"allowed: {SPECIAL_TOKENS + 1} to {limit}"
             )
-        chosen = self._params.model_dump(include={"pooling", "image_size", "max_text_tokens"})
+        names = {"pooling", "image_size", "max_text_tokens", "decode"}
+        chosen = self._params.model_dump(include=names)
         dtype = choose_dtype(self._params.dtype, self._runtime)
-        return {**self.notes(), **chosen, "decode": self._params.decode, "dtype": dtype}
+        return {**self._checkpoint.fingerprint(), **chosen, "dtype": dtype}
 
     def notes(self) -> dict[str, Any]:
         """Where the weights come from."""
