@@ -23,7 +23,6 @@ from fame.torch_runtime import choose_device, import_torchvision
 if TYPE_CHECKING:
     import torch
     from transformers.models.blip.modeling_blip import BlipEncoderLayer
-    from transformers.models.blip.modeling_blip_text import BlipTextLayer
 
     from fame.backbones.encoder import Layer
 
@@ -113,7 +112,7 @@ class Blip(Backbone):
         import_torchvision()  # where it is installed, transformers imports it
         from transformers import BlipConfig, BlipTextModel, BlipVisionModel
 
-        from fame.backbones.encoder import Encoder, Patches
+        from fame.backbones.encoder import Encoder, Patches, convert_bert_layer
 
         self._tokenizer = self._checkpoint.open_tokenizer()
         config = self._checkpoint.open_config(BlipConfig, "text_config", "vision_config")
@@ -131,7 +130,7 @@ class Blip(Backbone):
         parts = {
             "words": reader.embeddings,
             "patches": Patches(view.patch_embedding, *colours),
-            "text": Encoder(convert_text_layer(layer, heads) for layer in reader.encoder.layer),
+            "text": Encoder(convert_bert_layer(layer, heads) for layer in reader.encoder.layer),
             "image": Encoder(map(convert_vision_layer, viewer.encoder.layers), norm),
         }
         dtype = choose_dtype(self._params.dtype, self._runtime)
@@ -193,22 +192,6 @@ class Blip(Backbone):
         patches = self._parts["patches"](np.stack([item.pixels for item in items]))
         first = self._positions[:1].expand(len(items), 1, -1)
         return torch.cat([first, patches + self._positions[1:]], dim=1)
-
-
-def convert_text_layer(layer: "BlipTextLayer", heads: int) -> "Layer":
-    """A layer of transformers' text encoder as one of ours."""
-    from fame.backbones.encoder import Layer, join
-
-    attention = layer.attention.self
-    return Layer(
-        query=join(attention.query),
-        key_value=join(attention.key, attention.value),
-        attended=join(layer.attention.output.dense),
-        perceptron=(join(layer.intermediate.dense, gelu=True), join(layer.output.dense)),
-        norms=(layer.attention.output.LayerNorm, layer.output.LayerNorm),
-        heads=heads,
-        norm_first=False,
-    )
 
 
 def convert_vision_layer(layer: "BlipEncoderLayer") -> "Layer":

@@ -136,6 +136,20 @@ class Layer(nn.Module):
         return len(self.query.bias) // self._heads
 
 
+def convert_bert_layer(layer: nn.Module, heads: int) -> Layer:
+    """A layer of transformers' BERT, or of BLIP's text encoder, which is one."""
+    attention = layer.attention.self
+    return Layer(
+        query=join(attention.query),
+        key_value=join(attention.key, attention.value),
+        attended=join(layer.attention.output.dense),
+        perceptron=(join(layer.intermediate.dense, gelu=True), join(layer.output.dense)),
+        norms=(layer.attention.output.LayerNorm, layer.output.LayerNorm),
+        heads=heads,
+        norm_first=False,
+    )
+
+
 class Encoder(nn.Module):
     """Layers, and a norm (or whatever stands there) over what they give."""
 

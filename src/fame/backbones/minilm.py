@@ -4,6 +4,7 @@ The published model all-MiniLM-L6-v2: the mean over the tokens of the last layer
 one (Reimers and Gurevych, 2019; Wang et al., 2020).
 """
 
+from itertools import groupby
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -46,6 +47,7 @@ class MiniLM(Backbone):
         Pass("text", "tags", False, {"mean": "tags"}),
     )
     special_tokens = SPECIAL_TOKENS
+    batch_size = 64  # some thousand tokens
 
     def __init__(self, params: Params, runtime: RuntimeParams) -> None:
         self._max_tokens = params.max_tokens
@@ -74,21 +76,24 @@ class MiniLM(Backbone):
         """
         folder = WEIGHTS.find().parent
         import torch
+        from torch import nn
 
         import_torchvision()  # where it is installed, transformers imports it
         from transformers import AutoTokenizer, BertModel
         from transformers.utils import logging
 
+        from fame.backbones.encoder import Encoder, convert_bert_layer
+
         logging.disable_progress_bar()
         model = BertModel.from_pretrained(
-            folder,
-            local_files_only=True,
-            use_safetensors=True,
-            dtype=torch.float32,
-            attn_implementation="sdpa",
+            folder, local_files_only=True, use_safetensors=True, dtype=torch.float32
         )
+        heads = model.config.num_attention_heads
+        layers = [convert_bert_layer(layer, heads) for layer in model.encoder.layer]
+        parts = nn.ModuleDict({"words": model.embeddings, "encoder": Encoder(layers)})
         dtype = choose_dtype(self._dtype, self._runtime)
-        self._model, self._device = open_model(model, dtype, self._runtime)
+        self._parts, self._device = open_model(parts, dtype, self._runtime, compiled=False)
+        self._parts["encoder"].optimise()
         self._tokenizer = AutoTokenizer.from_pretrained(
             TOKENIZER.find().parent, local_files_only=True
         )
@@ -102,14 +107,15 @@ class MiniLM(Backbone):
         """(n, 384)."""
         import torch
 
-        lengths = torch.tensor([len(item.tokens) for item in items])
-        padded = np.zeros((len(items), int(lengths.max())), dtype=np.int64)  # 0 is [PAD]
-        for row, item in zip(padded, items, strict=True):
-            row[: len(item.tokens)] = item.tokens
-        mask = (torch.arange(padded.shape[1]) < lengths[:, None]).to(self._device)
+        from fame.backbones.encoder import Run
+
+        groups = [list(group) for _, group in groupby(items, key=lambda item: len(item.tokens))]
+        tokens = [np.stack([item.tokens for item in group]) for group in groups]
+        runs = [Run(*ids.shape, kept=(0, ids.shape[1])) for ids in tokens]
         with torch.inference_mode():
-            hidden = self._model(
-                input_ids=torch.from_numpy(padded).to(self._device), attention_mask=mask.long()
-            ).last_hidden_state.float()
-            mean = (hidden * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
+            words = [
+                self._parts["words"](torch.from_numpy(ids).long().to(self._device)).flatten(0, 1)
+                for ids in tokens
+            ]
+            mean = self._parts["encoder"](torch.cat(words), runs)
             return {"mean": torch.nn.functional.normalize(mean, dim=1).cpu().numpy()}
