@@ -47,7 +47,7 @@ class MiniLM(Backbone):
         Pass("text", "tags", False, {"mean": "tags"}),
     )
     special_tokens = SPECIAL_TOKENS
-    batch_size = 64  # some thousand tokens
+    batch_size = 64  # about a thousand tokens
 
     def __init__(self, params: Params, runtime: RuntimeParams) -> None:
         self._max_tokens = params.max_tokens
