@@ -5,7 +5,7 @@ INSTALLED := .venv/.installed
 # The environment first: DVC runs a stage with the first `python` on the path.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help repro test lint bench profile
+.PHONY: help repro ablation protocols test lint bench profile
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -15,6 +15,14 @@ repro: $(INSTALLED)  ## set up, run every stage that something changed for, prin
 	python -m fame.params
 	dvc repro --all-pipelines
 	@python -m fame.results
+
+ablation: repro  ## the paper's tables and figure: trains the cells of Table 3, redraws the report
+	@python -m fame.ablation
+	dvc repro --all-pipelines
+
+protocols: repro  ## chronological, user and random split side by side, with intervals
+	@python -m fame.protocols
+	dvc repro --all-pipelines
 
 test: $(INSTALLED)  ## set up, run the tests
 	python -m pytest --numprocesses auto

@@ -117,8 +117,13 @@ class LearnerParams(Strict):
 
 
 class FusionParams(Strict):
-    """Weights of the fusion (the paper's alpha, beta, gamma, delta); normalised when used."""
+    """Weights of the fusion (the paper's alpha, beta, gamma, delta); normalised when used.
 
+    With mode learned, they are what the learned weights are compared with.
+    """
+
+    mode: Literal["fixed", "learned"]
+    metric: Literal["mae", "src"]
     alpha: NonNegative
     beta: NonNegative
     gamma: NonNegative
@@ -135,11 +140,23 @@ class FusionParams(Strict):
         } | self.others
 
 
+class LeakageParams(Strict):
+    """What the leakage gates call a leak."""
+
+    label_correlation: Annotated[float, Field(gt=0, le=1)]
+    probe_posts: Annotated[int, Field(ge=100)]
+    seed: Seed
+
+
 class ReportParams(Strict):
-    """What the plots show."""
+    """What the plots show and how the intervals are drawn."""
 
     density_bin_width: Positive
     scatter_posts: Count
+    resamples: Annotated[int, Field(ge=20)]
+    confidence: Annotated[float, Field(gt=0, lt=1)]
+    importance_posts: Count
+    seed: Seed
 
 
 class RuntimeParams(Strict):
@@ -159,6 +176,7 @@ class Params(Strict):
     tables: dict[Name, FeatureTableParams]
     learners: dict[Name, Any]
     fusion: FusionParams
+    leakage: LeakageParams
     report: ReportParams
     runtime: RuntimeParams
 
@@ -177,6 +195,15 @@ def load(path: Path | str = "params.yaml") -> Params:
             entries[name] = _validate_entry(entry, registry, path.name, f"{block}.{name}")
     _check_names(params, path.name)
     return params
+
+
+def validate(model: type[Strict], content: Any, file: str) -> Any:
+    """The content of another file of parameters as a ``model``.
+
+    Raises:
+        InputError: names the file and the key.
+    """
+    return _validate(model, content, file, "")
 
 
 def choose(block: dict[str, Any], name: str, where: str) -> Any:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from fame import io
+from fame.core import ids
 from fame.core.contracts import Learner, Table
 from fame.errors import InputError
 
@@ -86,6 +87,7 @@ class FoldLearner(Learner):
                     "fold": fold,
                     "rows_trained": len(table.training_rows(fold)),
                     "rows_validated": len(table.validation_rows(fold)),
+                    "fitted_on": ids.digest(table.post_ids[table.training_rows(fold)]),
                     "best_iteration": fitted.best_iteration,
                     "validation_mae": round(fitted.validation_mae, 6),
                     **fitted.notes,
