@@ -18,6 +18,7 @@ from fame.stages import run
 
 PROFILE = Path("profiles/ablation.yaml")
 OUTPUT = Path("reports/ablation/cells.json")
+BLOCKS = ["data", "split", "backbones", "meta", "tables", "learners"]
 POSTS = Path("data/interim/posts.parquet")
 
 
@@ -90,8 +91,6 @@ def score_cells(cells: list[dict[str, Any]], folder: Path) -> dict[str, Any]:
         scored.append(cell | evaluation.score(true, prediction))
     return {
         "simulated": simulated,
-        # The report shows the cells only beside results of the same posts.
-        "posts_digest": io.digest_file(folder / POSTS),
         "cells": scored,
     }
 
@@ -102,7 +101,9 @@ def main() -> None:
     cells = add_entries(content, load())
     folder = workspace.prepare("ablation", content)
     workspace.reproduce(folder, *(f"train@{entry}" for entry in dict.fromkeys(_entries(cells))))
-    io.write_json(OUTPUT, score_cells(cells, folder))
+    # The report shows the cells only beside results of the same posts and parameters.
+    made_with = {"made_with": params.identify(params.load(), BLOCKS)}
+    io.write_json(OUTPUT, score_cells(cells, folder) | made_with)
     print(f"ablation: {len(cells)} cells of Table 3 in {OUTPUT}")
 
 

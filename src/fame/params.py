@@ -6,6 +6,7 @@ class of their kind, which stands in the kind's own file. This file is no depend
 holds no number; the values themselves are what DVC compares.
 """
 
+import hashlib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -204,6 +205,13 @@ def validate(model: type[Strict], content: Any, file: str) -> Any:
         InputError: names the file and the key.
     """
     return _validate(model, content, file, "")
+
+
+def identify(settings: Params, blocks: list[str]) -> dict[str, Any]:
+    """Blocks and a digest of them: whether a result that is kept was made with the same."""
+    chosen = [(name, repr(getattr(settings, name))) for name in blocks]
+    digest = hashlib.blake2b(repr(chosen).encode(), digest_size=16).hexdigest()
+    return {"blocks": blocks, "digest": digest}
 
 
 def choose(block: dict[str, Any], name: str, where: str) -> Any:

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from fame import io, params, workspace
-from fame.core import bootstrap, evaluation
+from fame.core import bootstrap
 from fame.core.contracts import HOLDOUT
 from fame.stages import run
 
 PROTOCOLS = ("chronological", "user", "random")
 OUTPUT = Path("reports/protocols/scores.json")
+BLOCKS = ["data", "split", "backbones", "meta", "tables", "learners", "fusion"]
 POSTS = Path("data/interim/posts.parquet")
 
 
@@ -31,8 +32,8 @@ def main() -> None:
     written = {
         "simulated": metrics["data"]["simulated"],
         "confidence": settings.report.confidence,
-        # Of the source's posts, which no protocol changes.
-        "texts_digest": io.digest_file(folder / "data/interim/texts.parquet"),
+        # The report shows the scores only beside results of the same posts and parameters.
+        "made_with": params.identify(settings, BLOCKS),
         "protocols": scores,
     }
     io.write_json(OUTPUT, written)
@@ -57,10 +58,8 @@ def score(folder: Path, names: list[str], settings: params.ReportParams) -> dict
         for name in names
     }
     users = bootstrap.number_users(io.to_strings(posts["user_id"])[holdout].tolist())
-    samples = bootstrap.resample_scores(
-        true, predictions, users, settings.resamples, settings.seed
-    )
-    return {"scores": evaluation.add_intervals(true, predictions, samples, settings.confidence)}
+    samples = bootstrap.resample_scores(true, predictions, users, settings.resamples, settings.seed)
+    return {"scores": bootstrap.add_intervals(true, predictions, samples, settings.confidence)}
 
 
 if __name__ == "__main__":

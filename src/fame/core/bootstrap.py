@@ -7,8 +7,11 @@ are sorted once: no resample sorts anything.
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+
+from fame.core.evaluation import score
 
 METRICS = ("src", "mae")
 THREADS = 2
@@ -98,6 +101,25 @@ def interval(samples: np.ndarray, confidence: float) -> list[float]:
     """[low, high] of the percentile interval that holds ``confidence`` of the resamples."""
     tail = (1 - confidence) / 2
     return [float(bound) for bound in np.quantile(samples, [tail, 1 - tail])]
+
+
+def add_intervals(
+    true: np.ndarray,
+    predictions: dict[str, np.ndarray],
+    samples: dict[str, dict[str, np.ndarray]],
+    confidence: float,
+) -> dict[str, dict[str, Any]]:
+    """Name -> src, mae and their intervals over the resamples."""
+    return {
+        name: score(true, values)
+        | {
+            f"{metric}_interval": [
+                round(bound, 4) for bound in interval(samples[name][metric], confidence)
+            ]
+            for metric in METRICS
+        }
+        for name, values in predictions.items()
+    }
 
 
 def number_users(users: list[str | None]) -> np.ndarray:

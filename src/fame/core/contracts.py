@@ -270,6 +270,13 @@ class Learner(ABC):
     def curves(self) -> list[dict[str, Any]]:
         """Learning curves: rows of phase, fold, iteration, training_mae, validation_mae."""
 
+    def explain(self, table: Table, rows: np.ndarray) -> np.ndarray | None:  # noqa: ARG002
+        """(m, d) float64: what each column adds to each prediction, the mean of the folds' models.
+
+        SHAP values, for kinds whose library has them exactly; None for the others.
+        """
+        return None
+
     def predict(self, table: Table) -> np.ndarray:
         """(n,) float64: out of fold for fit rows, the mean of the folds' models for all others."""
         prediction = np.empty(len(table.post_ids))

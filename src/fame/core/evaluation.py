@@ -1,10 +1,8 @@
 """The numbers of metrics.json: learners, fusion, leave-one-out, baseline, all on holdout rows."""
 
-from typing import Any
-
 import numpy as np
 
-from fame.core import bootstrap, fusion
+from fame.core import fusion
 from fame.core.metrics import mean_absolute_error, spearman
 
 DECIMALS = 6
@@ -72,29 +70,12 @@ def bin_edges(samples: list[np.ndarray], width: float) -> np.ndarray:
     return np.arange(low, high + 1) * width
 
 
-def calibrate(true: np.ndarray, predicted: np.ndarray, parts: int = 10) -> list[tuple[float, float]]:
+def calibrate(
+    true: np.ndarray, predicted: np.ndarray, parts: int = 10
+) -> list[tuple[float, float]]:
     """Mean prediction and mean label of each tenth of the posts, by ascending prediction."""
     order = np.argsort(predicted, kind="stable")
     return [
         (float(predicted[rows].mean()), float(true[rows].mean()))
         for rows in np.array_split(order, min(parts, len(order)))
     ]
-
-
-def add_intervals(
-    true: np.ndarray,
-    predictions: dict[str, np.ndarray],
-    samples: dict[str, dict[str, np.ndarray]],
-    confidence: float,
-) -> dict[str, dict[str, Any]]:
-    """Name -> src, mae and their intervals over the resamples (``bootstrap.resample_scores``)."""
-    return {
-        name: score(true, values)
-        | {
-            f"{metric}_interval": [
-                round(bound, 4) for bound in bootstrap.interval(samples[name][metric], confidence)
-            ]
-            for metric in bootstrap.METRICS
-        }
-        for name, values in predictions.items()
-    }

@@ -159,14 +159,22 @@ def compare(
     for name, chosen in candidates(names, paper).items():
         if name in ("mean", "paper"):
             weights = dict(zip(names, chosen.tolist(), strict=True))
-            ways[name] = {"weights": weights} | _score(true, fusion.fuse(predictions, weights))
+            ways[name] = {"weights": weights} | score(true, predictions, weights)
     for metric in ("mae", "src"):
         nested = learn_nested(true, predictions, fold, metric, paper)
         ways[f"learned_{metric}"] = {
             "weights": learn(true, predictions, metric, paper),
-        } | _score(true, nested)
+        } | score_rows(true, nested)
     return ways
 
 
-def _score(true: np.ndarray, fused: np.ndarray) -> dict[str, float]:
+def score(
+    true: np.ndarray, predictions: dict[str, np.ndarray], weights: dict[str, float]
+) -> dict[str, float]:
+    """SRC and MAE of the fused predictions."""
+    return score_rows(true, fusion.fuse(predictions, weights))
+
+
+def score_rows(true: np.ndarray, fused: np.ndarray) -> dict[str, float]:
+    """SRC and MAE of (n,) predictions."""
     return {"src": spearman(true, fused), "mae": mean_absolute_error(true, fused)}

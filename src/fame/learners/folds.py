@@ -113,6 +113,25 @@ class FoldLearner(Learner):
             prediction[part] = self.predict_model(self._models[fold], table, rows[part])
         return prediction
 
+    def explain_model(
+        self,
+        model: Any,  # noqa: ARG002
+        table: Table,  # noqa: ARG002
+        rows: np.ndarray,  # noqa: ARG002
+    ) -> np.ndarray | None:
+        """SHAP values (m, d) of ``rows`` (m,); None where the kind has none."""
+        return None
+
+    def explain(self, table: Table, rows: np.ndarray) -> np.ndarray | None:
+        """(m, d) mean of the folds' models.
+
+        Raises:
+            InputError: the table's columns are not those that the model was fitted on.
+        """
+        self._check_columns(table)
+        parts = [self.explain_model(model, table, rows) for model in self._models.values()]
+        return None if any(part is None for part in parts) else np.mean(parts, axis=0)
+
     def save(self, folder: Path) -> None:
         """One file a fold, and a manifest with the columns and the files' digests."""
         files = {}

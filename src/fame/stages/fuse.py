@@ -23,10 +23,13 @@ from fame.stages import run
 def main() -> None:
     """Fuse, score on the holdout, write."""
     parser = argparse.ArgumentParser(description=__doc__)
-    for name in ("posts", "predictions", "learners", "features", "output", "metrics", "plots"):
+    inputs = ("posts", "predictions", "learners", "features", "leakage")
+    for name in (*inputs, "output", "metrics", "plots"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     arguments = parser.parse_args()
     settings = params.load()
+    if not io.read_json(arguments.leakage)["passed"]:
+        raise InputError(f"{arguments.leakage}: a gate found a leak; nothing is scored")
     columns = ["post_id", "user_id", "split", "fold", "popularity", "simulated_truth"]
     posts = io.read_table(arguments.posts, columns)
     predictions = {

@@ -124,9 +124,7 @@ def change_outside(posts: pa.Table, split: np.ndarray) -> pa.Table:
     for name in ("user_id", "title", "category", "subcategory", "concept"):
         values = [
             f"changed {row % 7}" if other else value
-            for row, (value, other) in enumerate(
-                zip(posts[name].to_pylist(), outside, strict=True)
-            )
+            for row, (value, other) in enumerate(zip(posts[name].to_pylist(), outside, strict=True))
         ]
         changed[name] = pa.array(values, pa.string())
     tags = [

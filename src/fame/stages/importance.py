@@ -1,0 +1,108 @@
+"""How much a learner makes of each feature block, on holdout posts.
+
+SHAP values summed by block where the learner has them; else what its MAE loses when a block's rows
+are exchanged between the posts.
+"""
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from fame import io, params, registry
+from fame.core import ids
+from fame.core.contracts import HOLDOUT, Learner, Table
+from fame.stages import run
+
+REPEATS = 5  # exchanges of a block's rows
+
+
+def main() -> None:
+    """Explain one learner."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("learner")
+    for name in ("posts", "table", "model", "output"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
+    arguments = parser.parse_args()
+    settings = params.load()
+    chosen = params.choose(settings.learners, arguments.learner, "learners")
+    kind = registry.resolve(registry.LEARNERS, chosen.kind, f"learners.{arguments.learner}.kind")
+    learner = kind(chosen, settings.runtime)
+    learner.load(arguments.model)
+    table = io.read_feature_table(arguments.table)
+    rows = choose_rows(table, settings.report.importance_posts, settings.report.seed)
+    label = io.to_numbers(io.read_table(arguments.posts, ["popularity"])["popularity"])[rows]
+    method, found = measure(learner, take(table, rows), label, settings.report.seed)
+    record = {
+        "learner": arguments.learner,
+        "method": method,
+        "posts": len(rows),
+        "posts_digest": ids.digest(table.post_ids[rows]),
+        "blocks": {name: round(value, 6) for name, value in found.items()},
+    }
+    io.write_json(arguments.output, record)
+    first = max(found, key=found.get)
+    print(f"importance {arguments.learner}: {method} on {len(rows)} posts, most: {first}")
+
+
+def choose_rows(table: Table, count: int, seed: int) -> np.ndarray:
+    """Positions of the holdout posts, or of ``count`` of them, ascending."""
+    rows = np.flatnonzero(table.split == HOLDOUT)
+    draw = np.random.default_rng([seed, 0])
+    return np.sort(draw.choice(rows, size=min(count, len(rows)), replace=False))
+
+
+def take(table: Table, rows: np.ndarray) -> Table:
+    """Some rows of a table, in memory."""
+    fields = ("post_ids", "values", "split", "fold", "popularity")
+    return replace(table, **{name: np.array(getattr(table, name)[rows]) for name in fields})
+
+
+def name_blocks(table: Table) -> dict[str, list[int]]:
+    """Block -> positions of its columns; the totals crawled after the labels are their own."""
+    blocks: dict[str, list[int]] = {}
+    for place, column in enumerate(table.columns):
+        block, name = column.name.split(".", 1)
+        if block == "meta" and name.startswith("profile_"):
+            block = "meta (profile)"
+        blocks.setdefault(block, []).append(place)
+    return blocks
+
+
+def measure(
+    learner: Learner, table: Table, label: np.ndarray, seed: int
+) -> tuple[str, dict[str, float]]:
+    """The method, and block -> importance in units of the label."""
+    blocks, rows = name_blocks(table), np.arange(len(table.post_ids))
+    values = learner.explain(table, rows)
+    if values is not None:
+        return "shap", {
+            name: float(np.abs(values[:, places].sum(axis=1)).mean())
+            for name, places in blocks.items()
+        }
+
+    def find_mae(changed: Table) -> float:
+        return float(np.abs(predict(learner, changed) - label).mean())
+
+    base, found = find_mae(table), {}
+    for number, (name, places) in enumerate(blocks.items()):
+        losses = []
+        for repeat in range(REPEATS):
+            exchanged = np.array(table.values)
+            order = np.random.default_rng([seed, number, repeat]).permutation(len(rows))
+            exchanged[:, places] = exchanged[order][:, places]
+            losses.append(find_mae(replace(table, values=exchanged)) - base)
+        found[name] = float(np.mean(losses))
+    return "permutation", found
+
+
+def predict(learner: Learner, table: Table) -> np.ndarray:
+    """(n,) the mean of the folds' models, for rows that none was fitted on."""
+    rows = np.arange(len(table.post_ids))
+    folds = [entry["fold"] for entry in learner.record()["folds"]]
+    return np.mean([learner.predict_fold(fold, table, rows) for fold in folds], axis=0)
+
+
+if __name__ == "__main__":
+    run(main)
