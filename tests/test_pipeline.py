@@ -94,10 +94,11 @@ def project(tmp_path_factory):
     folder = tmp_path_factory.mktemp("project")
     for name in ("dvc.yaml", "params.yaml", ".dvcignore", ".gitignore"):
         shutil.copy(ROOT / name, folder)
-    for name in ("src", ".dvc/plots"):
+    for name in ("src", ".dvc/plots", "profiles"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in (".dvc/config", ".dvc/.gitignore", "reports/dvc.yaml"):
-        (folder / name).parent.mkdir(exist_ok=True)
+    kept = ("reports/.gitignore", "reports/ablation/.gitkeep", "reports/protocols/.gitkeep")
+    for name in (".dvc/config", ".dvc/.gitignore", "reports/dvc.yaml", *kept):
+        (folder / name).parent.mkdir(exist_ok=True, parents=True)
         shutil.copy(ROOT / name, folder / name)
     made = Project(folder)
     made.run("git", "init", "-q")
@@ -146,22 +147,24 @@ def test_every_stage_gives_the_same_bytes_again(project):
 
 def test_a_fusion_weight_runs_the_fusion_and_what_draws_it(project):
     project.change_params(**{"fusion.beta": 0.3})
-    assert project.repro("--all-pipelines") == ["fuse", "reports/dvc.yaml:report"]
+    ran = project.repro("--all-pipelines")
+    drawn = {f"reports/dvc.yaml:{name}" for name in ("evaluate", "submit", "report")}
+    assert (ran[0], set(ran[1:])) == ("fuse", drawn)
 
 
 def test_a_learners_parameter_runs_that_learner(project):
     project.change_params(**{"learners.dae.phase_2.learning_rate": 0.002})
-    assert project.repro() == ["train@dae", "fuse"]
+    assert project.repro() == ["train@dae", "leakage", "fuse"]
 
 
 def test_the_metrics_code_trains_nothing(project):
     project.append("src/fame/core/metrics.py", "\n# A comment.\n")
-    assert project.repro() == ["fuse"]
+    assert project.repro() == ["leakage", "fuse"]
 
 
 def test_a_backbones_file_that_changes_no_vector_stops_there(project):
     project.append("src/fame/backbones/efficientnet.py", "\n# A comment.\n")
-    assert project.repro() == ["extract@efficientnet"]
+    assert project.repro() == ["extract@efficientnet", "leakage"]
 
 
 def test_a_backbone_retrains_only_the_learners_whose_table_uses_it(project):
@@ -207,7 +210,7 @@ def test_a_new_learner_is_one_file_one_registry_line_one_block(project):
             "fusion.others": {"ridge": 0.2},
         }
     )
-    assert project.repro() == ["train@ridge", "fuse"]
+    assert project.repro() == ["train@ridge", "leakage", "fuse"]
     metrics = project.read_metrics()
     assert metrics["weights"]["ridge"] == pytest.approx(0.2 / 1.05, abs=1e-5)
     assert {"ridge", "without_ridge"} <= set(metrics)

@@ -99,7 +99,7 @@ def main() -> None:
     """Train what is missing, score every cell, write."""
     content = workspace.read_params()
     cells = add_entries(content, load())
-    folder = workspace.prepare("ablation", content)
+    folder = workspace.prepare("ablation", content, prefer_project=True)
     workspace.reproduce(folder, *(f"train@{entry}" for entry in dict.fromkeys(_entries(cells))))
     # The report shows the cells only beside results of the same posts and parameters.
     made_with = {"made_with": params.identify(params.load(), BLOCKS)}

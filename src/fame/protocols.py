@@ -24,7 +24,7 @@ def main() -> None:
     for protocol in PROTOCOLS:
         print(f"protocols: {protocol}", flush=True)
         content["split"]["protocol"] = protocol
-        folder = workspace.prepare(f"protocol_{protocol}", content)
+        folder = workspace.prepare(f"protocol_{protocol}", content, prefer_project=False)
         workspace.reproduce(folder, "fuse")
         metrics = io.read_json(folder / "metrics/metrics.json")
         names = [*settings.learners, "fame"]

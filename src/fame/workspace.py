@@ -1,7 +1,7 @@
 """A copy of the pipeline with other parameters, beside the project: its own params and results.
 
-It shares the project's DVC cache: a stage that ran anywhere with the same inputs is taken from
-there, one that was finished before a kill too. The project's own metrics are never touched.
+It starts from what the project has finished and keeps what it finished itself, by their entries in
+dvc.lock, so that DVC runs only what is new. The project's own results are never touched.
 """
 
 import os
@@ -28,8 +28,10 @@ CONFIG = """[core]
 """
 
 
-def prepare(name: str, content: dict[str, Any]) -> Path:
+def prepare(name: str, content: dict[str, Any], prefer_project: bool) -> Path:
     """The workspace ``name`` with these parameters; what it finished before is kept.
+
+    Where both it and the project have finished a stage, ``prefer_project`` says whose counts.
 
     Raises:
         InputError: the parameters are not valid, or this is not the project's folder.
@@ -47,6 +49,7 @@ def prepare(name: str, content: dict[str, Any]) -> Path:
     with io.replacing(folder / "params.yaml") as temporary, temporary.open("w") as file:
         YAML(typ="safe").dump(content, file)
     _link_root(folder, params.load(folder / "params.yaml").data)
+    _take_over(folder, prefer_project)
     return folder
 
 
@@ -75,6 +78,47 @@ def _find_cache() -> str:
     if found.returncode:
         raise InputError(f"dvc cache dir: {found.stderr.strip()}")
     return str(Path(found.stdout.strip()).resolve())
+
+
+def _take_over(folder: Path, prefer_project: bool) -> None:
+    """Enter the project's finished stages into the workspace's dvc.lock and link their outputs.
+
+    DVC's cache of runs would do the same, but not for stages with an output that git keeps.
+    """
+    project, own = _read_lock(Path("dvc.lock")), _read_lock(folder / "dvc.lock")
+    for name, entry in project.items():
+        if name in own and (not prefer_project or own[name] == entry):
+            continue
+        for out in entry.get("outs", []):
+            _link(Path(out["path"]), folder / out["path"])
+        own[name] = entry
+    with io.replacing(folder / "dvc.lock") as temporary, temporary.open("w") as file:
+        YAML().dump({"schema": "2.0", "stages": own}, file)
+
+
+def _read_lock(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        return {}
+    return YAML(typ="safe").load(path.read_text(encoding="utf-8"))["stages"]
+
+
+def _link(source: Path, target: Path) -> None:
+    """The same files again, not copied: a stage replaces files, it never writes into one."""
+    if target.is_dir():
+        shutil.rmtree(target)
+    target.unlink(missing_ok=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_dir():
+        shutil.copytree(source, target, copy_function=_link_file)
+    else:
+        _link_file(source, target)
+
+
+def _link_file(source: str | Path, target: str | Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # another file system, or one without links
+        shutil.copy2(source, target)
 
 
 def _link_root(folder: Path, data: params.DataParams) -> None:
