@@ -183,10 +183,15 @@ PROBE = """
 window.addEventListener("load", () => {
   const images = [...document.images];
   const shown = images.filter((x) => x.naturalWidth && x.getClientRects()[0].width > 200);
-  const page = document.documentElement;
-  document.body.dataset.found = `${innerWidth} ${page.scrollWidth} ${images.length} ${shown.length}`;
+  const whole = document.documentElement.scrollWidth;
+  parent.postMessage(`${innerWidth} ${whole} ${images.length} ${shown.length}`, "*");
 });
 </script>
+"""
+# A window is never narrower than 500 pixels; a frame is.
+FRAME = """<!doctype html><link rel="icon" href="data:,"><script>
+onmessage = (event) => { document.documentElement.dataset.found = event.data; };
+</script><iframe src="probed.html" style="border: 0; width: {width}px; height: 2000px"></iframe>
 """
 
 
@@ -194,13 +199,14 @@ window.addEventListener("load", () => {
 @pytest.mark.parametrize("width", [390, 1280])
 def test_a_browser_shows_every_figure_and_complains_of_nothing(report, tmp_path, width):
     report()
-    path = tmp_path / "probed.html"
-    path.write_text((tmp_path / "report.html").read_text().replace("</body>", PROBE + "</body>"))
+    page = (tmp_path / "report.html").read_text().replace("</body>", PROBE + "</body>")
+    (tmp_path / "probed.html").write_text(page)
+    (tmp_path / "frame.html").write_text(FRAME.replace("{width}", str(width)))
     run = subprocess.run(
         [
             *(BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr"),
-            *(f"--window-size={width},2000", f"--user-data-dir={tmp_path / 'browser'}"),
-            *("--dump-dom", path.as_uri()),
+            *("--window-size=1400,2100", f"--user-data-dir={tmp_path / 'browser'}"),
+            *("--virtual-time-budget=5000", "--dump-dom", (tmp_path / "frame.html").as_uri()),
         ],
         capture_output=True,
         text=True,
