@@ -4,10 +4,14 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import numpy as np
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from ruamel.yaml import YAML
@@ -251,6 +255,40 @@ def test_ones_own_posts_go_through_without_images_tags_or_users(project):
     assert metrics["data"]["posts_challenge"] == 10
     assert metrics["data"]["simulated"] is False
     assert metrics["fame"]["mae"] < metrics["median"]["mae"]
+
+
+def test_an_ablation_that_is_killed_goes_on_and_leaves_the_metrics_alone(project):
+    cells = ["catboost", "lightgbm"]
+    (project.folder / "profiles/ablation.yaml").write_text(
+        "stand_ins: {}\ntables: {row: {blocks: [meta, glove]}}\n"
+        "learners: {" + ", ".join(f"{name}: [row]" for name in cells) + "}\n"
+    )
+    metrics = (project.folder / "metrics/metrics.json").read_bytes()
+    command, workspace = [sys.executable, "-m", "fame.ablation"], project.folder / ".workspaces"
+    killed = subprocess.Popen(
+        command, cwd=project.folder, env=project.environment, start_new_session=True
+    )
+    lock = workspace / "ablation/dvc.lock"
+    while not (lock.exists() and "train@catboost_on_row" in lock.read_text()):
+        assert killed.poll() is None
+        time.sleep(0.05)
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.wait()
+    for expected in ({"train@lightgbm_on_row"}, set()):
+        output = project.run(*command)
+        ran = set(re.findall(r"Running stage '([^']+)'", output))
+        assert ran == expected
+        found = json.loads((project.folder / "reports/ablation/cells.json").read_text())["cells"]
+        assert [cell["entry"] for cell in found] == [f"{name}_on_row" for name in cells]
+        for cell in found:
+            path = workspace / "ablation/data/predictions" / f"{cell['entry']}.parquet"
+            rows = pq.read_table(path).filter(pc.equal(pc.field("split"), "holdout"))
+            posts = pq.read_table(workspace / "ablation/data/interim/posts.parquet")
+            true = posts.filter(pc.equal(pc.field("split"), "holdout"))["popularity"]
+            mae = np.abs(true.to_numpy() - rows["prediction"].to_numpy()).mean()
+            assert cell["mae"] == pytest.approx(mae, abs=1e-6)
+    assert (project.folder / "metrics/metrics.json").read_bytes() == metrics
+    assert project.repro() == []
 
 
 def test_a_clone_that_pulls_has_nothing_to_run(project, tmp_path):
