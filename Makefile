@@ -34,6 +34,7 @@ lint: $(INSTALLED)  ## check style and docstrings
 bench: $(INSTALLED)  ## measure speed and memory against the plain way (minutes)
 	python benchmarks/ingest.py
 	python benchmarks/experiment.py
+	python benchmarks/evaluation.py
 
 profile: $(INSTALLED)  ## switch params.yaml to profiles/$(PROFILE).yaml and show the difference
 	@python -m fame.profile "$(PROFILE)"
