@@ -19,9 +19,6 @@ class Linear:
     def predict_fold(self, fold, table, rows):
         return 2.0 * table.values[rows, 0] + fold
 
-    def record(self):
-        return {"folds": [{"fold": -1}, {"fold": 1}]}
-
 
 @pytest.fixture
 def table():
@@ -42,7 +39,7 @@ def test_blocks_are_groups_of_columns_and_the_crawled_totals_their_own(table):
 
 def test_shap_values_are_summed_by_block(table):
     label = 2.0 * table.values[:, 0]
-    method, found = importance.measure(Linear(explains=True), table, label, 1)
+    method, found = importance.measure(Linear(explains=True), table, label, [0, 1], 1)
     assert method == "shap"
     expected = pytest.approx(np.abs(2 * table.values[:, 0]).mean())
     assert found == {"meta (profile)": expected, "meta": 0, "glove": 0}
@@ -50,7 +47,7 @@ def test_shap_values_are_summed_by_block(table):
 
 def test_without_them_a_block_is_exchanged_between_the_posts(table):
     label = 2.0 * table.values[:, 0]
-    method, found = importance.measure(Linear(explains=False), table, label, 1)
+    method, found = importance.measure(Linear(explains=False), table, label, [0, 1], 1)
     assert method == "permutation"
     assert found["meta (profile)"] > 1
     assert found["meta"] == found["glove"] == 0

@@ -52,7 +52,7 @@ def test_challenge_posts_alone_are_submitted(run_stage, make_posts, tmp_path):
     io.write_predictions(tmp_path / "fame.parquet", rows, np.arange(4.0))
     run_stage(
         *("submit", "--posts", "posts.parquet", "--prediction", "fame.parquet"),
-        *("--output", "submission.json", "--summary", "summary.json"),
+        *("--features", "features", "--output", "submission.json", "--summary", "summary.json"),
     )
     written = json.loads((tmp_path / "submission.json").read_text())["result"]
     assert [(row["post_id"], row["popularity_score"]) for row in written] == [

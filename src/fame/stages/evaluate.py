@@ -16,12 +16,12 @@ COLUMNS = ["post_id", "user_id", "split", "fold", "popularity", "category", "pos
 def main() -> None:
     """Resample users, compare fusions, break the errors down."""
     parser = argparse.ArgumentParser(description=__doc__)
-    for name in ("posts", "predictions", "output"):
+    for name in ("posts", "metrics", "predictions", "output"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     arguments = parser.parse_args()
     settings = params.load()
     posts = io.read_table(arguments.posts, COLUMNS)
-    learners = list(settings.learners)
+    learners = list(io.read_json(arguments.metrics)["weights"])
     predictions = {
         name: io.read_predictions(arguments.predictions / f"{name}.parquet", posts["post_id"])
         for name in [*learners, "fame"]

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 
 from fame import io, params, registry
-from fame.core import ids
 from fame.core.contracts import HOLDOUT, Learner, Table
 from fame.stages import run
 
@@ -19,31 +18,29 @@ REPEATS = 5  # exchanges of a block's rows
 
 
 def main() -> None:
-    """Explain one learner."""
+    """Explain every learner."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("learner")
-    for name in ("posts", "table", "model", "output"):
+    for name in ("posts", "tables", "models", "learners", "output"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     arguments = parser.parse_args()
     settings = params.load()
-    chosen = params.choose(settings.learners, arguments.learner, "learners")
-    kind = registry.resolve(registry.LEARNERS, chosen.kind, f"learners.{arguments.learner}.kind")
-    learner = kind(chosen, settings.runtime)
-    learner.load(arguments.model)
-    table = io.read_feature_table(arguments.table)
-    rows = choose_rows(table, settings.report.importance_posts, settings.report.seed)
-    label = io.to_numbers(io.read_table(arguments.posts, ["popularity"])["popularity"])[rows]
-    method, found = measure(learner, take(table, rows), label, settings.report.seed)
-    record = {
-        "learner": arguments.learner,
-        "method": method,
-        "posts": len(rows),
-        "posts_digest": ids.digest(table.post_ids[rows]),
-        "blocks": {name: round(value, 6) for name, value in found.items()},
-    }
-    io.write_json(arguments.output, record)
-    first = max(found, key=found.get)
-    print(f"importance {arguments.learner}: {method} on {len(rows)} posts, most: {first}")
+    label = io.to_numbers(io.read_table(arguments.posts, ["popularity"])["popularity"])
+    with io.replacing_folder(arguments.output) as folder:
+        for name, chosen in settings.learners.items():
+            kind = registry.resolve(registry.LEARNERS, chosen.kind, f"learners.{name}.kind")
+            learner = kind(chosen, settings.runtime)
+            learner.load(arguments.models / name)
+            record = io.read_json(arguments.learners / f"{name}.json")
+            folds = [entry["fold"] for entry in record["folds"]]
+            table = io.read_feature_table(arguments.tables / chosen.table)
+            rows = choose_rows(table, settings.report.importance_posts, settings.report.seed)
+            own = take(table, rows)
+            method, found = measure(learner, own, label[rows], folds, settings.report.seed)
+            blocks = {block: round(value, 6) for block, value in found.items()}
+            record = {"learner": name, "method": method, "posts": len(rows), "blocks": blocks}
+            io.write_json(folder / f"{name}.json", record)
+            first = max(found, key=found.get)
+            print(f"importance {name}: {method} on {len(rows)} posts, most: {first}")
 
 
 def choose_rows(table: Table, count: int, seed: int) -> np.ndarray:
@@ -71,7 +68,7 @@ def name_blocks(table: Table) -> dict[str, list[int]]:
 
 
 def measure(
-    learner: Learner, table: Table, label: np.ndarray, seed: int
+    learner: Learner, table: Table, label: np.ndarray, folds: list[int], seed: int
 ) -> tuple[str, dict[str, float]]:
     """The method, and block -> importance in units of the label."""
     blocks, rows = name_blocks(table), np.arange(len(table.post_ids))
@@ -83,7 +80,7 @@ def measure(
         }
 
     def find_mae(changed: Table) -> float:
-        return float(np.abs(predict(learner, changed) - label).mean())
+        return float(np.abs(predict(learner, folds, changed) - label).mean())
 
     base, found = find_mae(table), {}
     for number, (name, places) in enumerate(blocks.items()):
@@ -97,10 +94,9 @@ def measure(
     return "permutation", found
 
 
-def predict(learner: Learner, table: Table) -> np.ndarray:
+def predict(learner: Learner, folds: list[int], table: Table) -> np.ndarray:
     """(n,) the mean of the folds' models, for rows that none was fitted on."""
     rows = np.arange(len(table.post_ids))
-    folds = [entry["fold"] for entry in learner.record()["folds"]]
     return np.mean([learner.predict_fold(fold, table, rows) for fold in folds], axis=0)
 
 

@@ -17,7 +17,7 @@ VERSION = "VERSION 1.2"
 def main() -> None:
     """Write, read back, check, summarise."""
     parser = argparse.ArgumentParser(description=__doc__)
-    for name in ("posts", "prediction", "output", "summary"):
+    for name in ("posts", "prediction", "features", "output", "summary"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     arguments = parser.parse_args()
     settings = params.load()
@@ -25,7 +25,8 @@ def main() -> None:
     rows = io.to_strings(posts["split"]) == CHALLENGE
     prediction = io.read_predictions(arguments.prediction, posts["post_id"])[rows]
     post_ids = io.to_strings(posts["post_id"])[rows]
-    details = "frozen pretrained backbones: " + ", ".join(settings.backbones)
+    backbones = [path.stem for path in sorted(arguments.features.glob("*.json"))]
+    details = "frozen pretrained backbones: " + ", ".join(backbones)
     io.write_json(arguments.output, compose(post_ids, prediction, details))
     summary = check(io.read_json(arguments.output), set(post_ids), str(arguments.output))
     io.write_json(arguments.summary, summary | {"source": settings.data.source})
