@@ -235,7 +235,7 @@ def test_a_wrong_parameter_is_one_line_and_leaves_all_as_it_was(project):
 
 def test_ones_own_posts_go_through_without_images_tags_or_users(project):
     rows = [
-        f"{i},{2 + i % 7 / 2},2024-01-{1 + i % 28:02d}T{i % 24:02d}:00:00Z,word {WORDS[i % 7]}"
+        f"{i},{2 + i % 7 / 2},2024-01-{1 + i % 25:02d}T{i % 24:02d}:00:00Z,word {WORDS[i % 7]}"
         for i in range(190)
     ]
     rows += [f"{i},,2024-02-01T00:00:00Z,new {WORDS[i % 7]}" for i in range(190, 200)]
