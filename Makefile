@@ -5,7 +5,7 @@ INSTALLED := .venv/.installed
 # The environment first: DVC runs a stage with the first `python` on the path.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help repro test lint bench bench-extraction profile
+.PHONY: help repro ablation protocols test lint bench bench-extraction profile
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -15,6 +15,14 @@ repro: $(INSTALLED)  ## set up, run every stage that something changed for, prin
 	python -m fame.params
 	dvc repro --all-pipelines
 	@python -m fame.results
+
+ablation: repro  ## the paper's tables and figure: trains the cells of Table 3, redraws the report
+	@python -m fame.ablation
+	dvc repro --all-pipelines
+
+protocols: repro  ## chronological, user and random split side by side, with intervals
+	@python -m fame.protocols
+	dvc repro --all-pipelines
 
 test: $(INSTALLED)  ## set up, run the tests
 	python -m pytest --numprocesses auto
@@ -26,6 +34,7 @@ lint: $(INSTALLED)  ## check style and docstrings
 bench: $(INSTALLED)  ## measure speed and memory against the plain way (minutes)
 	python benchmarks/ingest.py
 	python benchmarks/experiment.py
+	python benchmarks/evaluation.py
 
 bench-extraction: $(INSTALLED)  ## measure the extraction against the plain way (about ten minutes)
 	python benchmarks/extraction.py

@@ -29,7 +29,7 @@ def put(key, value):
     return change
 
 
-@pytest.mark.parametrize("file", ["params.yaml", *map(str, (ROOT / "profiles").glob("*.yaml"))])
+@pytest.mark.parametrize("file", ["params.yaml", "profiles/paper.yaml"])
 def test_the_projects_own_parameters_are_valid(file):
     loaded = params.load(ROOT / file)
     assert set(loaded.learners) == {"catboost", "lightgbm", "autogluon", "dae"}

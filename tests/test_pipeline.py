@@ -4,11 +4,14 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from ruamel.yaml import YAML
@@ -106,10 +109,11 @@ def project(tmp_path_factory):
     folder = tmp_path_factory.mktemp("project")
     for name in ("dvc.yaml", "params.yaml", ".dvcignore", ".gitignore"):
         shutil.copy(ROOT / name, folder)
-    for name in ("src", ".dvc/plots"):
+    for name in ("src", ".dvc/plots", "profiles"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in (".dvc/config", ".dvc/.gitignore", "reports/dvc.yaml"):
-        (folder / name).parent.mkdir(exist_ok=True)
+    kept = ("reports/.gitignore", "reports/ablation/.gitkeep", "reports/protocols/.gitkeep")
+    for name in (".dvc/config", ".dvc/.gitignore", "reports/dvc.yaml", *kept):
+        (folder / name).parent.mkdir(exist_ok=True, parents=True)
         shutil.copy(ROOT / name, folder / name)
     made = Project(folder)
     made.run("git", "init", "-q")
@@ -159,22 +163,24 @@ def test_every_stage_gives_the_same_bytes_again(project):
 
 def test_a_fusion_weight_runs_the_fusion_and_what_draws_it(project):
     project.change_params(**{"fusion.beta": 0.3})
-    assert project.repro("--all-pipelines") == ["fuse", "reports/dvc.yaml:report"]
+    ran = project.repro("--all-pipelines")
+    drawn = {f"reports/dvc.yaml:{name}" for name in ("evaluate", "submit", "report")}
+    assert (ran[0], set(ran[1:])) == ("fuse", drawn)
 
 
 def test_a_learners_parameter_runs_that_learner(project):
     project.change_params(**{"learners.dae.phase_2.learning_rate": 0.002})
-    assert project.repro() == ["train@dae", "fuse"]
+    assert project.repro() == ["train@dae", "leakage", "fuse"]
 
 
 def test_the_metrics_code_trains_nothing(project):
     project.append("src/fame/core/metrics.py", "\n# A comment.\n")
-    assert project.repro() == ["fuse"]
+    assert project.repro() == ["leakage", "fuse"]
 
 
 def test_a_backbones_file_that_changes_no_vector_stops_there(project):
     project.append("src/fame/backbones/efficientnet.py", "\n# A comment.\n")
-    assert project.repro() == ["extract@efficientnet"]
+    assert project.repro() == ["extract@efficientnet", "leakage"]
 
 
 def test_a_backbone_retrains_only_the_learners_whose_table_uses_it(project):
@@ -218,7 +224,7 @@ def test_a_new_learner_is_one_file_one_registry_line_one_block(project):
             "fusion.others": {"ridge": 0.2},
         }
     )
-    assert project.repro() == ["train@ridge", "fuse"]
+    assert project.repro() == ["train@ridge", "leakage", "fuse"]
     metrics = project.read_metrics()
     assert metrics["weights"]["ridge"] == pytest.approx(0.2 / 1.05, abs=1e-5)
     assert {"ridge", "without_ridge"} <= set(metrics)
@@ -254,7 +260,7 @@ def test_a_wrong_parameter_is_one_line_and_leaves_all_as_it_was(project):
 
 def test_ones_own_posts_go_through_without_images_tags_or_users(project):
     rows = [
-        f"{i},{2 + i % 7 / 2},2024-01-{1 + i % 28:02d}T{i % 24:02d}:00:00Z,word {WORDS[i % 7]}"
+        f"{i},{2 + i % 7 / 2},2024-01-{1 + i % 25:02d}T{i % 24:02d}:00:00Z,word {WORDS[i % 7]}"
         for i in range(190)
     ]
     rows += [f"{i},,2024-02-01T00:00:00Z,new {WORDS[i % 7]}" for i in range(190, 200)]
@@ -274,6 +280,40 @@ def test_ones_own_posts_go_through_without_images_tags_or_users(project):
     assert metrics["data"]["posts_challenge"] == 10
     assert metrics["data"]["simulated"] is False
     assert metrics["fame"]["mae"] < metrics["median"]["mae"]
+
+
+def test_an_ablation_that_is_killed_goes_on_and_leaves_the_metrics_alone(project):
+    cells = ["catboost", "lightgbm"]
+    (project.folder / "profiles/ablation.yaml").write_text(
+        "stand_ins: {}\ntables: {row: {blocks: [meta, glove]}}\n"
+        "learners: {" + ", ".join(f"{name}: [row]" for name in cells) + "}\n"
+    )
+    metrics = (project.folder / "metrics/metrics.json").read_bytes()
+    command, workspace = [sys.executable, "-m", "fame.ablation"], project.folder / ".workspaces"
+    killed = subprocess.Popen(
+        command, cwd=project.folder, env=project.environment, start_new_session=True
+    )
+    lock = workspace / "ablation/dvc.lock"
+    while not (lock.exists() and "train@catboost_on_row" in lock.read_text()):
+        assert killed.poll() is None
+        time.sleep(0.05)
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.wait()
+    for expected in ({"train@lightgbm_on_row"}, set()):
+        output = project.run(*command)
+        ran = set(re.findall(r"Running stage '([^']+)'", output))
+        assert ran == expected
+        found = json.loads((project.folder / "reports/ablation/cells.json").read_text())["cells"]
+        assert [cell["entry"] for cell in found] == [f"{name}_on_row" for name in cells]
+        for cell in found:
+            path = workspace / "ablation/data/predictions" / f"{cell['entry']}.parquet"
+            rows = pq.read_table(path).filter(pc.equal(pc.field("split"), "holdout"))
+            posts = pq.read_table(workspace / "ablation/data/interim/posts.parquet")
+            true = posts.filter(pc.equal(pc.field("split"), "holdout"))["popularity"]
+            mae = np.abs(true.to_numpy() - rows["prediction"].to_numpy()).mean()
+            assert cell["mae"] == pytest.approx(mae, abs=1e-6)
+    assert (project.folder / "metrics/metrics.json").read_bytes() == metrics
+    assert project.repro() == []
 
 
 def test_a_clone_that_pulls_has_nothing_to_run(project, tmp_path):

@@ -6,6 +6,7 @@ class of their kind, which stands in the kind's own file. This file is no depend
 holds no number; the values themselves are what DVC compares.
 """
 
+import hashlib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -129,8 +130,13 @@ class AnyLearnerParams(LearnerParams):
 
 
 class FusionParams(Strict):
-    """Weights of the fusion (the paper's alpha, beta, gamma, delta); normalised when used."""
+    """Weights of the fusion (the paper's alpha, beta, gamma, delta); normalised when used.
 
+    With mode learned, they are what the learned weights are compared with.
+    """
+
+    mode: Literal["fixed", "learned"]
+    metric: Literal["mae", "src"]
     alpha: NonNegative
     beta: NonNegative
     gamma: NonNegative
@@ -147,11 +153,23 @@ class FusionParams(Strict):
         } | self.others
 
 
+class LeakageParams(Strict):
+    """What the leakage gates call a leak."""
+
+    label_correlation: Annotated[float, Field(gt=0, le=1)]
+    probe_posts: Annotated[int, Field(ge=100)]
+    seed: Seed
+
+
 class ReportParams(Strict):
-    """What the plots show."""
+    """What the plots show and how the intervals are drawn."""
 
     density_bin_width: Positive
     scatter_posts: Count
+    resamples: Annotated[int, Field(ge=20)]
+    confidence: Annotated[float, Field(gt=0, lt=1)]
+    importance_posts: Count
+    seed: Seed
 
 
 class RuntimeParams(Strict):
@@ -174,6 +192,7 @@ class Params(Strict):
     tables: dict[Name, FeatureTableParams]
     learners: dict[Name, Any]
     fusion: FusionParams
+    leakage: LeakageParams
     report: ReportParams
     runtime: RuntimeParams
 
@@ -204,6 +223,22 @@ def load(path: Path | str = "params.yaml", *, kinds: bool = True) -> Params:
                 entries[name] = _validate(common, entry, path.name, where)
     _check_names(params, path.name)
     return params
+
+
+def validate(model: type[Strict], content: Any, file: str) -> Any:
+    """The content of another file of parameters as a ``model``.
+
+    Raises:
+        InputError: names the file and the key.
+    """
+    return _validate(model, content, file, "")
+
+
+def identify(settings: Params, blocks: list[str]) -> dict[str, Any]:
+    """Blocks and a digest of them: whether a result that is kept was made with the same."""
+    chosen = [(name, repr(getattr(settings, name))) for name in blocks]
+    digest = hashlib.blake2b(repr(chosen).encode(), digest_size=16).hexdigest()
+    return {"blocks": blocks, "digest": digest}
 
 
 def choose(block: dict[str, Any], name: str, where: str) -> Any:

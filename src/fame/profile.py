@@ -10,6 +10,7 @@ from fame.errors import InputError
 from fame.stages import run
 
 PARAMS, PROFILES = Path("params.yaml"), Path("profiles")
+ENTRIES = "ablation"  # no whole profile: entries that `make ablation` adds to params.yaml
 
 
 def switch(name: str) -> list[str]:
@@ -19,7 +20,7 @@ def switch(name: str) -> list[str]:
         InputError: no such profile, an invalid one, or params.yaml has changes that git lacks.
     """
     profile = PROFILES / f"{name}.yaml"
-    allowed = sorted(path.stem for path in PROFILES.glob("*.yaml"))
+    allowed = sorted(path.stem for path in PROFILES.glob("*.yaml") if path.stem != ENTRIES)
     if name not in allowed:
         raise InputError(f"PROFILE={name}: no such profile; allowed: {', '.join(allowed)}")
     params.load(profile)

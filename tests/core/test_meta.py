@@ -4,6 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from fame import io
 from fame.core import ids, meta
 from fame.core.contracts import DESCRIPTIONS, POSTS
 from fame.params import MetaParams
@@ -125,3 +126,17 @@ def test_a_group_that_is_off_leaves_no_column(group):
 def test_own_numbers_keep_their_names():
     _, columns = encode(make_posts(title=["a", "b"], own_price=[1.5, None]), own=True)
     np.testing.assert_array_equal(columns["own_price"], [1.5, np.nan])
+
+
+def test_times_mean_the_same_after_a_file(tmp_path):
+    """Parquet gives timestamps back in milliseconds."""
+    posts = make_posts(
+        posted_at=[1_460_656_322, 1_460_700_000], first_upload_at=[1_460_656_322 - 86_400, 0]
+    )
+    io.write_table(tmp_path / "posts.parquet", posts)
+    empty = pa.Table.from_batches([], DESCRIPTIONS)
+    read = io.read_table(tmp_path / "posts.parquet")
+    block = meta.encode(read, empty, MetaParams(**ALL_ON))
+    values = dict(zip((column.name for column in block.columns), block.values.T, strict=True))
+    assert values["time_hour"].tolist() == [17, 6]
+    assert values["user_days_since_first_upload"][0] == 1

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
+from fame.core import ids
 from fame.core.contracts import FIT, HOLDOUT, Column
 from fame.errors import InputError
 from fame.learners.folds import FoldLearner
@@ -250,3 +251,29 @@ def test_record_and_curves_tell_how_the_training_went(kind, fitted, tables):
             iterations = [point["iteration"] for point in points if point["phase"] == phase]
             assert iterations == sorted(set(iterations))
             assert iterations[0] == 1
+
+
+def test_what_the_columns_add_makes_the_prediction(kind, fitted, tables):
+    table, _ = tables()
+    rows = np.flatnonzero(table.fold < 0)
+    learner = fitted(kind)[0]
+    values = learner.explain(table, rows)
+    if values is None:
+        return  # the kind has no exact values
+    assert values.shape == (len(rows), len(table.columns))
+    base = learner.predict(table)[rows] - values.sum(axis=1)
+    np.testing.assert_allclose(base, base[0], atol=1e-4)
+    # The order of the columns is the table's: a column that is changed has another part.
+    changed = table.values.copy()
+    place = int(np.abs(values).mean(axis=0).argmax())
+    changed[rows, place] = changed[rows[::-1], place]
+    after = learner.explain(replace(table, values=changed), rows)
+    moved = np.abs(after - values).mean(axis=0)
+    assert moved.argmax() == place
+
+
+def test_every_fold_says_what_it_was_fitted_on(kind, fitted, tables):
+    table, _ = tables()
+    for fold in fitted(kind)[0].record()["folds"]:
+        for key in (key for key in fold if key.endswith("fitted_on")):
+            assert fold[key] == ids.digest(table.post_ids[table.training_rows(fold["fold"])])

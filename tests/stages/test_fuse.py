@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from fame import io
+from fame.core import fusion, weights
 from fame.core.metrics import mean_absolute_error, spearman
 from fame.errors import InputError
 
@@ -23,7 +24,7 @@ def posts(tmp_path, make_posts):
         post_id=[str(i) for i in range(COUNT)],
         user_id=[f"u{i % 7}" for i in range(COUNT)],
         split=split.tolist(),
-        fold=[0] * COUNT,
+        fold=[i // 6 % 3 if part == "fit" else -1 for i, part in enumerate(split)],
         popularity=labels,
     )
     io.write_table(tmp_path / "posts.parquet", table)
@@ -41,6 +42,7 @@ def predictions(tmp_path, posts):
         io.write_predictions(path, rows, values)
         record = {"predictions_digest": io.digest_file(path)}
         io.write_json(tmp_path / "learners" / f"{name}.json", record)
+    io.write_json(tmp_path / "leakage.json", {"passed": True})
     for name in ("image_stats", "efficientnet"):
         record = {"status": {"image": {"ok": 57, "missing": 2, "bomb": 1}}}
         io.write_json(tmp_path / "features" / f"{name}.json", record)
@@ -55,6 +57,7 @@ def fuse(run_stage, tmp_path):
             "predictions": "predictions",
             "learners": "learners",
             "features": "features",
+            "leakage": "leakage.json",
             "output": "predictions/fame.parquet",
             "metrics": "metrics.json",
             "plots": "plots",
@@ -132,6 +135,7 @@ def test_it_runs_without_heavy_libraries(fuse, tmp_path):
     fuse()
     names = ["posts", "predictions", "learners", "features", "output", "metrics", "plots"]
     places = dict(zip(names, names, strict=True)) | {"posts": "posts.parquet"}
+    places |= {"leakage": "leakage.json"}
     arguments = [part for name, place in places.items() for part in (f"--{name}", place)]
     code = f"import sys; sys.argv[1:] = {arguments}\n"
     code += "from fame.stages import fuse; fuse.main(); print('loaded', *sys.modules)"
@@ -142,3 +146,35 @@ def test_it_runs_without_heavy_libraries(fuse, tmp_path):
     assert "pyarrow" in loaded
     heavy = {"torch", "transformers", "catboost", "lightgbm", "sklearn", "scipy", "matplotlib"}
     assert loaded & (heavy | {"pandas", "pandera"}) == set()
+
+
+def test_learned_weights_come_from_the_fit_rows_alone(fuse, posts, predictions, write_params):
+    split, label = posts
+    write_params(**{"fusion.mode": "learned"})
+    metrics = fuse()
+    fit = split == "fit"
+    own = {name: values[fit] for name, values in predictions.items()}
+    expected = weights.learn(label[fit], own, "mae", {"catboost": 0.4})
+    assert metrics["weights"] == pytest.approx(expected, abs=1e-6)
+    assert set(metrics["nested"]) == {"src", "mae"}
+    fused = fusion.fuse(own, expected)
+    # Nested weights did not see the rows: they cannot beat those that did.
+    assert metrics["nested"]["mae"] >= mean_absolute_error(label[fit], fused)
+
+
+@pytest.mark.usefixtures("predictions")
+def test_what_leaks_is_not_scored(fuse, tmp_path):
+    io.write_json(tmp_path / "leakage.json", {"passed": False})
+    with pytest.raises(InputError, match="a gate found a leak; nothing is scored"):
+        fuse()
+    assert not (tmp_path / "metrics.json").exists()
+
+
+@pytest.mark.usefixtures("predictions")
+def test_calibration_has_a_point_a_tenth(fuse, tmp_path):
+    fuse()
+    lines = (tmp_path / "plots" / "calibration.csv").read_text().splitlines()
+    assert lines[0] == "model,predicted,true"
+    points = [line.split(",") for line in lines if line.startswith("fame,")]
+    assert len(points) == 10
+    assert [float(p[1]) for p in points] == sorted(float(p[1]) for p in points)

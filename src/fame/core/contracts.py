@@ -313,6 +313,7 @@ class Learner(ABC):
     """A table in, a prediction a post out. Its files are its library's own formats."""
 
     Params: ClassVar[type]  # its block of params.yaml, a subclass of fame.params.LearnerParams
+    explained: ClassVar[bool] = True  # False: it predicts too slowly for the report to try blocks
 
     @abstractmethod
     def fit(self, table: Table) -> None:
@@ -341,3 +342,10 @@ class Learner(ABC):
     def fit_seconds(self) -> dict[str, float]:
         """Model -> seconds of the last ``fit``, for `runs/`: they change from run to run."""
         return {}
+
+    def explain(self, table: Table, rows: np.ndarray) -> np.ndarray | None:  # noqa: ARG002
+        """(m, d) float64: what each column adds to each prediction, the mean of the folds' models.
+
+        SHAP values, for kinds whose library has them exactly; None for the others.
+        """
+        return None

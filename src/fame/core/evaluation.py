@@ -68,3 +68,14 @@ def bin_edges(samples: list[np.ndarray], width: float) -> np.ndarray:
     low = np.floor(min(sample.min() for sample in samples) / width)
     high = np.floor(max(sample.max() for sample in samples) / width) + 1
     return np.arange(low, high + 1) * width
+
+
+def calibrate(
+    true: np.ndarray, predicted: np.ndarray, parts: int = 10
+) -> list[tuple[float, float]]:
+    """Mean prediction and mean label of each tenth of the posts, by ascending prediction."""
+    order = np.argsort(predicted, kind="stable")
+    return [
+        (float(predicted[rows].mean()), float(true[rows].mean()))
+        for rows in np.array_split(order, min(parts, len(order)))
+    ]

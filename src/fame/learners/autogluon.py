@@ -100,6 +100,7 @@ class AutoGluon(Learner):
     """
 
     Params = Params
+    explained = False
 
     def __init__(self, params: Any, runtime: Any) -> None:
         self.params = params

@@ -96,6 +96,18 @@ class CatBoost(FoldLearner):
         """Predictions (m,)."""
         return model.predict(_pool(table, rows), thread_count=self.params.threads)
 
+    def explain_model(
+        self, model: "CatBoostRegressor", table: Table, rows: np.ndarray
+    ) -> np.ndarray:
+        """SHAP values (m, d)."""
+        found = model.get_feature_importance(
+            _pool(table, rows), type="ShapValues", thread_count=self.params.threads
+        )
+        place = {column.name: number for number, column in enumerate(table.columns)}
+        values = np.empty((len(rows), len(table.columns)))
+        values[:, [place[name] for name in model.feature_names_]] = found[:, :-1]
+        return values
+
     def write_model(self, model: "CatBoostRegressor", path: Path) -> None:
         """CatBoost's binary, but for the time and the random id of the training."""
         metadata = model.get_metadata()

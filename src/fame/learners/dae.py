@@ -21,6 +21,7 @@ import numpy as np
 from pydantic import Field
 
 from fame import progress
+from fame.core import ids
 from fame.core.contracts import Table
 from fame.errors import InputError
 from fame.learners.folds import CHUNK_ROWS, Fitted, FoldLearner, Step, number_columns, read_rows
@@ -130,7 +131,10 @@ class DenoisingAutoencoder(FoldLearner):
             best_iteration=second.best_epoch,
             validation_mae=second.steps[second.best_epoch - 1].validation_mae,
             curve=(first.steps if source == fold else []) + second.steps,
-            notes={"best_iteration_phase_1": first.best_epoch},
+            notes={
+                "best_iteration_phase_1": first.best_epoch,
+                "encoder_fitted_on": ids.digest(table.post_ids[table.training_rows(source)]),
+            },
         )
 
     def predict_model(self, model: Model, table: Table, rows: np.ndarray) -> np.ndarray:

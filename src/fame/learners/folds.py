@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from fame import io
+from fame.core import ids
 from fame.core.contracts import Learner, Table
 from fame.errors import InputError
 
@@ -86,6 +87,7 @@ class FoldLearner(Learner):
                     "fold": fold,
                     "rows_trained": len(table.training_rows(fold)),
                     "rows_validated": len(table.validation_rows(fold)),
+                    "fitted_on": ids.digest(table.post_ids[table.training_rows(fold)]),
                     "best_iteration": fitted.best_iteration,
                     "validation_mae": round(fitted.validation_mae, 6),
                     **fitted.notes,
@@ -122,6 +124,25 @@ class FoldLearner(Learner):
             [self.predict_fold(fold, table, others) for fold in table.folds], axis=0
         )
         return prediction
+
+    def explain_model(
+        self,
+        model: Any,  # noqa: ARG002
+        table: Table,  # noqa: ARG002
+        rows: np.ndarray,  # noqa: ARG002
+    ) -> np.ndarray | None:
+        """SHAP values (m, d) of ``rows`` (m,); None where the kind has none."""
+        return None
+
+    def explain(self, table: Table, rows: np.ndarray) -> np.ndarray | None:
+        """(m, d) mean of the folds' models.
+
+        Raises:
+            InputError: the table's columns are not those that the model was fitted on.
+        """
+        check_columns(table, self._manifest["columns"])
+        parts = [self.explain_model(model, table, rows) for model in self._models.values()]
+        return None if any(part is None for part in parts) else np.mean(parts, axis=0)
 
     def save(self, folder: Path) -> None:
         """One file a fold, and a manifest with the columns and the files' digests."""

@@ -86,6 +86,11 @@ class LightGBM(FoldLearner):
         """Predictions (m,)."""
         return model.predict(read_rows(table, rows), num_threads=self.params.threads)
 
+    def explain_model(self, model: "Booster", table: Table, rows: np.ndarray) -> np.ndarray:
+        """SHAP values (m, d)."""
+        values = read_rows(table, rows)
+        return model.predict(values, pred_contrib=True, num_threads=self.params.threads)[:, :-1]
+
     def write_model(self, model: "Booster", path: Path) -> None:
         """LightGBM's text, up to the best iteration."""
         model.save_model(path)

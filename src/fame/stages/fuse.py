@@ -1,6 +1,7 @@
 """Predictions of the learners -> fused predictions, metrics and the data of the plots.
 
-Starts in a blink: no torch, no learner's library, no figure. Drawing is the report's.
+Starts in a blink: no torch, no learner's library, no figure. Drawing is the report's. Only learned
+weights import SciPy.
 """
 
 import argparse
@@ -13,6 +14,7 @@ import pyarrow as pa
 
 from fame import io, params, results
 from fame.core import evaluation, fusion
+from fame.core import weights as learned
 from fame.core.contracts import FIT, HOLDOUT, SPLITS, UNREADABLE
 from fame.errors import InputError
 from fame.stages import run
@@ -21,21 +23,28 @@ from fame.stages import run
 def main() -> None:
     """Fuse, score on the holdout, write."""
     parser = argparse.ArgumentParser(description=__doc__)
-    for name in ("posts", "predictions", "learners", "features", "output", "metrics", "plots"):
+    inputs = ("posts", "predictions", "learners", "features", "leakage")
+    for name in (*inputs, "output", "metrics", "plots"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     arguments = parser.parse_args()
     settings = params.load(kinds=False)
-    columns = ["post_id", "user_id", "split", "popularity", "simulated_truth"]
+    if not io.read_json(arguments.leakage)["passed"]:
+        raise InputError(f"{arguments.leakage}: a gate found a leak; nothing is scored")
+    columns = ["post_id", "user_id", "split", "fold", "popularity", "simulated_truth"]
     posts = io.read_table(arguments.posts, columns)
     predictions = {
         name: read_predictions(name, arguments.learners, arguments.predictions, posts)
         for name in settings.learners
     }
-    weights = fusion.normalise(settings.fusion.weights(), list(predictions))
-    say_if_scaled(settings.fusion.weights(), weights)
-    fused = fusion.fuse(predictions, weights)
     split = io.to_strings(posts["split"])
-    metrics = measure(posts, split, predictions, weights)
+    nested = {}
+    if settings.fusion.mode == "learned":
+        weights, nested = learn(posts, split, predictions, settings.fusion)
+    else:
+        weights = fusion.normalise(settings.fusion.weights(), list(predictions))
+        say_if_scaled(settings.fusion.weights(), weights)
+    fused = fusion.fuse(predictions, weights)
+    metrics = measure(posts, split, predictions, weights) | nested
     metrics["data"]["unreadable"] = count_unreadable(arguments.features, settings.backbones)
     holdout = split == HOLDOUT
     plotted = {name: values[holdout] for name, values in (predictions | {"fame": fused}).items()}
@@ -58,6 +67,24 @@ def read_predictions(name: str, records: Path, folder: Path, posts: pa.Table) ->
     if io.digest_file(path) != record["predictions_digest"]:
         raise InputError(f"{path}: not the predictions that its learner wrote; run `dvc repro`")
     return io.read_predictions(path, posts["post_id"])
+
+
+def learn(
+    posts: pa.Table, split: np.ndarray, predictions: dict[str, np.ndarray], settings: Any
+) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
+    """Weights learned on the fit rows' out-of-fold predictions, and their nested score there.
+
+    ``nested`` fuses each fold by weights that were learned on the other folds: an estimate that
+    did not see what it is scored on, from the fit rows alone.
+    """
+    fit = split == FIT
+    true, fold = io.to_numbers(posts["popularity"])[fit], io.to_numbers(posts["fold"])[fit]
+    own = {name: values[fit] for name, values in predictions.items()}
+    weights = learned.learn(true, own, settings.metric, settings.weights())
+    fused = learned.learn_nested(true, own, fold, settings.metric, settings.weights())
+    shares = ", ".join(f"{name} {weight:.3f}" for name, weight in weights.items())
+    print(f"fusion: learned on out-of-fold predictions, best {settings.metric}: {shares}")
+    return weights, {"nested": evaluation.score(true, fused)}
 
 
 def say_if_scaled(written: dict[str, float], used: dict[str, float]) -> None:
@@ -112,7 +139,7 @@ def count_unreadable(folder: Path, backbones: dict[str, Any]) -> dict[str, dict[
 def write_plots(
     folder: Path, true: np.ndarray, predictions: dict[str, np.ndarray], settings: Any
 ) -> None:
-    """The data of the plots: densities of predictions and labels, predicted against true."""
+    """The data of the plots: densities, predicted against true, calibration by decile."""
     series = {"true": true} | predictions
     edges = evaluation.bin_edges(list(series.values()), settings.density_bin_width)
     centres = (edges[:-1] + edges[1:]) / 2
@@ -125,6 +152,10 @@ def write_plots(
     lines = ["true,predicted"]
     lines += [f"{true[row]:.6g},{predictions['fame'][row]:.6g}" for row in rows]
     io.write_text(folder / "predicted_true.csv", "\n".join(lines) + "\n")
+    lines = ["model,predicted,true"]
+    for name, values in predictions.items():
+        lines += [f"{name},{x:.6g},{y:.6g}" for x, y in evaluation.calibrate(true, values)]
+    io.write_text(folder / "calibration.csv", "\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,156 @@
+"""The report's figures: data in, a matplotlib figure out. Small enough to be read on a phone."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SIZE = (5.0, 3.4)  # inches of a panel
+DPI = 130
+# Fixed metadata: the same data draws the same bytes.
+METADATA = {"Software": None}
+MAIN, SECOND, GREY = "#1f5fa8", "#d1622b", "#8a8f98"
+
+Rows = list[dict[str, Any]]
+
+
+def draw_densities(densities: dict[str, Any], data: str) -> "Figure":
+    """Densities per learner with a mark at each peak (FAME, Figure 3)."""
+    figure, axes = _new_figure()
+    for name, series in densities["series"].items():
+        emphasised = name == "fame"
+        own = name.startswith("labels")
+        style = {"color": "black", "linestyle": ":"} if own else {}
+        line = axes.plot(
+            densities["grid"],
+            series["density"],
+            label=f"{name}: {series['peak']:.2f}",
+            linewidth=2.4 if emphasised else 1.3,
+            **style,
+        )[0]
+        top = max(series["density"])
+        axes.plot([series["peak"]], [top], marker="v", markersize=6, color=line.get_color())
+    axes.set(xlabel="popularity", ylabel="density", title=f"Densities and peaks ({data})")
+    axes.legend(frameon=False, fontsize=8, title="peak at", title_fontsize=8)
+    return figure
+
+
+def draw_predicted(rows: Rows, data: str) -> "Figure":
+    """Fused prediction against label, one point a holdout post."""
+    figure, axes = _new_figure()
+    true = [float(row["true"]) for row in rows]
+    axes.scatter(true, [float(row["predicted"]) for row in rows], s=8, alpha=0.45, color=MAIN)
+    axes.plot([min(true), max(true)], [min(true), max(true)], color="black", linewidth=1)
+    axes.set(
+        xlabel="label", ylabel="fused prediction", title=f"{len(rows)} held-out posts ({data})"
+    )
+    return figure
+
+
+def draw_calibration(rows: Rows, data: str) -> "Figure":
+    """Mean label against mean prediction of each tenth of the holdout."""
+    figure, axes = _new_figure()
+    for model in dict.fromkeys(row["model"] for row in rows):
+        points = [row for row in rows if row["model"] == model]
+        x = [float(row["predicted"]) for row in points]
+        y = [float(row["true"]) for row in points]
+        width = 2.4 if model == "fame" else 1
+        axes.plot(x, y, marker="o", markersize=3.5, label=model, linewidth=width)
+    ends = axes.get_xlim()
+    axes.plot(ends, ends, color="black", linewidth=1, linestyle=":")
+    axes.set(
+        xlabel="mean prediction of a tenth", ylabel="mean label", title=f"Calibration ({data})"
+    )
+    axes.legend(frameon=False, fontsize=8)
+    return figure
+
+
+def draw_errors(rows: Rows, title: str, data: str) -> "Figure":
+    """MAE of each group of posts, with the number of posts and the mean error."""
+    figure, axes = _new_figure(height=max(2.2, 0.27 * len(rows) + 1))
+    places = range(len(rows))
+    axes.barh(places, [row["mae"] for row in rows], color=MAIN, label="MAE")
+    axes.plot([row["bias"] for row in rows], places, "o", color=SECOND, label="mean error")
+    axes.axvline(0, color="black", linewidth=0.8)
+    axes.set_yticks(places, [f"{row['name']} ({row['posts']})" for row in rows], fontsize=8)
+    axes.invert_yaxis()
+    axes.set(title=f"{title} ({data})")
+    figure.legend(frameon=False, fontsize=8, loc="outside lower center", ncols=2)
+    return figure
+
+
+def draw_importance(records: list[dict[str, Any]], data: str) -> "Figure":
+    """A panel a learner, each block a bar."""
+    most = max(len(record["blocks"]) for record in records)
+    figure, panels = _new_figure(len(records), height=(0.28 * most + 0.95) * len(records))
+    for axes, record in zip(_listed(panels), records, strict=True):
+        blocks = sorted(record["blocks"].items(), key=lambda item: (item[1], item[0]))
+        axes.barh([name for name, _ in blocks], [value for _, value in blocks], color=MAIN)
+        what = "mean |SHAP|" if record["method"] == "shap" else "MAE lost when exchanged"
+        axes.set_title(f"{record['learner']}: {what}", fontsize=10)
+        axes.tick_params(axis="y", labelsize=8)
+    figure.suptitle(f"Importance of feature blocks ({data})", fontsize=10)
+    return figure
+
+
+def draw_learning_curve(rows: Rows, learner: str, data: str) -> "Figure":
+    """Validation MAE of each fold; a panel a phase."""
+    phases = list(dict.fromkeys(row["phase"] for row in rows))
+    figure, panels = _new_figure(len(phases), height=SIZE[1] * (0.5 + 0.5 * len(phases)))
+    for axes, phase in zip(_listed(panels), phases, strict=True):
+        for fold in sorted({int(row["fold"]) for row in rows}):
+            points = [row for row in rows if row["phase"] == phase and int(row["fold"]) == fold]
+            x = [int(row["iteration"]) for row in points]
+            style = {"marker": "o"} if len(x) == 1 else {}
+            y = [float(row["validation_mae"]) for row in points]
+            axes.plot(x, y, label=f"fold {fold}", linewidth=1.2, **style)
+        axes.set(xlabel=f"{phase}: iteration", ylabel="validation MAE")
+    _listed(panels)[0].set_title(f"{learner} ({data})")
+    axes.legend(frameon=False, fontsize=8, ncols=2)
+    return figure
+
+
+def draw_intervals(scores: dict[str, dict[str, Any]], names: list[str], data: str) -> "Figure":
+    """MAE of each model with its interval, in the order of the names."""
+    figure, axes = _new_figure(height=0.32 * len(scores) + 1.2)
+    for place, name in enumerate(names):
+        found = scores[name]
+        axes.plot(found["mae_interval"], [place, place], color=GREY, linewidth=3)
+        axes.plot([found["mae"]], [place], "o", color=MAIN)
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(len(scores) - 0.5, -0.5)
+    axes.set(xlabel="MAE (lower is better)", title=f"MAE and its interval ({data})")
+    return figure
+
+
+def draw_protocols(protocols: dict[str, Any], data: str) -> "Figure":
+    """MAE of each model under each protocol."""
+    figure, axes = _new_figure()
+    found = protocols["protocols"]
+    names = list(next(iter(found.values()))["scores"])
+    for number, name in enumerate(names):
+        shift = (number - (len(names) - 1) / 2) * 0.12
+        scores = [found[protocol]["scores"][name] for protocol in found]
+        places = [place + shift for place in range(len(found))]
+        low = [score["mae"] - score["mae_interval"][0] for score in scores]
+        high = [score["mae_interval"][1] - score["mae"] for score in scores]
+        y = [score["mae"] for score in scores]
+        # A percentile interval need not hold its score.
+        error = [[max(0, value) for value in low], [max(0, value) for value in high]]
+        axes.errorbar(places, y, yerr=error, fmt="o", markersize=4, label=name)
+    axes.set_xticks(range(len(found)), list(found))
+    axes.set(ylabel="MAE", title=f"Three protocols ({data})")
+    axes.legend(frameon=False, fontsize=8)
+    return figure
+
+
+def _listed(panels: Any) -> list[Any]:
+    return list(panels) if hasattr(panels, "__len__") else [panels]
+
+
+def _new_figure(panels: int = 1, height: float = SIZE[1]) -> tuple["Figure", Any]:
+    """Panels one below the other: side by side they would be too small on a phone."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(SIZE[0], height), layout="constrained", dpi=DPI)
+    return figure, figure.subplots(panels, 1)

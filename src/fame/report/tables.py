@@ -1,0 +1,201 @@
+"""The report's tables, as Markdown, CSV and rows of the page."""
+
+import csv
+from dataclasses import dataclass
+from io import StringIO
+from typing import Any
+
+from fame.report import published
+
+
+@dataclass(frozen=True)
+class Table:
+    """Text cells under a title; ``note`` says what must be known to read them."""
+
+    title: str
+    columns: list[str]
+    rows: list[list[str]]
+    note: str = ""
+
+    def markdown(self) -> str:
+        """Title, table, note."""
+        head = f"| {' | '.join(self.columns)} |\n|{'---|' * len(self.columns)}\n"
+        body = "".join(f"| {' | '.join(row)} |\n" for row in self.rows)
+        return f"### {self.title}\n\n{head}{body}" + (f"\n{self.note}\n" if self.note else "")
+
+    def csv(self) -> str:
+        """Header and rows."""
+        text = StringIO()
+        csv.writer(text, lineterminator="\n").writerows([self.columns, *self.rows])
+        return text.getvalue()
+
+
+def show(scores: Any) -> list[str]:
+    """SRC and MAE, from a record or a published pair; dashes where there are none."""
+    if not scores:
+        return ["-", "-"]
+    pair = (scores["src"], scores["mae"]) if isinstance(scores, dict) else scores
+    return [f"{value:.4f}" for value in pair]
+
+
+def order_models(names: Any, weights: dict[str, float]) -> list[str]:
+    """Learners by their weight, then the fusion."""
+    return sorted(names, key=lambda name: (name not in weights, -weights.get(name, 0), name))
+
+
+def describe_data(source: str) -> str:
+    """What a title calls the data."""
+    names = {"sample": "simulated sample", "smpd": "SMPD, holdout", "table": "own posts, holdout"}
+    return names[source]
+
+
+def tabulate_scores(evaluation: dict[str, Any], weights: dict[str, float], source: str) -> Table:
+    """Each learner and the fusion with their intervals."""
+    rows = []
+    for name in order_models(evaluation["scores"], weights):
+        scores = evaluation["scores"][name]
+        shown = show(scores)
+        ranges = [
+            f"{scores[f'{metric}_interval'][0]:.4f} to {scores[f'{metric}_interval'][1]:.4f}"
+            for metric in ("src", "mae")
+        ]
+        weight = f"{weights[name]:.3f}" if name in weights else "-"
+        label = "FAME (fused)" if name == "fame" else name
+        rows.append([label, weight, shown[0], ranges[0], shown[1], ranges[1]])
+    share = f"{evaluation['confidence']:.0%}"
+    return Table(
+        f"Scores with confidence intervals ({describe_data(source)})",
+        ["model", "weight", "SRC", f"SRC, {share}", "MAE", f"MAE, {share}"],
+        rows,
+        f"Intervals: {evaluation['resamples']} bootstrap resamples of the holdout's users.",
+    )
+
+
+def tabulate_models(metrics: dict[str, Any], source: str) -> Table:
+    """Table 1: what is published, and FAME here."""
+    rows = [[name, "SMPD test, published", *show(pair)] for name, pair in published.MODELS.items()]
+    rows.append(["FAME, this run", describe_data(source), *show(metrics["fame"])])
+    note = "" if source == "smpd" else "This run is of other data: not comparable with the others."
+    if source == "smpd":
+        note = "Test labels are not public: this run is scored on its own holdout."
+    return Table(
+        f"Table 1: published results and this run ({describe_data(source)})",
+        ["model", "data", "SRC", "MAE"],
+        rows,
+        note,
+    )
+
+
+def tabulate_leave_one_out(metrics: dict[str, Any], source: str) -> Table:
+    """Table 2: the fusion without each learner, its weight shared among the others."""
+    names = [name for name in metrics if name.startswith("without_")]
+    rows = []
+    for name in [*sorted(names), "fame"]:
+        label = "FAME, all learners" if name == "fame" else name.replace("_", " ", 1)
+        row = [label, *show(metrics[name])]
+        row += [f"{metrics[name]['mae'] - metrics['fame']['mae']:+.4f}"]
+        if source == "smpd":
+            row += show(published.FUSIONS.get(name))
+        rows.append(row)
+    columns = ["fusion", "SRC", "MAE", "MAE against FAME"]
+    return Table(
+        f"Table 2: leave one learner out ({describe_data(source)})",
+        columns + (["SRC, published", "MAE, published"] if source == "smpd" else []),
+        rows,
+    )
+
+
+def tabulate_feature_sets(ablation: dict[str, Any], source: str) -> Table:
+    """Table 3: a row a set of blocks, SRC / MAE of each learner."""
+    learners = list(dict.fromkeys(cell["learner"] for cell in ablation["cells"]))
+    cells = {(cell["row"], cell["learner"]): cell for cell in ablation["cells"]}
+    rows, stand_ins = [], False
+    for row in dict.fromkeys(cell["row"] for cell in ablation["cells"]):
+        blocks = next(cell["blocks"] for cell in ablation["cells"] if cell["row"] == row)
+        shown = [" + ".join(blocks)]
+        for learner in learners:
+            shown.append(" / ".join(show(cells[row, learner])) if (row, learner) in cells else "-")
+            if source == "smpd":
+                pair = published.FEATURE_SETS.get(row, {}).get(learner)
+                shown.append(" / ".join(show(pair)) if pair else "-")
+        named = row.replace("image_stats", "image-stats").split("_")
+        paper = [name.replace("-", "_") for name in named]
+        stand_ins |= set(paper) != set(blocks)
+        rows.append([" + ".join(paper), *shown])
+    columns = ["row of the paper", "blocks here"]
+    for learner in learners:
+        columns.append(f"{learner}, SRC / MAE")
+        if source == "smpd":
+            columns.append(f"{learner}, published")
+    note = "Where the blocks differ from the paper's row, others stand in for backbones not here."
+    return Table(
+        f"Table 3: feature sets ({describe_data(source)})", columns, rows, note if stand_ins else ""
+    )
+
+
+def tabulate_peaks(densities: dict[str, Any], source: str) -> Table:
+    """Figure 3's peaks, by the density estimate that draws it."""
+    part = "posts without a label" if densities["part"] == "challenge" else "the holdout"
+    rows = []
+    for name, series in densities["series"].items():
+        row = [name, f"{series['peak']:.2f}"]
+        rows.append(row + ([published.PEAKS.get(name, "-")] if source == "smpd" else []))
+    return Table(
+        f"Figure 3: peaks of the predicted densities ({describe_data(source)})",
+        ["series", "peak at"] + (["published"] if source == "smpd" else []),
+        rows,
+        f"Predictions for {part}.",
+    )
+
+
+def tabulate_fusions(evaluation: dict[str, Any], source: str) -> Table:
+    """Ways to fuse beside each other."""
+    labels = {
+        "mean": "plain mean",
+        "paper": "weights of params.yaml",
+        "learned_mae": "learned, best MAE",
+        "learned_src": "learned, best SRC",
+    }
+    rows = []
+    for way, found in evaluation["fusions"].items():
+        shares = ", ".join(f"{name} {weight:.3f}" for name, weight in found["weights"].items())
+        rows.append([labels[way], shares, *show(found["out_of_fold"]), *show(found["holdout"])])
+    return Table(
+        f"Ways to fuse ({describe_data(source)})",
+        ["weights", "of each learner", "SRC, fit", "MAE, fit", "SRC, holdout", "MAE, holdout"],
+        rows,
+        "Fit: out-of-fold predictions of the fit posts; learned weights are nested there, each "
+        "fold fused by weights learned on the other folds. The weights shown use all fit posts.",
+    )
+
+
+def tabulate_protocols(protocols: dict[str, Any], source: str) -> Table:
+    """Every learner and the fusion under each split protocol."""
+    names = list(next(iter(protocols["protocols"].values()))["scores"])
+    names.sort(key=lambda name: (name == "fame", name))
+    rows = []
+    for protocol, found in protocols["protocols"].items():
+        for name in names:
+            scores = found["scores"][name]
+            src, mae = (
+                f"{scores[m]:.4f} ({scores[f'{m}_interval'][0]:.3f} to "
+                f"{scores[f'{m}_interval'][1]:.3f})"
+                for m in ("src", "mae")
+            )
+            rows.append([protocol, "FAME" if name == "fame" else name, src, mae])
+    share = f"{protocols['confidence']:.0%} interval"
+    return Table(
+        f"Three protocols ({describe_data(source)})",
+        ["protocol", "model", f"SRC ({share})", f"MAE ({share})"],
+        rows,
+        "Each protocol holds out other posts. Under random and chronological, users are on both "
+        "sides; under user, none is.",
+    )
+
+
+def tabulate_leaderboard(rows: list[dict[str, str]], source: str) -> Table:
+    """The models inside the learners that are stacks."""
+    columns = ["learner", "layer", "model", "MAE, out of fold", "seconds of training"]
+    keys = ("learner", "layer", "model", "validation_mae", "fit_seconds")
+    cells = [[row[key] or "-" for key in keys] for row in rows]
+    return Table(f"Models of the stacks ({describe_data(source)})", columns, cells)

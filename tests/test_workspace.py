@@ -1,0 +1,72 @@
+import pytest
+from ruamel.yaml import YAML
+
+from fame import workspace
+from fame.errors import InputError
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch, write_params):
+    write_params()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(workspace, "_find_cache", lambda: "/cache")
+    for name in ("dvc.yaml", ".dvcignore"):
+        (tmp_path / name).write_text("")
+    for name in ("src", ".dvc/plots", "data"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "src/code.py").write_text("a")
+    return tmp_path
+
+
+def write_lock(folder, **entries):
+    stages = {
+        name: {"cmd": cmd, "outs": [{"path": f"data/{name}"}]} for name, cmd in entries.items()
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    YAML(typ="safe").dump({"schema": "2.0", "stages": stages}, folder / "dvc.lock")
+    for name, cmd in entries.items():
+        (folder / "data").mkdir(exist_ok=True)
+        (folder / "data" / name).write_text(cmd)
+
+
+def read_lock(folder):
+    stages = YAML(typ="safe").load((folder / "dvc.lock").read_text())["stages"]
+    return {name: entry["cmd"] for name, entry in stages.items()}
+
+
+@pytest.mark.parametrize(("prefer_project", "whose"), [(True, "project"), (False, "own")])
+def test_what_is_finished_is_taken_over(project, prefer_project, whose):
+    write_lock(project, shared="project", only_here="project")
+    folder = project / ".workspaces/w"
+    write_lock(folder, shared="own", cell="own")
+    workspace.prepare("w", workspace.read_params(), prefer_project)
+    assert read_lock(folder) == {"shared": whose, "only_here": "project", "cell": "own"}
+    assert (folder / "data/shared").read_text() == whose
+    assert (folder / "data/cell").read_text() == "own"
+    assert (project / "data/only_here").samefile(folder / "data/only_here")
+    assert (project / "data/shared").read_text() == "project"
+
+
+def test_code_and_parameters_are_copied_anew(project):
+    content = workspace.read_params()
+    folder = workspace.prepare("w", content, True)
+    (project / "src/code.py").write_text("b")
+    content["split"]["protocol"] = "user"
+    workspace.prepare("w", content, True)
+    assert (folder / "src/code.py").read_text() == "b"
+    assert "protocol: user" in (folder / "params.yaml").read_text()
+    assert "protocol: user" not in (project / "params.yaml").read_text()
+
+
+def test_a_relative_root_leads_to_the_projects_data(project):
+    (project / "my_posts").mkdir()
+    content = workspace.read_params()
+    content["data"] |= {"source": "table", "root": "my_posts"}
+    folder = workspace.prepare("w", content, True)
+    assert (folder / "my_posts").samefile(project / "my_posts")
+
+
+def test_it_needs_the_projects_folder(project):
+    (project / "dvc.yaml").unlink()
+    with pytest.raises(InputError, match=r"dvc\.yaml: no such file"):
+        workspace.prepare("w", {}, True)
