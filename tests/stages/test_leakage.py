@@ -21,8 +21,10 @@ class Case:
         tables = {"own": {"blocks": ["meta"], "dtype": "float32"}}
         write_params(**{"backbones": {}, "tables": tables})
         path = folder / "params.yaml"
-        text = path.read_text().replace("table: trees", "table: own")
-        path.write_text(text.replace("table: text_image", "table: own"))
+        text = path.read_text()
+        for table in ("trees", "text_image", "stack"):
+            text = text.replace(f"table: {table}", "table: own")
+        path.write_text(text)
         draw = np.random.default_rng(0)
         self.fold = np.full(COUNT, -1)
         self.fold[SPLIT == "fit"] = (np.arange(COUNT) // 5 % 4)[SPLIT == "fit"]

@@ -54,6 +54,8 @@ FILES = {
     "curves/dae.csv": "phase,fold,iteration,training_mae,validation_mae\n"
     "1,0,1,2.0,2.1\n1,0,2,1.9,2.0\n2,0,1,1.8,1.9\n2,1,1,1.7,1.8\n",
     "importance/dae.json": '{"learner": "dae", "method": "permutation", "blocks": {"minilm": 0.1}}',
+    "leaderboard.csv": "learner,layer,model,validation_mae,fit_seconds\n"
+    "autogluon,1,CatBoost_BAG_L1,1.6,12.5\nautogluon,3,WeightedEnsemble_L3,1.5,\n",
     "leakage.json": '{"passed": true, "gates": {"users": {"passed": true, "leaks": [], "n": 3}}}',
     "submission.json": '{"posts": 2, "lowest": 1.0, "highest": 3.0, "mean": 2.0}',
 }
@@ -87,7 +89,7 @@ def report(run_stage, write_params, tmp_path):
         names = {name: f"{name}.json" for name in files} | {"params": "params.yaml"}
         folders = ("plots", "curves", "importance", "ablation", "protocols", "figures", "tables")
         names |= {name: name for name in folders}
-        names |= {"results": "results.md", "page": "report.html"}
+        names |= {"results": "results.md", "page": "report.html", "leaderboard": "leaderboard.csv"}
         run_stage("report", *[part for k, v in names.items() for part in (f"--{k}", v)])
         return (tmp_path / "results.md").read_text()
 

@@ -13,7 +13,7 @@ from fame.stages import run
 
 INPUTS = (
     *("params", "metrics", "plots", "curves", "evaluation", "importance", "leakage"),
-    *("submission", "ablation", "protocols"),
+    *("leaderboard", "submission", "ablation", "protocols"),
 )
 OUTPUTS = ("figures", "tables", "results", "page")
 NOT_RUN = "Not made with these parameters yet: {}."
