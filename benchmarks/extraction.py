@@ -26,11 +26,11 @@ import numpy as np
 import pyarrow as pa
 
 from fame.backbones import minilm
-from fame.core.contracts import LOCATED, Backbone
+from fame.common.contracts import LOCATED, Backbone
+from fame.common.torch_runtime import import_torchvision
 from fame.extraction import engine
 from fame.params import RuntimeParams
 from fame.registry import BACKBONES, resolve
-from fame.torch_runtime import import_torchvision
 
 if TYPE_CHECKING:
     from plain_extraction import Plain

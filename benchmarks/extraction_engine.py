@@ -30,8 +30,8 @@ import pyarrow as pa
 from PIL import Image
 from ruamel.yaml import YAML
 
-from fame import io
-from fame.core.contracts import IMAGES, LOCATED, TEXTS
+from fame.common import io
+from fame.common.contracts import IMAGES, LOCATED, TEXTS
 
 ROOT = Path(__file__).parents[1]
 MEMORY_ALLOWED_MB, SECONDS_ALLOWED, MORE_ALLOWED, PLAIN_ALLOWED = 3000, 2.0, 0.03, 3.0

@@ -121,8 +121,9 @@ def read_plainly(folder: Path) -> None:
 
 def read_with_source(folder: Path) -> None:
     """The `smpd` source, posts, images and description vectors written as the ingest stage does."""
-    from fame import io, params
-    from fame.core.contracts import DESCRIPTIONS
+    from fame import params
+    from fame.common import io
+    from fame.common.contracts import DESCRIPTIONS
     from fame.sources.smpd import Smpd
 
     posts = Smpd(params.load().data).load(folder)

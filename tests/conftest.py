@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 from ruamel.yaml import YAML
 
-from fame.core.contracts import POSTS
+from fame.common.contracts import POSTS
 
 ROOT = Path(__file__).parents[1]
 

@@ -86,7 +86,7 @@ def list_named(stage, kind):
     for path in read_stages()[stage].get("deps", []):
         if path.startswith("src/"):
             place = ROOT / re.sub(r"\$\{item\.kind\}", kind or "", path)
-            files = place.glob("*.py") if place.is_dir() else [place]
+            files = place.rglob("*.py") if place.is_dir() else [place]
             named[path] = {str(file.relative_to(ROOT)) for file in files}
     return named
 

@@ -333,7 +333,7 @@ SIZES = '''
 
 import numpy as np
 
-from fame.core.contracts import Backbone, Column, Pass
+from fame.common.contracts import Backbone, Column, Pass
 from fame.params import BackboneParams
 
 
@@ -377,7 +377,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fame.core.contracts import Table
+from fame.common.contracts import Table
 from fame.learners.folds import Fitted, FoldLearner, Step, read_rows
 from fame.params import LearnerParams, Positive
 

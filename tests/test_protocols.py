@@ -2,7 +2,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from fame import io, params, protocols
+from fame import params, protocols
+from fame.common import io
 from fame.core.metrics import mean_absolute_error, spearman
 
 

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from ruamel.yaml import YAML
 
-from fame import io, params, workspace
+from fame import params, workspace
+from fame.common import io
+from fame.common.contracts import HOLDOUT
 from fame.core import evaluation
-from fame.core.contracts import HOLDOUT
 from fame.errors import InputError
 from fame.stages import run
 

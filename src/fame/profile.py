@@ -5,7 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from fame import io, params
+from fame import params
+from fame.common import io
 from fame.errors import InputError
 from fame.stages import run
 

@@ -6,9 +6,10 @@ Each runs in a copy of the pipeline (`fame.workspace`); frozen features are the 
 from pathlib import Path
 from typing import Any
 
-from fame import io, params, workspace
+from fame import params, workspace
+from fame.common import io
+from fame.common.contracts import HOLDOUT
 from fame.core import bootstrap
-from fame.core.contracts import HOLDOUT
 from fame.stages import run
 
 PROTOCOLS = ("chronological", "user", "random")

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from fame import io
+from fame.common import io
 from fame.stages import run
 
 METRICS = Path("metrics/metrics.json")

@@ -13,7 +13,8 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from fame import io, params
+from fame import params
+from fame.common import io
 from fame.errors import InputError
 
 ROOT = Path(".workspaces")

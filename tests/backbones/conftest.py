@@ -6,7 +6,7 @@ import torch
 from safetensors.torch import save_file
 
 from fame.backbones import minilm
-from fame.torch_runtime import import_torchvision
+from fame.common.torch_runtime import import_torchvision
 
 import_torchvision()  # before any test imports transformers
 torch.set_num_threads(1)  # the models are small, and tests run side by side

@@ -9,7 +9,7 @@ from transformers import AutoTokenizer, BlipForImageTextRetrieval, BlipProcessor
 from transformers.models.blip.image_processing_pil_blip import BlipImageProcessorPil
 
 from fame.backbones.blip import Blip
-from fame.core.contracts import Item
+from fame.common.contracts import Item
 from fame.errors import InputError
 from fame.params import RuntimeParams
 

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 from ruamel.yaml import YAML
 
-from fame.core.contracts import (
+from fame.common.contracts import (
     LOCATED,
     NO_IMAGE,
     NO_TEXT,

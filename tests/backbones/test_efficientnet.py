@@ -7,7 +7,7 @@ from efficientnet_lite_pytorch import EfficientNet as Network
 from PIL import Image
 
 from fame.backbones.efficientnet import WEIGHTS, EfficientNet, crop, scale
-from fame.core.contracts import Item
+from fame.common.contracts import Item
 from fame.params import RuntimeParams
 
 # Of make_picture(), by the network as its package builds it: the largest features.

@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import arrays
 from sklearn.decomposition import TruncatedSVD
 
 from fame.backbones.glove import Glove, PackagedWords, WordFile, find_basis, split_words
-from fame.core.contracts import Item
+from fame.common.contracts import Item
 from fame.errors import InputError
 from fame.params import RuntimeParams
 

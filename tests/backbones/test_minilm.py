@@ -4,9 +4,9 @@ import torch
 from transformers import AutoTokenizer
 
 from fame.backbones.minilm import WEIGHTS, MiniLM
-from fame.core.contracts import Item
+from fame.common.contracts import Item
+from fame.common.torch_runtime import import_torchvision
 from fame.params import RuntimeParams
-from fame.torch_runtime import import_torchvision
 
 TEXTS = [
     "This is an example sentence",

@@ -9,7 +9,7 @@ from transformers import AutoTokenizer, ViltModel, ViltProcessor
 from transformers.models.vilt.image_processing_pil_vilt import ViltImageProcessorPil
 
 from fame.backbones.vilt import Vilt, choose_size
-from fame.core.contracts import Item
+from fame.common.contracts import Item
 from fame.errors import InputError
 from fame.extraction.contents import Inputs
 from fame.extraction.embedder import Embedder

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from fame.common.contracts import Block, Column
 from fame.core import assembly
-from fame.core.contracts import Block, Column
 from fame.errors import InputError
 
 

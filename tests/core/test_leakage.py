@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from fame.core import ids, leakage
-from fame.core.contracts import Block, Column
+from fame.common import ids
+from fame.common.contracts import Block, Column
+from fame.core import leakage
 
 IDS = np.array([str(i) for i in range(40)], dtype=object)
 FOLD = np.array([0, 1] * 15 + [-1] * 10)

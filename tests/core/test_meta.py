@@ -4,9 +4,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from fame import io
-from fame.core import ids, meta
-from fame.core.contracts import DESCRIPTIONS, POSTS
+from fame.common import ids, io
+from fame.common.contracts import DESCRIPTIONS, POSTS
+from fame.core import meta
 from fame.params import MetaParams
 
 ALL_ON = dict.fromkeys(MetaParams.model_fields, True)

@@ -1,8 +1,8 @@
 import pyarrow as pa
 import pytest
 
+from fame.common.contracts import POSTS
 from fame.core import schema
-from fame.core.contracts import POSTS
 from fame.errors import InputError
 
 

@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from fame.backbones.common import number_columns
 from fame.backbones.image_stats import measure
-from fame.core.contracts import IMAGES, LOCATED, NO_IMAGE, Backbone, Pass
+from fame.backbones.shared.common import number_columns
+from fame.common.contracts import IMAGES, LOCATED, NO_IMAGE, Backbone, Pass
 from fame.extraction import block, engine
 from fame.params import RuntimeParams
 

@@ -18,8 +18,8 @@ SLOW = '''
 import os
 import time
 import numpy as np
-from fame.backbones.common import number_columns
-from fame.core.contracts import Backbone, Pass
+from fame.backbones.shared.common import number_columns
+from fame.common.contracts import Backbone, Pass
 
 
 class Slow(Backbone):

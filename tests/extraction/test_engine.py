@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
-from fame.core.contracts import LOCATED, NO_IMAGE, NO_TEXT, OK
+from fame.common.contracts import LOCATED, NO_IMAGE, NO_TEXT, OK
 from fame.errors import InputError
 from fame.extraction import engine
 

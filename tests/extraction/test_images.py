@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from fame.core.contracts import UNREADABLE
+from fame.common.contracts import UNREADABLE
 from fame.extraction.images import UnreadableImageError, decode, read_header
 
 # Stored = upright turned by this; its EXIF orientation turns it back.

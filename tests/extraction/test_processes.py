@@ -9,8 +9,8 @@ from pathlib import Path
 
 from PIL import Image
 
+from fame.common.io import write_table
 from fame.extraction import engine
-from fame.io import write_table
 
 
 def encode(width):

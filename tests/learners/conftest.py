@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from ruamel.yaml import YAML
 
-from fame.core.contracts import CHALLENGE, FIT, HOLDOUT, Column, Learner, Table
+from fame.common.contracts import CHALLENGE, FIT, HOLDOUT, Column, Learner, Table
+from fame.common.torch_runtime import import_torchvision
 from fame.params import RuntimeParams
 from fame.registry import LEARNERS, resolve
-from fame.torch_runtime import import_torchvision
 
 FIT_ROWS, HOLDOUT_ROWS, CHALLENGE_ROWS, FOLDS, NUMBERS = 160, 300, 20, 5, 30
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fame.common.torch_runtime import import_torchvision
 from fame.errors import InputError
 from fame.learners import autogluon
 from fame.learners.autogluon import OUTPUT, PLANNED, find_checkpoint, make_frame
-from fame.torch_runtime import import_torchvision
 
 
 def test_the_leaderboard_holds_every_planned_model_with_its_layer(fitted):

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fame.core.contracts import Column
+from fame.common.contracts import Column
 from fame.errors import InputError
 
 

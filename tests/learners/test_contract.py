@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from fame.core import ids
-from fame.core.contracts import FIT, HOLDOUT, Column
+from fame.common import ids
+from fame.common.contracts import FIT, HOLDOUT, Column
 from fame.errors import InputError
 from fame.learners.folds import FoldLearner
 from fame.registry import LEARNERS, resolve

@@ -3,7 +3,7 @@ from urllib.parse import unquote
 
 import numpy as np
 
-from fame.core.contracts import Column
+from fame.common.contracts import Column
 
 
 def read_line(path, key):

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from fame.core.contracts import DESCRIPTIONS
+from fame.common.contracts import DESCRIPTIONS
 from fame.errors import InputError
 from fame.sources import descriptions
 from fame.sources.descriptions import Descriptions, DistinctTexts, Places

@@ -4,7 +4,7 @@ import zipfile
 
 import pytest
 
-from fame.core.contracts import IMAGES
+from fame.common.contracts import IMAGES
 from fame.errors import InputError
 from fame.sources import images
 from fame.sources.images import find_places, locate

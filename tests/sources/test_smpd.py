@@ -5,7 +5,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from fame.core.contracts import DESCRIPTIONS, IMAGES, POSTS
+from fame.common.contracts import DESCRIPTIONS, IMAGES, POSTS
 from fame.errors import InputError
 from fame.sources import smpd
 from fame.sources.smpd import Smpd

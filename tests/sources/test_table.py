@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from fame.common.contracts import POSTS
 from fame.core import schema
-from fame.core.contracts import POSTS
 from fame.errors import InputError
 from fame.params import ColumnParams, DataParams, SampleParams, TableParams
 from fame.sources.table import TableFile

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from fame import io
-from fame.core.contracts import Block, Column
+from fame.common import io
+from fame.common.contracts import Block, Column
 from fame.errors import InputError
 
 IDS = np.array(["1", "2", "3", "4"], dtype=object)

@@ -1,7 +1,7 @@
 import pytest
 
-from fame import io
-from fame.core.contracts import DESCRIPTIONS
+from fame.common import io
+from fame.common.contracts import DESCRIPTIONS
 
 
 @pytest.fixture

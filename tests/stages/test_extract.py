@@ -11,10 +11,9 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
-from fame import io
 from fame.backbones import efficientnet, minilm
-from fame.core import ids
-from fame.core.contracts import IMAGES, LOCATED, NO_IMAGE, NO_TEXT, OK
+from fame.common import ids, io
+from fame.common.contracts import IMAGES, LOCATED, NO_IMAGE, NO_TEXT, OK
 from fame.errors import InputError
 
 COUNT = 40

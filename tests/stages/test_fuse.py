@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from fame import io
+from fame.common import io
 from fame.core import fusion, weights
 from fame.core.metrics import mean_absolute_error, spearman
 from fame.errors import InputError

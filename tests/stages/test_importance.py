@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from fame.core.contracts import Column, Table
+from fame.common.contracts import Column, Table
 from fame.stages import importance
 
 

@@ -2,8 +2,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from fame import io
-from fame.core.contracts import CONTENTS, DESCRIPTIONS, IMAGES, POSTS, TEXTS
+from fame.common import io
+from fame.common.contracts import CONTENTS, DESCRIPTIONS, IMAGES, POSTS, TEXTS
 from fame.errors import InputError
 
 COLUMNS = {

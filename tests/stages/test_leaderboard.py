@@ -1,6 +1,6 @@
 import csv
 
-from fame import io
+from fame.common import io
 
 MODELS = [
     {"model": "CatBoost_BAG_L1", "layer": 1, "validation_mae": 1.5},

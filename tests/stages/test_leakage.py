@@ -4,9 +4,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from fame import io, params
-from fame.core import ids, meta
-from fame.core.contracts import DESCRIPTIONS, Column
+from fame import params
+from fame.common import ids, io
+from fame.common.contracts import DESCRIPTIONS, Column
+from fame.core import meta
 from fame.errors import InputError
 
 COUNT = 300

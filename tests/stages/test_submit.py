@@ -5,7 +5,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from fame import io
+from fame.common import io
 from fame.errors import InputError
 from fame.stages import submit
 

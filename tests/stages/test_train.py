@@ -7,9 +7,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from fame import io
-from fame.core import ids
-from fame.core.contracts import Column
+from fame.common import ids, io
+from fame.common.contracts import Column
 from fame.errors import InputError
 from fame.params import RuntimeParams, load
 from fame.registry import LEARNERS, resolve

@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from fame.backbones.checkpoints import Checkpoint, find_checkpoint
-from fame.backbones.common import Decode, Dtype, choose_dtype, number_columns, open_model
-from fame.core.contracts import Backbone, Column, Item, Pass
+from fame.backbones.shared.checkpoints import Checkpoint, find_checkpoint
+from fame.backbones.shared.common import Decode, Dtype, choose_dtype, number_columns, open_model
+from fame.common.contracts import Backbone, Column, Item, Pass
+from fame.common.torch_runtime import choose_device, import_torchvision
 from fame.errors import InputError
 from fame.params import BackboneParams, RuntimeParams
-from fame.torch_runtime import choose_device, import_torchvision
 
 if TYPE_CHECKING:
     import torch
     from transformers.models.blip.modeling_blip import BlipEncoderLayer
 
-    from fame.backbones.encoder import Layer
+    from fame.backbones.shared.encoder import Layer
 
 SPECIAL_TOKENS = 2  # [CLS] and [SEP], which stand around every text
 WIDTH, TEXT_POSITIONS, PATCH = 768, 512, 16  # where the checkpoint's config says nothing else
@@ -112,7 +112,7 @@ class Blip(Backbone):
         import_torchvision()  # where it is installed, transformers imports it
         from transformers import BlipConfig, BlipTextModel, BlipVisionModel
 
-        from fame.backbones.encoder import Encoder, Patches, convert_bert_layer
+        from fame.backbones.shared.encoder import Encoder, Patches, convert_bert_layer
 
         self._tokenizer = self._checkpoint.open_tokenizer()
         config = self._checkpoint.open_config(BlipConfig, "text_config", "vision_config")
@@ -164,7 +164,7 @@ class Blip(Backbone):
         """(n, width) of the kind's encoder."""
         import torch
 
-        from fame.backbones.encoder import Run
+        from fame.backbones.shared.encoder import Run
 
         with torch.inference_mode():
             groups = [self._view(items)] if kind == "image" else self._read(items)
@@ -196,7 +196,7 @@ class Blip(Backbone):
 
 def convert_vision_layer(layer: "BlipEncoderLayer") -> "Layer":
     """A layer of transformers' vision encoder as one of ours."""
-    from fame.backbones.encoder import Layer, Linear, join
+    from fame.backbones.shared.encoder import Layer, Linear, join
 
     attention = layer.self_attn
     weight, bias, width = attention.qkv.weight, attention.qkv.bias, attention.embed_dim

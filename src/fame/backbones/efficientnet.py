@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
-from fame.backbones.common import (
+from fame.backbones.shared.common import (
     Decode,
     Dtype,
     PackagedFile,
@@ -14,7 +14,7 @@ from fame.backbones.common import (
     number_columns,
     open_model,
 )
-from fame.core.contracts import Backbone, Column, Item, Pass
+from fame.common.contracts import Backbone, Column, Item, Pass
 from fame.params import BackboneParams, RuntimeParams
 
 if TYPE_CHECKING:

@@ -14,10 +14,10 @@ from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 
-from fame.backbones.common import PackagedFile, number_columns
-from fame.core.contracts import Backbone, Column, Item, Pass
+from fame.backbones.shared.common import PackagedFile, number_columns
+from fame.common.contracts import Backbone, Column, Item, Pass
+from fame.common.io import digest_file, read_table
 from fame.errors import InputError
-from fame.io import digest_file, read_table
 from fame.params import BackboneParams, Count, RuntimeParams
 
 MODALITIES = ("title", "tags")

@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from fame.core.contracts import Backbone, Column, Item, Pass
+from fame.common.contracts import Backbone, Column, Item, Pass
 from fame.params import BackboneParams, RuntimeParams
 
 # Ids of Pillow's modes are positions, from 1 on; 0 is no mode. A new mode goes to the end.

@@ -10,10 +10,16 @@ from typing import Annotated, Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from fame.backbones.common import Dtype, PackagedFile, choose_dtype, number_columns, open_model
-from fame.core.contracts import Backbone, Column, Item, Pass
+from fame.backbones.shared.common import (
+    Dtype,
+    PackagedFile,
+    choose_dtype,
+    number_columns,
+    open_model,
+)
+from fame.common.contracts import Backbone, Column, Item, Pass
+from fame.common.torch_runtime import import_torchvision
 from fame.params import BackboneParams, RuntimeParams
-from fame.torch_runtime import import_torchvision
 
 WIDTH = 384
 SPECIAL_TOKENS = 2  # [CLS] and [SEP], which stand around every text
@@ -83,7 +89,7 @@ class MiniLM(Backbone):
         from transformers import AutoTokenizer, BertModel
         from transformers.utils import logging
 
-        from fame.backbones.encoder import Encoder, convert_bert_layer
+        from fame.backbones.shared.encoder import Encoder, convert_bert_layer
 
         logging.disable_progress_bar()
         model = BertModel.from_pretrained(
@@ -108,7 +114,7 @@ class MiniLM(Backbone):
         """(n, 384)."""
         import torch
 
-        from fame.backbones.encoder import Run
+        from fame.backbones.shared.encoder import Run
 
         groups = [list(group) for _, group in groupby(items, key=lambda item: len(item.tokens))]
         tokens = [np.stack([item.tokens for item in group]) for group in groups]

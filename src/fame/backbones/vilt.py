@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from fame.backbones.checkpoints import Checkpoint, find_checkpoint
-from fame.backbones.common import Decode, Dtype, choose_dtype, number_columns, open_model
-from fame.core.contracts import Backbone, Column, Item, Pass
+from fame.backbones.shared.checkpoints import Checkpoint, find_checkpoint
+from fame.backbones.shared.common import Decode, Dtype, choose_dtype, number_columns, open_model
+from fame.common.contracts import Backbone, Column, Item, Pass
+from fame.common.torch_runtime import choose_device, import_torchvision
 from fame.errors import InputError
 from fame.params import BackboneParams, RuntimeParams
-from fame.torch_runtime import choose_device, import_torchvision
 
 if TYPE_CHECKING:
     import torch
     from transformers.models.vilt.modeling_vilt import ViltLayer
 
-    from fame.backbones.encoder import Layer, Run
+    from fame.backbones.shared.encoder import Layer, Run
 
 MODALITIES = ("title", "tags", "image")
 SPECIAL_TOKENS = 2  # [CLS] and [SEP], which stand around every text
@@ -102,7 +102,7 @@ class Vilt(Backbone):
         import_torchvision()  # where it is installed, transformers imports it
         from transformers import ViltConfig, ViltModel
 
-        from fame.backbones.encoder import Encoder, Patches
+        from fame.backbones.shared.encoder import Encoder, Patches
 
         self._tokenizer = self._checkpoint.open_tokenizer()
         config = self._checkpoint.open_config(ViltConfig)
@@ -165,7 +165,7 @@ class Vilt(Backbone):
         return torch.cat([text, first + types[IMAGE], patches + types[IMAGE]], dim=1).flatten(0, 1)
 
     def _describe(self, items: list[Item]) -> "Run":
-        from fame.backbones.encoder import Run
+        from fame.backbones.shared.encoder import Run
 
         text, side = len(items[0].tokens), self._parts["patches"].side
         height, width, _ = items[0].pixels.shape
@@ -197,7 +197,7 @@ class Vilt(Backbone):
 
 def convert_layer(layer: "ViltLayer") -> "Layer":
     """A layer of transformers as one of ours."""
-    from fame.backbones.encoder import Layer, join
+    from fame.backbones.shared.encoder import Layer, join
 
     attention = layer.attention.attention
     return Layer(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fame.core.contracts import Block, Column
+from fame.common.contracts import Block, Column
 from fame.errors import InputError
 
 ROWS_PER_CHUNK = 8192

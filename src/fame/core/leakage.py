@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fame.core import ids
-from fame.core.contracts import FIT, HOLDOUT, Block
+from fame.common import ids
+from fame.common.contracts import FIT, HOLDOUT, Block
 from fame.core.metrics import spearman
 
 NAMED = 3  # examples in a sentence

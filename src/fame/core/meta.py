@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fame.core import ids
-from fame.core.contracts import FIT, OWN_NUMBER_PREFIX, Block, Column
+from fame.common import ids
+from fame.common.contracts import FIT, OWN_NUMBER_PREFIX, Block, Column
 from fame.params import MetaParams
 
 CATEGORIES = ("category", "subcategory", "concept")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pandera.pandas as pa_schema
 import pyarrow as pa
 
-from fame.core.contracts import CHALLENGE, OWN_NUMBER_PREFIX, POSTS, SPLITS
+from fame.common.contracts import CHALLENGE, OWN_NUMBER_PREFIX, POSTS, SPLITS
 from fame.errors import InputError
 
 _FINITE = pa_schema.Check.in_range(

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fame.core.contracts import CHALLENGE, FIT, HOLDOUT
+from fame.common.contracts import CHALLENGE, FIT, HOLDOUT
 from fame.errors import InputError
 from fame.params import SplitParams
 

@@ -13,9 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fame import io
-from fame.core import ids
-from fame.core.contracts import FIT, NO_IMAGE, NO_TEXT, UNREADABLE, Backbone, Block
+from fame.common import ids, io
+from fame.common.contracts import FIT, NO_IMAGE, NO_TEXT, UNREADABLE, Backbone, Block
 from fame.errors import InputError
 from fame.extraction.contents import NOWHERE, STATUSES
 from fame.extraction.engine import Features

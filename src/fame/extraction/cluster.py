@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from fame.core.contracts import Backbone
+from fame.common.contracts import Backbone
 from fame.errors import InputError
 from fame.extraction.contents import Inputs
 from fame.extraction.embedder import Embedder, Result

@@ -10,7 +10,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-from fame.core.contracts import Backbone
+from fame.common.contracts import Backbone
 
 DECODING = "fame.extraction.images"
 BACKBONES = "fame.backbones."

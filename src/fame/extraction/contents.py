@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fame.core.contracts import LOCATED, NO_IMAGE, NO_TEXT, OK, UNREADABLE, Pass
+from fame.common.contracts import LOCATED, NO_IMAGE, NO_TEXT, OK, UNREADABLE, Pass
 
 KEY_BYTES = 16  # of a content's digest, as ingest has them of images; a key is the hex form
 KEY = np.dtype(f"S{2 * KEY_BYTES}")

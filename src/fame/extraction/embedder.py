@@ -12,8 +12,8 @@ from functools import cached_property, partial
 
 import numpy as np
 
-from fame import torch_runtime
-from fame.core.contracts import NO_TEXT, Backbone, Item
+from fame.common import torch_runtime
+from fame.common.contracts import NO_TEXT, Backbone, Item
 from fame.extraction.contents import STATUSES, Inputs
 from fame.extraction.reader import Reader
 from fame.params import RuntimeParams

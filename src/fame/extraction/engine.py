@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from fame import io
-from fame.core.contracts import Backbone
+from fame.common import io
+from fame.common.contracts import Backbone
 from fame.extraction.code import digest_code
 from fame.extraction.contents import NOWHERE, Contents, Inputs, Items
 from fame.extraction.store import Shard, Store, is_among

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-from fame.core.contracts import Backbone
+from fame.common.contracts import Backbone
 from fame.extraction.contents import Inputs
 from fame.extraction.embedder import Embedder, Result
 from fame.params import RuntimeParams

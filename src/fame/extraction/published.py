@@ -6,7 +6,7 @@ DVC does not even start a stage with nothing new; this is for those who start it
 from pathlib import Path
 from typing import Any
 
-from fame import io
+from fame.common import io
 
 
 def is_unchanged(note: Path, facts: dict[str, Any], outputs: list[Path]) -> bool:

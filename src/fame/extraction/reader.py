@@ -13,9 +13,9 @@ from functools import cached_property
 
 import numpy as np
 
-from fame.archives import ImageReader
-from fame.core.contracts import MISSING
+from fame.common.contracts import MISSING
 from fame.errors import InputError
+from fame.extraction.archives import ImageReader
 from fame.extraction.contents import KEY_BYTES, Place
 from fame.extraction.images import UnreadableImageError
 

@@ -18,8 +18,8 @@ from typing import NamedTuple
 import numpy as np
 from safetensors.numpy import load, save
 
-from fame import io
-from fame.core.contracts import MISSING
+from fame.common import io
+from fame.common.contracts import MISSING
 from fame.extraction.contents import KEY, NOWHERE, STATUSES
 from fame.extraction.embedder import Embedded
 

@@ -25,13 +25,13 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
-from fame import io
-from fame.core.contracts import Learner, Table
+from fame.common import io
+from fame.common.contracts import Learner, Table
+from fame.common.torch_runtime import choose_device, deterministic, import_torchvision
 from fame.errors import InputError
 from fame.learners import folds
 from fame.params import Count, LearnerParams, Positive, Strict
 from fame.progress import bar
-from fame.torch_runtime import choose_device, deterministic, import_torchvision
 
 if TYPE_CHECKING:
     from autogluon.tabular import TabularPredictor

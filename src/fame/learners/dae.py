@@ -21,12 +21,12 @@ import numpy as np
 from pydantic import Field
 
 from fame import progress
-from fame.core import ids
-from fame.core.contracts import Table
+from fame.common import ids
+from fame.common.contracts import Table
+from fame.common.torch_runtime import choose_device, deterministic
 from fame.errors import InputError
 from fame.learners.folds import CHUNK_ROWS, Fitted, FoldLearner, Step, number_columns, read_rows
 from fame.params import Count, LearnerParams, NonNegative, Positive, Strict
-from fame.torch_runtime import choose_device, deterministic
 
 if TYPE_CHECKING:
     from torch import Tensor

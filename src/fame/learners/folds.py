@@ -8,9 +8,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from fame import io
-from fame.core import ids
-from fame.core.contracts import Learner, Table
+from fame.common import ids, io
+from fame.common.contracts import Learner, Table
 from fame.errors import InputError
 
 MANIFEST = "learner.json"

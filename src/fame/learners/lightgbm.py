@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from fame import progress
-from fame.core.contracts import Table
+from fame.common.contracts import Table
 from fame.learners.folds import Fitted, FoldLearner, Step, read_rows
 from fame.params import Count, LearnerParams, NonNegative, Positive
 

@@ -1,1 +1,1 @@
-"""Raw data -> posts. Each source ends in the same table; see `fame.core.contracts.Posts`."""
+"""Raw data -> posts. Each source ends in the same table; see `fame.common.contracts.Posts`."""

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fame.core.contracts import DESCRIPTIONS, LOCATION_DESCRIPTION_WIDTH, USER_DESCRIPTION_WIDTH
+from fame.common.contracts import DESCRIPTIONS, LOCATION_DESCRIPTION_WIDTH, USER_DESCRIPTION_WIDTH
 from fame.progress import bar
 from fame.sources.values import MISSING, Origin
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from fame.core.contracts import Posts, Source
+from fame.common.contracts import Posts, Source
 from fame.params import DataParams
 from fame.sources.smpd import Smpd
 from fame.sources.truth import read_truth

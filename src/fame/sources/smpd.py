@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fame.core import ids
-from fame.core.contracts import POSTS, Posts, Source
+from fame.common import ids
+from fame.common.contracts import POSTS, Posts, Source
 from fame.errors import InputError
 from fame.params import DataParams
 from fame.progress import bar

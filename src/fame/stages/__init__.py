@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from fame import io
+from fame.common import io
 from fame.errors import InputError
 
 RUNS = Path("runs")

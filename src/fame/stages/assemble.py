@@ -5,9 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from fame import io, params
+from fame import params
+from fame.common import io
+from fame.common.contracts import FIT
 from fame.core import assembly
-from fame.core.contracts import FIT
 from fame.errors import InputError
 from fame.stages import run
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from fame import io, params
+from fame import params
+from fame.common import io
 from fame.core import meta
 from fame.stages import run
 

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from fame import io, params
+from fame import params
+from fame.common import io
+from fame.common.contracts import CHALLENGE, FIT, HOLDOUT
 from fame.core import bootstrap, breakdown, density, weights
-from fame.core.contracts import CHALLENGE, FIT, HOLDOUT
 from fame.stages import run
 
 COLUMNS = ["post_id", "user_id", "split", "fold", "popularity", "category", "posted_at"]

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from fame import io, params
-from fame.core.contracts import LOCATED, NO_IMAGE, NO_TEXT, OK, Block
+from fame import params
+from fame.common import io
+from fame.common.contracts import LOCATED, NO_IMAGE, NO_TEXT, OK, Block
 from fame.extraction import block as blocks
 from fame.extraction import engine, published
 from fame.registry import BACKBONES, resolve

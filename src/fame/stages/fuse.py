@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from fame import io, params, results
+from fame import params, results
+from fame.common import io
+from fame.common.contracts import FIT, HOLDOUT, SPLITS, UNREADABLE
 from fame.core import evaluation, fusion
 from fame.core import weights as learned
-from fame.core.contracts import FIT, HOLDOUT, SPLITS, UNREADABLE
 from fame.errors import InputError
 from fame.stages import run
 

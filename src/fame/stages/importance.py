@@ -10,8 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from fame import io, params, registry
-from fame.core.contracts import HOLDOUT, Learner, Table
+from fame import params, registry
+from fame.common import io
+from fame.common.contracts import HOLDOUT, Learner, Table
 from fame.stages import run
 
 REPEATS = 5  # exchanges of a block's rows

@@ -8,9 +8,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fame import io, params
-from fame.core import ids, schema, splits
-from fame.core.contracts import CONTENTS, DESCRIPTIONS, FIT, HOLDOUT, IMAGES, POSTS, SPLITS, TEXTS
+from fame import params
+from fame.common import ids, io
+from fame.common.contracts import CONTENTS, DESCRIPTIONS, FIT, HOLDOUT, IMAGES, POSTS, SPLITS, TEXTS
+from fame.core import schema, splits
 from fame.errors import InputError
 from fame.registry import SOURCES, resolve
 from fame.stages import run

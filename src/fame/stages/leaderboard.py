@@ -8,7 +8,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from fame import io
+from fame.common import io
 from fame.stages import run
 
 COLUMNS = ("learner", "layer", "model", "validation_mae", "fit_seconds")

@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from fame import io, params
+from fame import params
+from fame.common import io
+from fame.common.contracts import FIT, HOLDOUT, OWN_NUMBER_PREFIX, Backbone, Block, Table
 from fame.core import leakage, meta
-from fame.core.contracts import FIT, HOLDOUT, OWN_NUMBER_PREFIX, Backbone, Block, Table
 from fame.errors import InputError
 from fame.extraction import engine
 from fame.extraction.block import publish

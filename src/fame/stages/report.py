@@ -5,7 +5,8 @@ import csv
 from pathlib import Path
 from typing import Any
 
-from fame import io, params
+from fame import params
+from fame.common import io
 from fame.report import figures, page, tables
 from fame.report.page import Section, embed
 from fame.report.results import render_results

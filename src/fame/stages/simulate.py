@@ -3,7 +3,8 @@
 import argparse
 from pathlib import Path
 
-from fame import io, params
+from fame import params
+from fame.common import io
 from fame.simulator.posts import simulate
 from fame.stages import run
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from fame import io, params
-from fame.core.contracts import CHALLENGE
+from fame import params
+from fame.common import io
+from fame.common.contracts import CHALLENGE
 from fame.errors import InputError
 from fame.stages import run
 

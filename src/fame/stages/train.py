@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from fame import io, params, registry
-from fame.core import ids
-from fame.core.contracts import FIT, Table
+from fame import params, registry
+from fame.common import ids, io
+from fame.common.contracts import FIT, Table
 from fame.errors import InputError
 from fame.stages import run
 

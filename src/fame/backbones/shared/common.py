@@ -6,10 +6,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from fame import torch_runtime
-from fame.core.contracts import Column
+from fame.common import torch_runtime
+from fame.common.contracts import Column
+from fame.common.io import digest_file
 from fame.errors import InputError
-from fame.io import digest_file
 from fame.params import RuntimeParams
 
 if TYPE_CHECKING:

@@ -3,19 +3,19 @@ import sys
 
 import pytest
 
+from fame.common.torch_runtime import choose_device, deterministic
 from fame.errors import InputError
-from fame.torch_runtime import choose_device, deterministic
 
 
 def test_cuda_by_name_needs_cuda(monkeypatch):
-    monkeypatch.setattr("fame.torch_runtime._sees_cuda", lambda: False)
+    monkeypatch.setattr("fame.common.torch_runtime._sees_cuda", lambda: False)
     with pytest.raises(InputError, match=r"runtime.device: found 'cuda'.*allowed here: auto, cpu"):
         choose_device("cuda")
     assert choose_device("auto") == choose_device("cpu") == "cpu"
 
 
 def test_cuda_is_taken_where_it_is(monkeypatch):
-    monkeypatch.setattr("fame.torch_runtime._sees_cuda", lambda: True)
+    monkeypatch.setattr("fame.common.torch_runtime._sees_cuda", lambda: True)
     assert choose_device("auto") == choose_device("cuda") == "cuda"
     assert choose_device("cpu") == "cpu"
 
@@ -23,7 +23,7 @@ def test_cuda_is_taken_where_it_is(monkeypatch):
 def test_torch_is_not_asked_where_there_is_no_driver_or_no_wish():
     code = (
         "import ctypes, sys\n"
-        "from fame.torch_runtime import choose_device\n"
+        "from fame.common.torch_runtime import choose_device\n"
         "choose_device('cpu')\n"
         "ctypes.CDLL = lambda name: (_ for _ in ()).throw(OSError(name))\n"
         "assert choose_device('auto') == 'cpu'\n"

@@ -3,7 +3,7 @@
 Weights are read from safetensors only. A pickled checkpoint runs whatever its author wrote into it
 when it is opened the usual way, so it is converted once, by a reader that takes only tensors:
 
-    python -m fame.backbones.checkpoints dandelin/vilt-b32-finetuned-flickr30k data/checkpoints/vilt
+    python -m fame.backbones.shared.checkpoints dandelin/vilt-b32-finetuned-flickr30k data/vilt
 """
 
 import argparse
@@ -14,8 +14,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fame.common.io import digest_file, replacing_folder
 from fame.errors import InputError
-from fame.io import digest_file, replacing_folder
 
 if TYPE_CHECKING:
     import torch
@@ -186,8 +186,8 @@ def find_checkpoint(name: str, revision: str, key: str) -> Checkpoint:
         options = "" if revision == "main" or Path(name).is_dir() else f" --revision {revision}"
         raise InputError(
             f"{key}: {name}: has no {WEIGHTS}, and pickled weights ({PICKLED}) are not opened; "
-            f"convert it by `python -m fame.backbones.checkpoints {name} FOLDER{options}` and set "
-            "the key to FOLDER"
+            f"convert it by `python -m fame.backbones.shared.checkpoints {name} FOLDER{options}` "
+            "and set the key to FOLDER"
         )
     return checkpoint
 

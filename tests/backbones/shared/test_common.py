@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from fame.backbones import efficientnet, glove, minilm
-from fame.backbones.common import PackagedFile, choose_dtype, number_columns, open_model
+from fame.backbones.shared.common import PackagedFile, choose_dtype, number_columns, open_model
 from fame.errors import InputError
 from fame.params import RuntimeParams
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PACKAGED = [
     minilm.WEIGHTS,
     minilm.TOKENIZER,
@@ -82,7 +82,7 @@ def test_a_model_is_opened_where_and_as_it_is_asked_for():
 def test_dtype_auto_is_the_devices(monkeypatch):
     assert choose_dtype("auto", make_runtime("cpu")) == "float32"
     assert choose_dtype("bfloat16", make_runtime("cpu")) == "bfloat16"
-    monkeypatch.setattr("fame.torch_runtime.choose_device", lambda _: "cuda")
+    monkeypatch.setattr("fame.common.torch_runtime.choose_device", lambda _: "cuda")
     assert choose_dtype("auto", make_runtime("auto")) == "bfloat16"
     assert choose_dtype("float32", make_runtime("auto")) == "float32"
 

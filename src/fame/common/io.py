@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.ipc
 import pyarrow.parquet as pq
 
-from fame.core.contracts import Block, Column, Table
+from fame.common.contracts import Block, Column, Table
 from fame.errors import InputError
 
 ROWS, VALUES, MANIFEST = "rows.parquet", "values.npy", "manifest.json"

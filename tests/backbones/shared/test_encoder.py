@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch import nn
 
-from fame.backbones.encoder import Encoder, Layer, Linear, Patches, Run, join
+from fame.backbones.shared.encoder import Encoder, Layer, Linear, Patches, Run, join
 
 WIDTH, HEADS, INNER = 32, 4, 64
 RUNS = [Run(2, 5, (0, 5)), Run(1, 9, (2, 4)), Run(3, 7, (0, 1))]

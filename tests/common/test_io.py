@@ -2,8 +2,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from fame import io
-from fame.core.contracts import Block, Column
+from fame.common import io
+from fame.common.contracts import Block, Column
 from fame.errors import InputError
 
 

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fame.core import ids
+from fame.common import ids
 
 unique_ids = st.lists(st.text(min_size=1).filter(str.isprintable), unique=True)
 

@@ -12,14 +12,14 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from fame.backbones.checkpoints import Checkpoint, convert, find_checkpoint
+from fame.backbones.shared.checkpoints import Checkpoint, convert, find_checkpoint
 from fame.errors import InputError
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 FILES = {"config.json": b'{"model_type": "vilt"}', "model.safetensors": None}
 FIND = """
 import sys
-from fame.backbones.checkpoints import find_checkpoint
+from fame.backbones.shared.checkpoints import find_checkpoint
 from fame.errors import InputError
 try:
     found = find_checkpoint(*sys.argv[1:], "params.yaml: checkpoint of the vilt backbone")
@@ -133,7 +133,11 @@ def test_a_model_of_the_hub_is_found_and_its_commit_recorded_offline_too(find):
         ("owner/wrong", "main", "the hub has no model owner/wrong, or it is private: correct"),
         ("owner/gated", "main", "is gated; accept its terms at https://huggingface.co/owner/gated"),
         ("owner/right", "v9", "has no revision 'v9'; allowed: a branch, tag or commit"),
-        ("owner/pickled", "main", "convert it by `python -m fame.backbones.checkpoints owner/pick"),
+        (
+            "owner/pickled",
+            "main",
+            "convert it by `python -m fame.backbones.shared.checkpoints owner/pick",
+        ),
         ("a//b", "main", "'a//b' is neither a folder nor a model's id"),
     ],
 )
