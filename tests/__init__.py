@@ -1,1 +1,1 @@
-"""This project's tests, whatever else is installed under the name (worker processes import them)."""
+"""This project's tests, whatever package of the name is installed: worker processes import them."""
