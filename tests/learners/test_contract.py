@@ -32,6 +32,13 @@ def read(folder):
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
+def take(table, rows):
+    fields = ("post_ids", "values", "split", "fold", "popularity")
+    taken = {name: getattr(table, name)[rows] for name in fields}
+    texts = {name: texts[rows] for name, texts in table.texts.items()}
+    return replace(table, **taken, texts=texts)
+
+
 @each_kind
 def test_importing_the_kind_imports_no_library_of_models(kind):
     module = LEARNERS[kind].split(":")[0]
@@ -147,12 +154,7 @@ def test_posts_outside_the_fit_rows_get_the_mean_of_the_folds(kind, fitted, tabl
 def test_a_table_of_fit_rows_alone_is_predicted(kind, fitted, tables):
     table, _ = tables()
     rows = np.flatnonzero(table.fold >= 0)
-    fields = ("post_ids", "values", "split", "fold", "popularity")
-    part = replace(
-        table,
-        **{name: getattr(table, name)[rows] for name in fields},
-        texts={name: texts[rows] for name, texts in table.texts.items()},
-    )
+    part = take(table, rows)
     learner = fitted(kind)[0]
     np.testing.assert_allclose(learner.predict(part), learner.predict(table)[rows], rtol=1e-6)
 
@@ -277,3 +279,12 @@ def test_every_fold_says_what_it_was_fitted_on(kind, fitted, tables):
     for fold in fitted(kind)[0].record()["folds"]:
         for key in (key for key in fold if key.endswith("fitted_on")):
             assert fold[key] == ids.digest(table.post_ids[table.training_rows(fold["fold"])])
+
+
+@each_kind
+def test_posts_outside_the_fit_rows_are_predicted_without_them(kind, fitted, tables):
+    table, _ = tables()
+    rows = np.flatnonzero(table.fold < 0)[:30]
+    part = take(table, rows)
+    learner = fitted(kind)[0]
+    np.testing.assert_allclose(learner.predict(part), learner.predict(table)[rows], rtol=1e-6)

@@ -120,7 +120,7 @@ class FoldLearner(Learner):
             rows = table.validation_rows(fold)
             prediction[rows] = self.predict_fold(fold, table, rows)
         prediction[others] = np.mean(
-            [self.predict_fold(fold, table, others) for fold in table.folds], axis=0
+            [self.predict_fold(fold, table, others) for fold in self._models], axis=0
         )
         return prediction
 
