@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from fame.errors import InputError
-from fame.learners import autogluon
-from fame.learners.autogluon import OUTPUT, PLANNED, find_checkpoint, make_frame
+from fame.learners import autogluon, autogluon_networks
+from fame.learners.autogluon import OUTPUT, PLANNED, make_frame
+from fame.learners.autogluon_networks import find_checkpoint
 from fame.torch_runtime import import_torchvision
 
 
@@ -113,9 +114,11 @@ def test_a_table_without_texts_is_refused_before_training(learners, tables):
 
 
 def test_a_missing_part_of_autogluon_is_one_sentence(learners, tables, monkeypatch):
-    real = autogluon.find_spec
+    real = autogluon_networks.find_spec
     monkeypatch.setattr(
-        autogluon, "find_spec", lambda name: None if name == "autogluon.multimodal" else real(name)
+        autogluon_networks,
+        "find_spec",
+        lambda name: None if name == "autogluon.multimodal" else real(name),
     )
     with pytest.raises(InputError, match=r"autogluon\.multimodal is not installed; run `pip"):
         learners("autogluon").fit(tables()[0])
