@@ -73,6 +73,7 @@ def test_the_projects_own_parameters_are_valid(file):
         ("learners.autogluon.multimodal.epoch", 3, "multimodal.epoch: unknown key; allowed: "),
         ("learners.autogluon.catboost.rsm", 2, "autogluon.catboost.rsm: must be"),
         ("backbones.texts", {"kind": "glove"}, "backbones.texts.reads: missing"),
+        ("learners.autogluon.multimodal.image_checkpoint", "", "image_checkpoint: String should"),
         ("tables.trees.blocks", ["meta", "meta"], "tables.trees.blocks: a block is named twice"),
         ("tables.trees.dtype", "int8", "tables.trees.dtype: must be 'float32' or 'float16'"),
     ],

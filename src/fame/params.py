@@ -103,7 +103,10 @@ class MetaParams(Strict):
 
 
 class FeatureTableParams(Strict):
-    """A learner's table: blocks side by side, in this order; `texts`: title and tags as read."""
+    """A learner's table: blocks side by side, in this order.
+
+    `texts`: title and tags as read; `images`: where the images lie.
+    """
 
     blocks: Annotated[list[str], Field(min_length=1)]
     dtype: Literal["float32", "float16"]
@@ -313,10 +316,11 @@ def _keys(model: type[BaseModel], location: list[str]) -> list[str]:
 
 def _check_names(params: Params, file: str) -> None:
     """Every name that a block uses is defined in its block."""
-    blocks = {"meta", "texts", *params.backbones}
+    blocks = {"meta", "texts", "images", *params.backbones}
     for reserved, where in (
         ("meta", params.backbones),
         ("texts", params.backbones),
+        ("images", params.backbones),
         ("fame", params.learners),
     ):
         if reserved in where:

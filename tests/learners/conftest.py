@@ -52,7 +52,7 @@ ONE_STEP: dict[str, dict[str, Any]] = {
 def merge(block: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     """The block with some of its keys changed, nested blocks key by key."""
     return block | {
-        key: merge(block[key], value) if isinstance(value, dict) else value
+        key: merge(block.get(key, {}), value) if isinstance(value, dict) else value
         for key, value in changes.items()
     }
 

@@ -8,8 +8,9 @@ import pytest
 
 from fame.common.torch_runtime import import_torchvision
 from fame.errors import InputError
-from fame.learners import autogluon
-from fame.learners.autogluon import OUTPUT, PLANNED, find_checkpoint, make_frame
+from fame.learners import autogluon, autogluon_networks
+from fame.learners.autogluon import OUTPUT, PLANNED, make_frame
+from fame.learners.autogluon_networks import find_checkpoint
 
 
 def test_the_leaderboard_holds_every_planned_model_with_its_layer(fitted):
@@ -113,9 +114,11 @@ def test_a_table_without_texts_is_refused_before_training(learners, tables):
 
 
 def test_a_missing_part_of_autogluon_is_one_sentence(learners, tables, monkeypatch):
-    real = autogluon.find_spec
+    real = autogluon_networks.find_spec
     monkeypatch.setattr(
-        autogluon, "find_spec", lambda name: None if name == "autogluon.multimodal" else real(name)
+        autogluon_networks,
+        "find_spec",
+        lambda name: None if name == "autogluon.multimodal" else real(name),
     )
     with pytest.raises(InputError, match=r"autogluon\.multimodal is not installed; run `pip"):
         learners("autogluon").fit(tables()[0])
@@ -124,9 +127,9 @@ def test_a_missing_part_of_autogluon_is_one_sentence(learners, tables, monkeypat
 @pytest.mark.parametrize(
     ("checkpoint", "message"),
     [
-        ("no/such/folder", "'no/such/folder' is neither a folder nor to be had from the model hub"),
-        ("not a name", "'not a name' is neither a folder nor to be had from the model hub"),
-        ("{empty}", r"is no Hugging Face folder: it needs config\.json and model\.safetensors"),
+        ("no/such/folder", "'no/such/folder' is neither a folder nor a model's id"),
+        ("owner/name", "owner/name at revision 'main' is not in the cache and the hub cannot be"),
+        ("{empty}", r"has no config\.json, so it is no checkpoint of transformers"),
     ],
 )
 def test_a_wrong_checkpoint_is_one_sentence(learners, tmp_path, monkeypatch, checkpoint, message):

@@ -255,6 +255,7 @@ def test_record_and_curves_tell_how_the_training_went(kind, fitted, tables):
             assert iterations[0] == 1
 
 
+@each_with_a_model_a_fold
 def test_what_the_columns_add_makes_the_prediction(kind, fitted, tables):
     table, _ = tables()
     rows = np.flatnonzero(table.fold < 0)
@@ -274,6 +275,7 @@ def test_what_the_columns_add_makes_the_prediction(kind, fitted, tables):
     assert moved.argmax() == place
 
 
+@each_with_a_model_a_fold
 def test_every_fold_says_what_it_was_fitted_on(kind, fitted, tables):
     table, _ = tables()
     for fold in fitted(kind)[0].record()["folds"]:

