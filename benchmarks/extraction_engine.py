@@ -7,7 +7,7 @@ measured is the engine; reading, tokenising, decoding, cache and block are the r
 
     python benchmarks/extraction_engine.py memory   # 500,000 posts' texts, then 20,000 images
     python benchmarks/extraction_engine.py again    # 100,000 posts a second time, then 1 % more
-    python benchmarks/extraction_engine.py kills    # twenty kills -9 at random moments
+    python benchmarks/extraction_engine.py kills    # twenty kills -9 all over an extraction
     python benchmarks/extraction_engine.py plain    # MiniLM against batches of 16, padded in full
 """
 
@@ -32,6 +32,7 @@ from ruamel.yaml import YAML
 
 from fame.common import io
 from fame.common.contracts import IMAGES, LOCATED, TEXTS
+from fame.extraction.engine import IMAGES_AT_ONCE
 
 ROOT = Path(__file__).parents[1]
 MEMORY_ALLOWED_MB, SECONDS_ALLOWED, MORE_ALLOWED, PLAIN_ALLOWED = 3000, 2.0, 0.03, 3.0
@@ -83,17 +84,25 @@ def again(posts: int | None) -> bool:
 
 
 def kills(posts: int | None) -> bool:
-    """Kill an extraction at random moments; its bytes against those of one that was not killed."""
-    write_images(posts or 1500)
+    """Kill an extraction at moments all over it; its bytes against those of one that was not."""
+    posts = posts or 4000
+    write_images(posts)
     seconds = run("efficientnet", "images", output="whole", cache="whole_cache")[0]
     draw = random.Random(1)
+    killed_at = []  # shards that were there
     for number in range(KILLS):
+        # At the start of the model, or a shard further: else none would ever be finished.
+        wanted = count_shards() + draw.randint(0, 1)
         process = start("efficientnet", "images")
-        time.sleep(draw.uniform(0, 2 * seconds / KILLS + 4))
+        while count_shards() < wanted and process.poll() is None:
+            time.sleep(0.05)
+        time.sleep(draw.uniform(0, seconds * IMAGES_AT_ONCE / posts))
+        if process.poll() is not None:
+            sys.exit(f"kill {number + 1}: the extraction had ended; give it more --posts")
         process.kill()
         process.wait()
-        shards = len(list(Path("cache").rglob("*.safetensors")))
-        print(f"kill {number + 1}: {shards} shards are there")
+        killed_at.append(count_shards())
+    print(f"shards that were there at each kill: {killed_at}")
     run("efficientnet", "images")
     same = all(
         path.read_bytes() == (Path("out") / path.name).read_bytes()
@@ -101,6 +110,10 @@ def kills(posts: int | None) -> bool:
     )
     print(f"{KILLS} kills: the bytes are {'the same' if same else 'others'}")
     return same
+
+
+def count_shards() -> int:
+    return len(list(Path("cache").rglob("*.safetensors")))
 
 
 def plain(posts: int | None) -> bool:

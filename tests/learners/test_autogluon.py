@@ -31,9 +31,8 @@ def test_the_multimodal_model_learns_and_reads_the_words(fitted, tables):
     assert mae < 0.9 * np.abs(label[fit] - np.median(label[fit])).mean()
     others = np.flatnonzero(table.fold < 0)[:50]
     silent = replace(table, texts={name: np.full_like(t, "") for name, t in table.texts.items()})
-    predict = learner._predictor.predict
     with_words, without = (
-        predict(make_frame(t, others), model="MultiModal_BAG_L1") for t in (table, silent)
+        learner._predict(make_frame(t, others), "MultiModal_BAG_L1") for t in (table, silent)
     )
     assert not np.allclose(with_words, without)
 
@@ -98,6 +97,15 @@ def test_a_tampered_predictor_is_refused_before_it_is_unpickled(
     monkeypatch.setattr(zipfile, "ZipFile", lambda *_: pytest.fail("it was opened"))
     with pytest.raises(InputError, match=r"predictor\.zip: not the file that was saved"):
         learners("autogluon").load(tmp_path)
+
+
+def test_no_path_of_this_machine_is_in_its_files(fitted):
+    learner, folder = fitted("autogluon")
+    with zipfile.ZipFile(folder / "predictor.zip") as archive:
+        content = b"".join(archive.read(name) for name in archive.namelist())
+    assert b"text_network" in content
+    for path in (learner.params.multimodal.checkpoint, Path.cwd(), learner._folder.name):
+        assert str(path).encode() not in content
 
 
 def test_a_fit_row_that_was_not_fitted_on_is_refused(fitted, tables):

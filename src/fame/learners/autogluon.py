@@ -12,7 +12,7 @@ import tempfile
 import threading
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from unittest import mock
@@ -30,9 +30,8 @@ from fame.learners.autogluon_networks import (
     MultiModalParams,
     define_multimodal,
     describe_networks,
-    find_checkpoint,
-    find_image_checkpoint,
     import_autogluon,
+    link_checkpoints,
     place_images,
 )
 from fame.params import Count, LearnerParams, Positive, Strict
@@ -104,11 +103,8 @@ class AutoGluon(Learner):
         """
         self._check_inputs(table)
         import_autogluon()
-        checkpoint = find_checkpoint(self.params.multimodal)
-        image_checkpoint = find_image_checkpoint(self.params.multimodal)
         rows = np.flatnonzero(table.fold >= 0)
-        self._folder = tempfile.TemporaryDirectory(prefix="fame_autogluon_")
-        folder = Path(self._folder.name)
+        folder = self._open_folder()
         with self._make_frame(table, rows) as (frame, without_image):
             if without_image == len(rows):
                 raise InputError(
@@ -117,11 +113,12 @@ class AutoGluon(Learner):
                 )
             frame[LABEL], frame[GROUP] = table.popularity[rows], table.fold[rows].astype(np.int64)
             with (
+                chdir(folder),
                 deterministic(self.params.threads),
                 _stopped_clock(),
                 _progress(folder, len(table.folds)),
             ):
-                self._predictor = self._fit_stack(frame, checkpoint, image_checkpoint)
+                self._predictor = self._fit_stack(frame)
         leaderboard = read_leaderboard(self._predictor)
         self._seconds = {row["model"]: read_seconds(folder, row["model"]) for row in leaderboard}
         _pin_catboost(self._predictor)
@@ -143,8 +140,7 @@ class AutoGluon(Learner):
                 for fold in table.folds
             ],
         }
-        if image_checkpoint:
-            self._manifest["image_checkpoint"] = image_checkpoint
+        if self.params.multimodal.image_checkpoint is not None:
             self._manifest["without_image"] = without_image
 
     def predict(self, table: Table) -> np.ndarray:
@@ -164,9 +160,8 @@ class AutoGluon(Learner):
             prediction[row] = self._out_of_fold[post_id]
         others = np.flatnonzero(table.fold < 0)
         if len(others):
-            with self._make_frame(table, others) as (frame, _), deterministic(self.params.threads):
-                predicted = self._predictor.predict(frame, model=OUTPUT)
-            prediction[others] = predicted.to_numpy(np.float64)
+            with self._make_frame(table, others) as (frame, _):
+                prediction[others] = self._predict(frame)
         return prediction
 
     def save(self, folder: Path) -> None:
@@ -187,22 +182,21 @@ class AutoGluon(Learner):
         """Read what ``save`` wrote, after its digests were checked.
 
         Raises:
-            InputError: a file is missing or not the one that was saved, or the folder of the
-                image network is gone.
+            InputError: a file is missing or not the one that was saved, or a checkpoint is not
+                to be had.
         """
         manifest = folds.read_manifest(folder, self.params.kind)
         for name in (PREDICTOR, OUT_OF_FOLD):
             folds.check_digest(folder / name, manifest)
         del manifest["files"]
-        network = manifest.get("image_checkpoint")
-        if network and not Path(network).is_dir():
-            raise InputError(f"{network}: the image network that the stack was fitted with is gone")
         out_of_fold = io.read_table(folder / OUT_OF_FOLD)
         self._out_of_fold = dict(zip(*(column.to_pylist() for column in out_of_fold), strict=True))
-        self._folder = tempfile.TemporaryDirectory(prefix="fame_autogluon_")
+        import_autogluon()
+        own = self._open_folder()
         with zipfile.ZipFile(folder / PREDICTOR) as archive:
-            archive.extractall(self._folder.name)
-        self._predictor = import_autogluon().load(self._folder.name)
+            archive.extractall(own)
+        with chdir(own):
+            self._predictor = import_autogluon().load(str(own))
         self._manifest = manifest
 
     def record(self) -> dict[str, Any]:
@@ -226,6 +220,12 @@ class AutoGluon(Learner):
         """Model -> seconds of its training in the last ``fit``, all folds together."""
         return self._seconds
 
+    def _open_folder(self) -> Path:
+        """A temporary folder that AutoGluon works in, as long as the predictor is used."""
+        self._folder = tempfile.TemporaryDirectory(prefix="fame_autogluon_")
+        link_checkpoints(self.params.multimodal, Path(self._folder.name))
+        return Path(self._folder.name)
+
     def _check_inputs(self, table: Table) -> None:
         named = self.params.multimodal.image_checkpoint is not None
         for missing, what, block in (
@@ -247,9 +247,11 @@ class AutoGluon(Learner):
                 frame[IMAGE], without = place_images(table.images, rows, Path(folder))
             yield frame, without
 
-    def _fit_stack(
-        self, frame: DataFrame, checkpoint: str, image_checkpoint: str | None
-    ) -> TabularPredictor:
+    def _predict(self, frame: DataFrame, model: str = OUTPUT) -> np.ndarray:
+        with chdir(self._folder.name), deterministic(self.params.threads):
+            return self._predictor.predict(frame, model=model).to_numpy(np.float64)
+
+    def _fit_stack(self, frame: DataFrame) -> TabularPredictor:
         predictor = import_autogluon()(
             label=LABEL,
             problem_type="regression",
@@ -268,11 +270,11 @@ class AutoGluon(Learner):
         }
         # Said, not guessed from the words: a column of short texts would be taken for categories.
         words = [name for name, kind in raw.items() if kind == "object" and name != IMAGE]
-        special = {"text": words} | ({"image_path": [IMAGE]} if image_checkpoint else {})
+        special = {"text": words} | ({"image_path": [IMAGE]} if IMAGE in raw else {})
         on_gpu = choose_device(self.runtime.device) == "cuda"
         return predictor.fit(
             frame,
-            hyperparameters=self._hyperparameters(checkpoint, image_checkpoint, on_gpu),
+            hyperparameters=self._hyperparameters(on_gpu),
             num_bag_folds=frame[GROUP].nunique(),
             num_bag_sets=1,
             num_stack_levels=1,
@@ -288,9 +290,7 @@ class AutoGluon(Learner):
             ),
         )
 
-    def _hyperparameters(
-        self, checkpoint: str, image_checkpoint: str | None, on_gpu: bool
-    ) -> dict[Any, dict[str, Any]]:
+    def _hyperparameters(self, on_gpu: bool) -> dict[Any, dict[str, Any]]:
         seed = self.params.seed
         return {
             "CAT": self.params.catboost.model_dump() | {"random_seed": seed},
@@ -299,7 +299,7 @@ class AutoGluon(Learner):
             define_multimodal(): {
                 "ag_args_fit": {"num_gpus": int(on_gpu)},
                 "seed": seed,
-                **describe_networks(self.params.multimodal, checkpoint, image_checkpoint),
+                **describe_networks(self.params.multimodal),
             },
         }
 

