@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import psutil
 from ruamel.yaml import YAML
 
 from fame import params
@@ -60,6 +61,7 @@ def reproduce(folder: Path, *targets: str) -> None:
     Raises:
         InputError: a stage failed.
     """
+    release_locks(folder)
     source = str((folder / "src").resolve())
     environment = os.environ | {"PYTHONPATH": source}
     command = [str(Path(sys.executable).parent / "dvc"), "repro", *targets]
@@ -67,10 +69,33 @@ def reproduce(folder: Path, *targets: str) -> None:
         raise InputError(f"{folder}: dvc repro failed, see above; what is finished is kept")
 
 
+def release_locks(folder: Path) -> None:
+    """Remove DVC's list of paths in use where all its processes are dead.
+
+    DVC does so too, but takes a zombie for a running process: in a container whose first process
+    reaps no orphans, it would refuse for ever to go on after a kill.
+    """
+    path = folder / ".dvc/tmp/rwlock"
+    if not path.exists():
+        return
+    held = io.read_json(path)
+    writers = held.get("write", {}).values()
+    readers = [user for users in held.get("read", {}).values() for user in users]
+    if not any(_runs(user["pid"]) for user in (*writers, *readers)):
+        path.unlink(missing_ok=True)
+
+
 def read_params() -> dict[str, Any]:
     """The content of params.yaml, after validation."""
     params.load()
     return YAML(typ="safe").load(Path("params.yaml").read_text(encoding="utf-8"))
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _find_cache() -> str:
