@@ -11,7 +11,7 @@ MODELS = [
 def test_models_of_stacks_are_listed_with_the_seconds_that_are_known(tmp_path, run_stage, capsys):
     io.write_json(tmp_path / "learners" / "stack.json", {"leaderboard": MODELS})
     io.write_json(tmp_path / "learners" / "catboost.json", {"folds": []})
-    seconds = {"fit_seconds": {"CatBoost_BAG_L1": 3.5}}
+    seconds = {"fit_seconds": {"CatBoost_BAG_L1": 0.0}}
     io.write_json(tmp_path / "runs" / "train@stack.json", seconds)
     run_stage("leaderboard", "--learners=learners", "--runs=runs", "--output=board.csv")
     with (tmp_path / "board.csv").open(newline="") as file:
@@ -21,7 +21,7 @@ def test_models_of_stacks_are_listed_with_the_seconds_that_are_known(tmp_path, r
                 "layer": "1",
                 "model": "CatBoost_BAG_L1",
                 "validation_mae": "1.5",
-                "fit_seconds": "3.5",
+                "fit_seconds": "0.0",
             },
             {
                 "learner": "stack",
@@ -31,7 +31,10 @@ def test_models_of_stacks_are_listed_with_the_seconds_that_are_known(tmp_path, r
                 "fit_seconds": "",
             },
         ]
-    assert "layer 3  WeightedEnsemble_L3" in capsys.readouterr().out
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[-2].endswith(" 0.0 s")
+    assert printed[-1].split()[2:4] == ["3", "WeightedEnsemble_L3"]
+    assert printed[-1].endswith(" - s")
 
 
 def test_without_a_stack_the_table_is_empty(tmp_path, run_stage):

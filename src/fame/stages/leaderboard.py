@@ -25,9 +25,10 @@ def main() -> None:
     io.write_text(arguments.output, "\n".join([",".join(COLUMNS), *lines]) + "\n")
     print(f"leaderboard: {len(rows)} models in {arguments.output}")
     for row in rows:
+        seconds = "-" if row["fit_seconds"] == "" else row["fit_seconds"]
         print(
             f"  {row['learner']:<12}layer {row['layer']}  {row['model']:<24}"
-            f"validation MAE {row['validation_mae']:.4f}  {row['fit_seconds'] or '-':>8} s"
+            f"validation MAE {row['validation_mae']:.4f}  {seconds:>8} s"
         )
 
 
