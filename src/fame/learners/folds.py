@@ -242,11 +242,7 @@ def number_columns(table: Table) -> list[int]:
 def read_rows(table: Table, rows: np.ndarray, columns: list[int] | None = None) -> np.ndarray:
     """(m, d) float32: some rows of a table, or some of their columns, in memory."""
     chosen = slice(None) if columns is None else columns
-    values = np.empty((len(rows), table.values[:0, chosen].shape[1]), np.float32)
-    for start in range(0, len(rows), CHUNK_ROWS):
-        part = slice(start, start + CHUNK_ROWS)
-        values[part] = table.values[rows[part]][:, chosen]
-    return values
+    return io.read_rows(table.values, rows, chosen, "float32")
 
 
 def _spread(steps: list[Step]) -> Iterator[Step]:

@@ -16,6 +16,7 @@ from fame import params, registry
 from fame.common import ids, io
 from fame.common.contracts import FIT, Table
 from fame.errors import InputError
+from fame.learners.folds import read_rows
 from fame.stages import run
 
 CURVE_COLUMNS = ("phase", "fold", "iteration", "training_mae", "validation_mae")
@@ -84,12 +85,15 @@ def check(table: Table, path: Path) -> None:
     unlabelled = np.flatnonzero(fit & ~np.isfinite(table.popularity))
     if len(unlabelled):
         raise InputError(f"{path}: post {table.post_ids[unlabelled[0]]} to fit on has no label")
-    for place in table.categorical:
-        wrong = np.flatnonzero(~(table.values[:, place] >= 0))
+    if not table.categorical:
+        return
+    categories = read_rows(table, np.arange(len(table.post_ids)), table.categorical)
+    for place, column in zip(table.categorical, categories.T, strict=True):
+        wrong = np.flatnonzero(~(column >= 0))
         if len(wrong):
             raise InputError(
                 f"{path}: post {table.post_ids[wrong[0]]}: category {table.columns[place].name} "
-                f"is {table.values[wrong[0], place]}; allowed: ids >= 0"
+                f"is {column[wrong[0]]}; allowed: ids >= 0"
             )
 
 
