@@ -16,7 +16,7 @@ from fame.errors import InputError
 MANIFEST = "learner.json"
 NOTE = ".json"  # beside a kept model: its digest, record and curve
 CURVE_POINTS = 200  # kept of a learning curve, so that a long training still draws
-CHUNK_ROWS = 8192  # predicted at a time, so that a large table stays on disk
+CHUNK_ROWS = 2048  # predicted at a time, so that a large table stays on disk
 
 
 @dataclass(frozen=True)
