@@ -280,7 +280,7 @@ def to_strings(column: pa.ChunkedArray) -> np.ndarray:
 def read_rows(
     values: np.ndarray,
     rows: np.ndarray,
-    columns: list[int] | slice = slice(None),
+    columns: np.ndarray | list[int] | slice = slice(None),
     dtype: str | None = None,
 ) -> np.ndarray:
     """(m, d) some rows of an array, or some of their columns, in memory; ``dtype`` None: its own.
