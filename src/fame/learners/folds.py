@@ -68,12 +68,7 @@ class FoldLearner(Learner):
         self._manifest: dict[str, Any] = {}
         self._models: dict[int, Any] = {}
         self._curves: list[dict[str, Any]] = []
-        self._kept: Path | None = None
         self._finished: dict[int, Finished] = {}
-
-    def keep_in(self, folder: Path) -> None:
-        """Keep each finished fold in ``folder``, and take over those that are there."""
-        self._kept = folder
 
     @abstractmethod
     def fit_fold(self, table: Table, fold: int) -> Fitted:
