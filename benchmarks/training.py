@@ -181,9 +181,12 @@ def train_apart(
 
 def train(side: str, name: str, folder: Path) -> None:
     """One side, in this process; prints its cost."""
+    from importlib import import_module
+
     from fame import params, registry
     from fame.common import io
 
+    import_module(name)  # not a part of the training
     os.chdir(folder)
     settings = params.load()
     chosen, table = settings.learners[name], io.read_feature_table(Path(TABLE))

@@ -86,7 +86,8 @@ def test_two_machines_score_as_one_process(on_cluster, learners, table, tmp_path
     files = read(learner, tmp_path / "first")
     assert files == read(again, tmp_path / "second")
     counts = re.findall(rb"internal_count=(\d+)", files["fold_0.txt"])
-    assert int(counts[0]) == len(table.training_rows(0))  # the posts at the root: of both machines
+    # The posts at the root are of both machines, of which bagging draws 0.8.
+    assert int(counts[0]) > 0.75 * len(table.training_rows(0))
 
 
 def test_more_machines_than_there_is_room_for_is_an_error(on_cluster, table):

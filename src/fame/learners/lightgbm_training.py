@@ -6,6 +6,7 @@ each machine bins its share of the fit rows, the machines sum their histograms a
 trees. Every machine evaluates all of a fold's rows, so that all stop at the same tree.
 """
 
+import logging
 import re
 import socket
 from collections.abc import Callable
@@ -230,6 +231,10 @@ def bin_rows(
     """The rows as LightGBM's bins, made when they are first used."""
     import lightgbm
 
+    # Bins that are read in sequence are made without the parameter verbosity.
+    quiet = logging.getLogger("lightgbm")
+    quiet.setLevel(logging.ERROR)
+    lightgbm.register_logger(quiet)
     return lightgbm.Dataset(
         _open(table, rows, tick),
         table.popularity[rows],
