@@ -14,7 +14,7 @@ from fame.errors import InputError
 
 MANIFEST = "learner.json"
 CURVE_POINTS = 200  # kept of a learning curve, so that a long training still draws
-CHUNK_ROWS = 8192  # predicted at a time, so that a large table stays on disk
+CHUNK_ROWS = 2048  # predicted at a time, so that a large table stays on disk
 
 
 @dataclass(frozen=True)
