@@ -120,7 +120,7 @@ class Machines:
         Raises:
             InputError: a machine is lost, or cannot learn.
         """
-        places = self._ray.get([machine.find_place.remote() for machine in self._machines])
+        places = self._get([machine.find_place.remote() for machine in self._machines], fold)
         tasks = [
             machine.boost.remote(fold, iterations, patience, places) for machine in self._machines
         ]
