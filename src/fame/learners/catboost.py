@@ -1,16 +1,30 @@
 """CatBoost on the table as it is: missing numbers stay missing, categories stay categories."""
 
+import json
 import re
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
 from fame import progress
+from fame.common import ids, io
 from fame.common.contracts import Table
 from fame.errors import InputError
-from fame.learners.folds import Fitted, FoldLearner, Step, number_columns, read_rows
+from fame.learners.folds import (
+    CHUNK_ROWS,
+    Fitted,
+    FoldLearner,
+    Step,
+    number_columns,
+    read_rows,
+)
 from fame.params import Count, LearnerParams, NonNegative, Positive
 
 if TYPE_CHECKING:
@@ -18,6 +32,10 @@ if TYPE_CHECKING:
 
 LOSSES = {"rmse": "RMSE", "mae": "MAE"}
 LOG_PERIOD = 20  # trees between two updates of the bar
+SNAPSHOT = ".snapshot"
+SNAPSHOT_SECONDS = 300  # between two snapshots of a fold's training, at least
+# Of the options in a model's file, those that say where the snapshots of its training lay.
+PLACES = ("allow_writing_files", "train_dir", "save_snapshot", "snapshot_file", "snapshot_interval")
 
 
 class Params(LearnerParams):
@@ -36,14 +54,42 @@ class Params(LearnerParams):
     border_count: Annotated[int, Field(ge=1, le=254)]
     one_hot_max_size: Annotated[int, Field(ge=2, le=255)]
     max_ctr_complexity: Annotated[int, Field(ge=1, le=8)]
+    task_type: Literal["CPU", "GPU"]
     threads: Count
+
+    @field_validator("task_type")
+    @classmethod
+    def _check_gpu(cls, task_type: str, others: ValidationInfo) -> str:
+        if task_type == "GPU" and others.data.get("rsm", 1) < 1:
+            raise PydanticCustomError(
+                "gpu", "must be 'CPU' where rsm is below 1, as CatBoost draws no columns on a GPU"
+            )
+        return task_type
 
 
 class CatBoost(FoldLearner):
-    """Gradient boosting with symmetric trees and ordered statistics of the categories."""
+    """Gradient boosting with symmetric trees and ordered statistics of the categories.
+
+    The columns are cut into bins once, on the fit rows; each fold trains on its rows of that. No
+    label goes into the bins: statistics of the categories are of the training rows' labels.
+    """
 
     Params = Params
     suffix = ".cbm"
+
+    def fit(self, table: Table) -> None:
+        """Fit one model a fold.
+
+        Raises:
+            InputError: a GPU is asked for and is not there, or see `fit_fold`.
+        """
+        if self.params.task_type == "GPU":
+            check_gpu()
+        self._binned: Pool | None = None
+        try:
+            super().fit(table)
+        finally:
+            self._binned = None
 
     def fit_fold(self, table: Table, fold: int) -> Fitted:
         """Trees until the fold's MAE has not improved for ``early_stopping_rounds``.
@@ -51,32 +97,21 @@ class CatBoost(FoldLearner):
         Raises:
             InputError: CatBoost cannot learn from the rows (all labels equal, no column varies).
         """
-        from catboost import CatBoostError, CatBoostRegressor
+        from catboost import CatBoostError
 
-        settings = self.params.model_dump(exclude={"kind", "table", "seed", "threads", "loss"})
-        model = CatBoostRegressor(
-            **settings,
-            loss_function=LOSSES[self.params.loss],
-            eval_metric="MAE",
-            random_seed=self.params.seed,
-            thread_count=self.params.threads,
-            allow_writing_files=False,
-        )
-        training = _pool(table, table.training_rows(fold), labelled=True)
-        validation = _pool(table, table.validation_rows(fold), labelled=True)
-        with progress.bar(self.params.iterations, f"catboost fold {fold}", "trees") as bar:
-            log = _LogToBar(bar)
-            try:
-                model.fit(
-                    training,
-                    eval_set=validation,
-                    use_best_model=True,
-                    verbose=LOG_PERIOD,
-                    log_cout=log,
-                )
-            except CatBoostError as error:
-                reason = str(error).split(": ", 1)[-1].strip()
-                raise InputError(f"table: catboost cannot learn on fold {fold}: {reason}") from None
+        fit_rows = np.flatnonzero(table.fold >= 0)
+        try:
+            if self._binned is None:
+                self._binned = self._bin(table, fit_rows)
+            places = table.fold[fit_rows]
+            model = self._boost(
+                self._binned.slice(np.flatnonzero(places != fold)),
+                self._binned.slice(np.flatnonzero(places == fold)),
+                fold,
+            )
+        except CatBoostError as error:
+            reason = str(error).split(": ", 1)[-1].strip()
+            raise InputError(f"table: catboost cannot learn on fold {fold}: {reason}") from None
         history = model.get_evals_result()
         return Fitted(
             model=model,
@@ -88,7 +123,54 @@ class CatBoost(FoldLearner):
                     zip(history["learn"]["MAE"], history["validation"]["MAE"], strict=True), 1
                 )
             ],
+            notes={"borders_fitted_on": ids.digest(table.post_ids[fit_rows])},
         )
+
+    def _bin(self, table: Table, rows: np.ndarray) -> "Pool":
+        """The labelled rows (m,) as a pool of a byte a number."""
+        pool = _pool(table, rows, labelled=True)
+        pool.quantize(
+            border_count=self.params.border_count,
+            task_type=self.params.task_type,
+            random_seed=self.params.seed,
+        )
+        # A pool keeps the numbers that it was made from; its slices do not.
+        return pool.slice(np.arange(len(rows)))
+
+    def _boost(self, training: "Pool", validation: "Pool", fold: int) -> "CatBoostRegressor":
+        from catboost import CatBoostRegressor
+
+        own = {"kind", "table", "seed", "threads", "loss"}
+        settings = self.params.model_dump(exclude=own) | {
+            "loss_function": LOSSES[self.params.loss],
+            "eval_metric": "MAE",
+            "random_seed": self.params.seed,
+            "thread_count": self.params.threads,
+        }
+        with (
+            progress.bar(self.params.iterations, f"catboost fold {fold}", "trees") as bar,
+            self._open_snapshots(fold) as snapshots,
+        ):
+            model = CatBoostRegressor(
+                **settings, **(snapshots.options if snapshots else {"allow_writing_files": False})
+            )
+            return model.fit(
+                training,
+                eval_set=validation,
+                use_best_model=True,
+                verbose=LOG_PERIOD,
+                log_cout=_Log(bar, snapshots),
+            )
+
+    @contextmanager
+    def _open_snapshots(self, fold: int) -> "Iterator[_Snapshots | None]":
+        """Where the fold's training is kept; removed when it has ended."""
+        if self._kept is None:
+            yield None
+            return
+        folder = self._kept / f"fold_{fold}"
+        yield _Snapshots(folder)
+        shutil.rmtree(folder)
 
     def predict_model(
         self, model: "CatBoostRegressor", table: Table, rows: np.ndarray
@@ -109,10 +191,13 @@ class CatBoost(FoldLearner):
         return values
 
     def write_model(self, model: "CatBoostRegressor", path: Path) -> None:
-        """CatBoost's binary, but for the time and the random id of the training."""
+        """CatBoost's binary, but for time, random id and places of the training."""
         metadata = model.get_metadata()
-        metadata["train_finish_time"] = ""
-        metadata["model_guid"] = ""
+        options = json.loads(metadata["params"])
+        for name in PLACES:
+            options["flat_params"].pop(name, None)
+        metadata["params"] = json.dumps(options, sort_keys=True)
+        metadata["output_options"] = metadata["train_finish_time"] = metadata["model_guid"] = ""
         model.save_model(str(path))
 
     def read_model(self, path: Path) -> "CatBoostRegressor":
@@ -122,33 +207,106 @@ class CatBoost(FoldLearner):
         return CatBoostRegressor().load_model(str(path))
 
 
-class _LogToBar:
-    """Moves the bar by CatBoost's log.
+class _Snapshots:
+    """CatBoost's snapshots of a training, each copied to a name that holds its digest.
+
+    CatBoost would take a damaged one for good.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(exist_ok=True)
+        self._own = folder / "snapshot"  # which CatBoost reads at the start and writes
+        self._own.unlink(missing_ok=True)
+        for path in self._list():
+            if io.digest_file(path) == path.stem:
+                shutil.copyfile(path, self._own)
+                print(f"{folder}: the fold goes on from its last snapshot", file=sys.stderr)
+            else:
+                print(f"{path}: damaged; the fold is trained from its start", file=sys.stderr)
+                path.unlink()
+        self._seen = self._look()
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """CatBoost's."""
+        return {
+            "train_dir": str(self._folder / "log"),
+            "save_snapshot": True,
+            "snapshot_file": str(self._own.absolute()),
+            "snapshot_interval": SNAPSHOT_SECONDS,
+        }
+
+    def keep(self) -> None:
+        """Copy the snapshot if it is another one than at the last look."""
+        if self._look() == self._seen:
+            return
+        self._seen, before = self._look(), self._list()
+        path = self._folder / f"{io.digest_file(self._own)}{SNAPSHOT}"
+        with io.replacing(path) as temporary:
+            shutil.copyfile(self._own, temporary)
+        for old in before:
+            if old != path:
+                old.unlink()
+
+    def _list(self) -> list[Path]:
+        return sorted(self._folder.glob(f"*{SNAPSHOT}"))
+
+    def _look(self) -> int | None:
+        return self._own.stat().st_mtime_ns if self._own.exists() else None
+
+
+class _Log:
+    """Moves the bar by CatBoost's log, and keeps its snapshots.
 
     Its callbacks would be the obvious way, but each call gets a copy of the whole history: the
     time grows with the square of the iterations.
     """
 
-    def __init__(self, bar: Any) -> None:
+    def __init__(self, bar: Any, snapshots: _Snapshots | None) -> None:
         self._bar = bar
+        self._snapshots = snapshots
 
     def write(self, text: str) -> None:
         """Take a line like `40:\\tlearn: 1.2\\ttest: 1.3...`; others say nothing about progress."""
         tree = re.match(r"(\d+):\t", text)
         if tree:
             self._bar.update(int(tree[1]) + 1 - self._bar.n)
+            if self._snapshots:
+                self._snapshots.keep()
 
     def flush(self) -> None:
         """Nothing is held back."""
+
+
+def check_gpu() -> None:
+    """Refuse to train without a GPU.
+
+    Raises:
+        InputError: CatBoost sees none.
+    """
+    from catboost.utils import get_gpu_device_count
+
+    if not get_gpu_device_count():
+        raise InputError(
+            "params.yaml: task_type of a learner of kind catboost: found 'GPU', but CatBoost sees "
+            "no GPU; allowed here: CPU"
+        )
 
 
 def _pool(table: Table, rows: np.ndarray, labelled: bool = False) -> "Pool":
     from catboost import FeaturesData, Pool
 
     numeric = number_columns(table)
-    ids = read_rows(table, rows, table.categorical).astype(np.int64)
+    # By columns, as CatBoost holds them: it refers to such an array and copies any other.
+    numbers = np.empty((len(rows), len(numeric)), np.float32, order="F")
+    ids = np.empty((len(rows), len(table.categorical)), np.int64)
+    for start in range(0, len(rows), CHUNK_ROWS):
+        part = slice(start, start + CHUNK_ROWS)
+        values = read_rows(table, rows[part])
+        numbers[part], ids[part] = values[:, numeric], values[:, table.categorical]
     data = FeaturesData(
-        num_feature_data=read_rows(table, rows, numeric),
+        num_feature_data=numbers,
         cat_feature_data=np.char.encode(ids.astype(str)).astype(object),
         num_feature_names=[table.columns[i].name for i in numeric],
         cat_feature_names=[table.columns[i].name for i in table.categorical],
