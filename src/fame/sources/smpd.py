@@ -47,6 +47,8 @@ class Smpd(Source):
         """
         if not root.is_dir():
             raise InputError(f"{root}: no such folder; expected the challenge's files")
+        # Arrow's own allocator keeps what was freed: as much again as the posts.
+        pa.set_memory_pool(pa.system_memory_pool())
         files = {part: smpd_files.find_files(root, part) for part in (TRAIN, TEST)}
         with _reading_user_data(files) as read_user_data, _progress(files) as advance:
             parts = [
@@ -360,6 +362,7 @@ def _reading_user_data(
         return
     with ProcessPoolExecutor(len(paths), mp_context=get_context("fork")) as pool:
         pending = {path: pool.submit(smpd_files.read_user_data, path) for path in paths}
+        pool.shutdown(wait=False)  # so that they end, and their memory goes, when they have read
 
         def take(path: Path, advance: Callable[[int], None]) -> Records:
             records = pending.pop(path).result()
