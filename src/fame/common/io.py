@@ -22,7 +22,7 @@ from fame.errors import InputError
 ROWS, VALUES, MANIFEST = "rows.parquet", "values.npy", "manifest.json"
 TEXTS = "texts.parquet"  # only in a table with texts
 IMAGES = "images.parquet"  # only in a table with images
-BYTES_AT_ONCE = 2**24  # read of a memory-mapped array before its pages are dropped
+BYTES_AT_ONCE = 2**22  # read of a memory-mapped array before its pages are dropped
 
 
 @contextmanager

@@ -1,9 +1,15 @@
 """CatBoost on the table as it is: missing numbers stay missing, categories stay categories."""
 
+import _thread
 import json
+import math
+import mmap
+import os
 import re
 import shutil
 import sys
+import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,6 +38,7 @@ if TYPE_CHECKING:
 
 LOSSES = {"rmse": "RMSE", "mae": "MAE"}
 LOG_PERIOD = 20  # trees between two updates of the bar
+DROP_SECONDS = 0.1
 SNAPSHOT = ".snapshot"
 SNAPSHOT_SECONDS = 300  # between two snapshots of a fold's training, at least
 # Of the options in a model's file, those that say where the snapshots of its training lay.
@@ -128,14 +135,15 @@ class CatBoost(FoldLearner):
 
     def _bin(self, table: Table, rows: np.ndarray) -> "Pool":
         """The labelled rows (m,) as a pool of a byte a number."""
-        pool = _pool(table, rows, labelled=True)
-        pool.quantize(
-            border_count=self.params.border_count,
-            task_type=self.params.task_type,
-            random_seed=self.params.seed,
-        )
-        # A pool keeps the numbers that it was made from; its slices do not.
-        return pool.slice(np.arange(len(rows)))
+        with _open_numbers((len(rows), len(number_columns(table))), self._kept) as numbers:
+            pool = _pool(table, rows, numbers, table.popularity[rows])
+            pool.quantize(
+                border_count=self.params.border_count,
+                task_type=self.params.task_type,
+                random_seed=self.params.seed,
+            )
+            # A pool keeps the numbers that it was made from; its slices do not.
+            return pool.slice(np.arange(len(rows)))
 
     def _boost(self, training: "Pool", validation: "Pool", fold: int) -> "CatBoostRegressor":
         from catboost import CatBoostRegressor
@@ -151,16 +159,18 @@ class CatBoost(FoldLearner):
             progress.bar(self.params.iterations, f"catboost fold {fold}", "trees") as bar,
             self._open_snapshots(fold) as snapshots,
         ):
-            model = CatBoostRegressor(
-                **settings, **(snapshots.options if snapshots else {"allow_writing_files": False})
-            )
-            return model.fit(
-                training,
-                eval_set=validation,
-                use_best_model=True,
-                verbose=LOG_PERIOD,
-                log_cout=_Log(bar, snapshots),
-            )
+            options = snapshots.options if snapshots else {"allow_writing_files": False}
+            log = _Log(bar, snapshots)
+            try:
+                return CatBoostRegressor(**settings, **options).fit(
+                    training,
+                    eval_set=validation,
+                    use_best_model=True,
+                    verbose=LOG_PERIOD,
+                    log_cout=log,
+                )
+            except KeyboardInterrupt as interrupt:
+                raise log.error or interrupt from None
 
     @contextmanager
     def _open_snapshots(self, fold: int) -> "Iterator[_Snapshots | None]":
@@ -261,19 +271,29 @@ class _Log:
 
     Its callbacks would be the obvious way, but each call gets a copy of the whole history: the
     time grows with the square of the iterations.
+
+    Attributes:
+        error: what went wrong here. CatBoost would print it and go on, so it is interrupted.
     """
 
     def __init__(self, bar: Any, snapshots: _Snapshots | None) -> None:
         self._bar = bar
         self._snapshots = snapshots
+        self.error: BaseException | None = None
 
     def write(self, text: str) -> None:
         """Take a line like `40:\\tlearn: 1.2\\ttest: 1.3...`; others say nothing about progress."""
         tree = re.match(r"(\d+):\t", text)
-        if tree:
+        if not tree or self.error:
+            return
+        try:
             self._bar.update(int(tree[1]) + 1 - self._bar.n)
             if self._snapshots:
                 self._snapshots.keep()
+        except BaseException as error:
+            self.error = error
+            # Later: CatBoost heeds an interrupt only outside of this method.
+            threading.Timer(0.05, _thread.interrupt_main).start()
 
     def flush(self) -> None:
         """Nothing is held back."""
@@ -294,21 +314,56 @@ def check_gpu() -> None:
         )
 
 
-def _pool(table: Table, rows: np.ndarray, labelled: bool = False) -> "Pool":
+@contextmanager
+def _open_numbers(shape: tuple[int, int], folder: Path | None) -> Iterator[np.ndarray]:
+    """An array (n, d) float32 by columns, in a temporary file and, but for moments, not in memory.
+
+    CatBoost reads it column by column through the map; what it has read is dropped meanwhile.
+    """
+    size = max(1, 4 * math.prod(shape))
+    ended = threading.Event()
+    with tempfile.TemporaryFile(dir=folder) as file:
+        os.posix_fallocate(
+            file.fileno(), 0, size
+        )  # a full disk is an error here, and no crash later
+        pages = mmap.mmap(file.fileno(), size)
+
+        def drop() -> None:
+            while not ended.wait(DROP_SECONDS):
+                pages.madvise(mmap.MADV_DONTNEED)
+
+        thread = threading.Thread(target=drop)
+        thread.start()
+        try:
+            yield np.ndarray(shape, np.float32, pages, order="F")
+        finally:
+            ended.set()
+            thread.join()
+
+
+def _pool(
+    table: Table,
+    rows: np.ndarray,
+    numbers: np.ndarray | None = None,
+    labels: np.ndarray | None = None,
+) -> "Pool":
+    """The rows (m,), and their labels (m,) if they have any; ``numbers`` (m, d) is filled."""
     from catboost import FeaturesData, Pool
 
     numeric = number_columns(table)
-    # By columns, as CatBoost holds them: it refers to such an array and copies any other.
-    numbers = np.empty((len(rows), len(numeric)), np.float32, order="F")
+    if numbers is None:
+        # By columns, as CatBoost holds them: it refers to such an array and copies any other.
+        numbers = np.empty((len(rows), len(numeric)), np.float32, order="F")
     ids = np.empty((len(rows), len(table.categorical)), np.int64)
     for start in range(0, len(rows), CHUNK_ROWS):
         part = slice(start, start + CHUNK_ROWS)
         values = read_rows(table, rows[part])
         numbers[part], ids[part] = values[:, numeric], values[:, table.categorical]
+    words, places = np.unique(ids, return_inverse=True)
     data = FeaturesData(
         num_feature_data=numbers,
-        cat_feature_data=np.char.encode(ids.astype(str)).astype(object),
+        cat_feature_data=np.char.encode(words.astype(str)).astype(object)[places],
         num_feature_names=[table.columns[i].name for i in numeric],
         cat_feature_names=[table.columns[i].name for i in table.categorical],
     )
-    return Pool(data, table.popularity[rows] if labelled else None)
+    return Pool(data, labels)

@@ -229,8 +229,14 @@ def _encode_all(encoder: ModuleDict, data: Inputs) -> Tensor:
     import torch
 
     encoder.to(data.labels.device).eval()
+    width = encoder["encode"].out_features
+    encoded = torch.empty(len(data.rows), width, device=data.labels.device)
     with torch.no_grad():
-        return torch.cat([_encode(encoder, x, 0) for x, _ in data.read_in_order()])
+        done = 0
+        for x, _ in data.read_in_order():
+            encoded[done : done + len(x)] = _encode(encoder, x, 0)
+            done += len(x)
+    return encoded
 
 
 def _fit_autoencoder(

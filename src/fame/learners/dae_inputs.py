@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fame.common.contracts import Table
-from fame.learners.folds import CHUNK_ROWS, number_columns, read_rows
+from fame.learners.folds import number_columns, read_rows
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     Batch = tuple[Tensor, Tensor]  # what goes into a network (m, width) and the labels (m,)
 
-BATCHES_AHEAD = 2  # read while one is computed
+BATCHES_AHEAD = 1  # read while one is computed
+CHUNK_ROWS = 512  # read at a time where the batches do not matter
 
 
 @dataclass(frozen=True)
@@ -116,14 +117,14 @@ def fit_preparation(table: Table, rows: np.ndarray, max_categories: int) -> Prep
 def prepare(table: Table, rows: np.ndarray, preparation: Preparation) -> np.ndarray:
     """X (m, d + k) float32 of some rows: finite, 0 where a number is missing."""
     values = read_rows(table, rows)
-    width, ids = len(preparation.mean), values[:, preparation.category_column]
-    x = np.empty((len(rows), width + ids.shape[1]), np.float32)
-    numbers = x[:, :width]
-    np.subtract(_take_numbers(table, values), preparation.mean, out=numbers)
+    ids = values[:, preparation.category_column]
+    numbers = _take_numbers(table, values)
+    numbers -= preparation.mean
     numbers *= preparation.scale
     np.nan_to_num(numbers, copy=False, nan=0.0)
-    x[:, width:] = ids == preparation.category_id
-    return x
+    if not table.categorical:
+        return numbers
+    return np.hstack([numbers, (ids == preparation.category_id).astype(np.float32)])
 
 
 def _read_numbers(table: Table, rows: np.ndarray) -> Iterator[np.ndarray]:

@@ -1,5 +1,6 @@
 """What the learners with one model a fold share: the loop over folds, their files, their record."""
 
+import shutil
 import sys
 from abc import abstractmethod
 from collections.abc import Iterator
@@ -67,12 +68,7 @@ class FoldLearner(Learner):
         self._manifest: dict[str, Any] = {}
         self._models: dict[int, Any] = {}
         self._curves: list[dict[str, Any]] = []
-        self._kept: Path | None = None
         self._finished: dict[int, Finished] = {}
-
-    def keep_in(self, folder: Path) -> None:
-        """Keep each finished fold in ``folder``, and take over those that are there."""
-        self._kept = folder
 
     @abstractmethod
     def fit_fold(self, table: Table, fold: int) -> Fitted:
@@ -155,7 +151,10 @@ class FoldLearner(Learner):
         files = {}
         for fold, model in self._models.items():
             path = folder / f"fold_{fold}{self.suffix}"
-            self.write_model(model, path)
+            if self._kept is None:
+                self.write_model(model, path)
+            else:  # a CatBoost model that was read is written as other bytes
+                shutil.copyfile(self._kept / path.name, path)
             files[path.name] = io.digest_file(path)
         io.write_json(folder / MANIFEST, self._manifest | {"files": files})
 
@@ -219,10 +218,11 @@ class FoldLearner(Learner):
             else:
                 print(f"{path}: damaged; the fold is trained again", file=sys.stderr)
         if found:
-            rest = [str(fold) for fold in table.folds if fold not in found]
+            names = ", ".join(map(str, found))
+            rest = ", ".join(str(fold) for fold in table.folds if fold not in found) or "none"
             print(
-                f"{self._kept}: folds {', '.join(map(str, found))} are taken over from a training "
-                f"that did not end; {', '.join(rest) or 'none'} to train",
+                f"{self._kept}: {f'folds {names} are' if len(found) > 1 else f'fold {names} is'} "
+                f"taken over from a training that did not end; {rest} to train",
                 file=sys.stderr,
             )
         return found

@@ -110,12 +110,14 @@ class LightGBM(FoldLearner):
         return Machines(table, settings, machines, self.runtime)
 
     def _library_settings(self) -> dict[str, object]:
-        own = {"kind", "table", "threads", "loss", "iterations", "early_stopping_rounds"}
-        own.add("num_machines")
+        own = {"kind", "table", "threads", "num_machines", "loss"}
+        own |= {"iterations", "early_stopping_rounds"}
         return self.params.model_dump(exclude=own) | {
             "objective": LOSSES[self.params.loss],
             "metric": "l1",
             "num_threads": self.params.threads,
+            "data_random_seed": self.params.seed,
+            "feature_pre_filter": False,  # it would be by LightGBM's own min_data_in_leaf
             "deterministic": True,
             "force_col_wise": True,
             "verbosity": -1,

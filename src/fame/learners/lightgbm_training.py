@@ -6,6 +6,7 @@ each machine bins its share of the fit rows, the machines sum their histograms a
 trees. Every machine evaluates all of a fold's rows, so that all stop at the same tree.
 """
 
+import logging
 import re
 import socket
 from collections.abc import Callable
@@ -62,11 +63,20 @@ class Bins:
         self._settings = settings
 
     def boost(self, fold: int, iterations: int, patience: int) -> Boosted:
-        """Trees of the rows outside a fold, until the fold's MAE has not improved for long."""
+        """Trees of the rows outside a fold, until the fold's MAE has not improved for long.
+
+        Raises:
+            InputError: LightGBM cannot learn from the rows.
+        """
+        from lightgbm.basic import LightGBMError
+
         training = self._bins.subset(np.flatnonzero(self._fold != fold))
         validation = self._bins.subset(np.flatnonzero(self._fold == fold))
-        with progress.bar(iterations, f"lightgbm fold {fold}", "trees") as bar:
-            return boost(self._settings, training, validation, iterations, patience, bar.update)
+        try:
+            with progress.bar(iterations, f"lightgbm fold {fold}", "trees") as bar:
+                return boost(self._settings, training, validation, iterations, patience, bar.update)
+        except LightGBMError as error:
+            raise InputError(f"table: lightgbm cannot learn on fold {fold}: {error}") from None
 
     def close(self) -> None:
         """Nothing but memory is held."""
@@ -133,12 +143,14 @@ class Machines:
     def _get(self, answer: Any, fold: int) -> Any:
         try:
             return self._ray.get(answer)
-        except self._ray.exceptions.RayTaskError as error:
-            raise error.cause from None
-        except self._ray.exceptions.RayActorError as error:
-            reason = str(error).strip().splitlines()[-1]
+        except self._ray.exceptions.RayError as error:
+            cause = getattr(error, "cause", None)  # what the machine raised, if it is there
+            if isinstance(cause, InputError):
+                raise cause from None
+            reason = str(cause or error).strip().splitlines()[-1]
             raise InputError(
-                f"ray: a machine was lost while fold {fold} of lightgbm trained: {reason}"
+                f"ray: fold {fold} of lightgbm ended as it does where a machine is lost: {reason}; "
+                "run again"
             ) from None
 
 
@@ -196,6 +208,7 @@ def check_device(settings: dict[str, Any]) -> None:
         InputError: says what LightGBM says.
     """
     import lightgbm
+    from lightgbm.basic import LightGBMError
 
     device = settings["device_type"]
     if device == "cpu":
@@ -204,7 +217,7 @@ def check_device(settings: dict[str, Any]) -> None:
     try:
         data = lightgbm.Dataset(values[:, None], values, params={"verbosity": -1})
         lightgbm.train({"device_type": device, "verbosity": -1}, data, 1)
-    except lightgbm.basic.LightGBMError as error:
+    except LightGBMError as error:
         reason = str(error).splitlines()[0].rstrip(".")
         raise InputError(
             f"params.yaml: device_type of lightgbm: {device!r} is not to be had here: {reason}; "
@@ -218,6 +231,10 @@ def bin_rows(
     """The rows as LightGBM's bins, made when they are first used."""
     import lightgbm
 
+    # Bins that are read in sequence are made without the parameter verbosity.
+    quiet = logging.getLogger("lightgbm")
+    quiet.setLevel(logging.ERROR)
+    lightgbm.register_logger(quiet)
     return lightgbm.Dataset(
         _open(table, rows, tick),
         table.popularity[rows],
@@ -236,29 +253,22 @@ def boost(
     patience: int,
     tick: "Tick",
 ) -> Boosted:
-    """Trees until the validation MAE has not improved for ``patience`` of them.
-
-    Raises:
-        InputError: LightGBM cannot learn from the rows.
-    """
+    """Trees until the validation MAE has not improved for ``patience`` of them."""
     import lightgbm
 
     history: dict[str, dict[str, list[float]]] = {}
-    try:
-        model = lightgbm.train(
-            settings,
-            training,
-            iterations,
-            valid_sets=[training, validation],
-            valid_names=["training", "validation"],
-            callbacks=[
-                lightgbm.early_stopping(patience, verbose=False),
-                lightgbm.record_evaluation(history),
-                lambda _: tick(1),
-            ],
-        )
-    except lightgbm.basic.LightGBMError as error:
-        raise InputError(f"table: lightgbm cannot learn: {error}") from None
+    model = lightgbm.train(
+        settings,
+        training,
+        iterations,
+        valid_sets=[training, validation],
+        valid_names=["training", "validation"],
+        callbacks=[
+            lightgbm.early_stopping(patience, verbose=False),
+            lightgbm.record_evaluation(history),
+            lambda _: tick(1),
+        ],
+    )
     model.free_network()  # of a cluster; there may be none
     maes = [history[name]["l1"] for name in ("training", "validation")]
     return Boosted(_write(model), model.best_iteration, *maes)
