@@ -8,7 +8,6 @@ Everything else is made by the project's own stages, with parameters like the pa
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import ingest
 import numpy as np
@@ -38,8 +37,8 @@ CONFIG = """[core]
 """
 
 
-def make_project(folder: Path, posts: int, form: str, iterations: int) -> None:
-    """The files of this project, its parameters, and the challenge's folder."""
+def make_project(folder: Path, posts: int) -> None:
+    """The files of this project, its parameters, and the challenge's folder (form A)."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -52,30 +51,39 @@ def make_project(folder: Path, posts: int, form: str, iterations: int) -> None:
         if name not in ("dvc.lock", "reports/dvc.lock") and (ROOT / name).exists():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)
+    subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
     (folder / ".dvc/config").write_text(CONFIG)
-    write_params(folder, iterations)
-    ingest.write_folder(folder / "data/raw/smpd", posts, users=38_000, form=form)
+    write_params(folder, iterations=1)
+    ingest.write_folder(folder / "data/raw/smpd", posts, users=38_000, form="A")
 
 
 def write_params(folder: Path, iterations: int) -> None:
-    """The paper's profile without what needs weights that are not here (AutoGluon's ELECTRA)."""
+    """The paper's profile but for AutoGluon (ELECTRA is not here), on two threads.
+
+    ``iterations`` are trees of CatBoost and LightGBM, and epochs of each of the DAE's phases.
+    """
     yaml = YAML()
     content = yaml.load(ROOT / "profiles/paper.yaml")
     content["tables"]["trees"]["blocks"] = ["meta", "glove", "image_stats", "blip", "vilt"]
-    content["learners"]["dae"]["table"] = "trees"  # all columns, and one table on the disk
     del content["tables"]["text_image"], content["tables"]["stack"]
-    del content["learners"]["autogluon"]
-    content["meta"]["description"] = False  # 4,680 columns, as published
-    content["fusion"]["gamma"] = 0.0
-    for learner in content["learners"].values():
-        learner["threads"] = 2
-    set_iterations(content, iterations)
+    content["meta"]["description"] = False  # about 4,680 columns
+    learners = content["learners"]
+    del learners["autogluon"]
+    for learner in learners.values():
+        # One table, all columns, for the DAE too: a second one would be nine gigabytes more.
+        learner |= {"table": "trees", "threads": 2}
+    learners["catboost"]["iterations"] = learners["lightgbm"]["iterations"] = iterations
+    for phase in ("phase_1", "phase_2"):
+        learners["dae"][phase]["epochs"] = iterations
     with (folder / "params.yaml").open("w") as file:
         yaml.dump(content, file)
 
 
 def write_untrained(folder: Path) -> None:
-    """What training leaves, without training: RANDOM predictions in real records, no models."""
+    """What training leaves, without training: RANDOM predictions in real records, no models.
+
+    The shares of the blocks in `reports/importance` are made up too: there is no model to ask.
+    """
     posts = io.read_table(folder / "data/interim/posts.parquet")
     post_ids, fold = io.to_strings(posts["post_id"]), posts["fold"].to_numpy()
     label = np.nan_to_num(io.to_numbers(posts["popularity"]), nan=6.4)
@@ -109,14 +117,8 @@ def write_untrained(folder: Path) -> None:
         io.write_json(folder / f"metrics/learners/{name}.json", record)
         write_curves(folder / f"metrics/learning_curves/{name}.csv", [])
         io.write_json(folder / f"models/{name}/learner.json", {"untrained": True})
-
-
-def set_iterations(content: Any, iterations: int) -> None:
-    """Trees of CatBoost and LightGBM, epochs of both of the DAE's phases."""
-    learners = content["learners"]
-    learners["catboost"]["iterations"] = learners["lightgbm"]["iterations"] = iterations
-    for phase in ("phase_1", "phase_2"):
-        learners["dae"][phase]["epochs"] = iterations
+        shares = {"learner": name, "method": "made up", "posts": 0, "blocks": {"meta": 1.0}}
+        io.write_json(folder / f"reports/importance/{name}.json", shares)
 
 
 def write_random_blocks(folder: Path) -> None:
