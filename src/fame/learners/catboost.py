@@ -23,14 +23,7 @@ from fame import progress
 from fame.common import ids, io
 from fame.common.contracts import Table
 from fame.errors import InputError
-from fame.learners.folds import (
-    CHUNK_ROWS,
-    Fitted,
-    FoldLearner,
-    Step,
-    number_columns,
-    read_rows,
-)
+from fame.learners.folds import CHUNK_ROWS, Fitted, FoldLearner, Step, number_columns, read_rows
 from fame.params import Count, LearnerParams, NonNegative, Positive
 
 if TYPE_CHECKING:
@@ -38,7 +31,7 @@ if TYPE_CHECKING:
 
 LOSSES = {"rmse": "RMSE", "mae": "MAE"}
 LOG_PERIOD = 20  # trees between two updates of the bar
-DROP_SECONDS = 0.1
+DROP_SECONDS = 0.1  # between two times that what was read of the numbers leaves memory
 SNAPSHOT = ".snapshot"
 SNAPSHOT_SECONDS = 300  # between two snapshots of a fold's training, at least
 # Of the options in a model's file, those that say where the snapshots of its training lay.
@@ -155,10 +148,8 @@ class CatBoost(FoldLearner):
             "random_seed": self.params.seed,
             "thread_count": self.params.threads,
         }
-        with (
-            progress.bar(self.params.iterations, f"catboost fold {fold}", "trees") as bar,
-            self._open_snapshots(fold) as snapshots,
-        ):
+        snapshots = self._open_snapshots(fold)
+        with progress.bar(self.params.iterations, f"catboost fold {fold}", "trees") as bar:
             options = snapshots.options if snapshots else {"allow_writing_files": False}
             log = _Log(bar, snapshots)
             try:
@@ -169,18 +160,18 @@ class CatBoost(FoldLearner):
                     verbose=LOG_PERIOD,
                     log_cout=log,
                 )
-            except KeyboardInterrupt as interrupt:
-                raise log.error or interrupt from None
+            finally:
+                log.end()
 
-    @contextmanager
-    def _open_snapshots(self, fold: int) -> "Iterator[_Snapshots | None]":
-        """Where the fold's training is kept; removed when it has ended."""
+    def _open_snapshots(self, fold: int) -> "_Snapshots | None":
+        """Where the fold's training is kept; what is there of other folds has served."""
         if self._kept is None:
-            yield None
-            return
+            return None
         folder = self._kept / f"fold_{fold}"
-        yield _Snapshots(folder)
-        shutil.rmtree(folder)
+        for other in self._kept.glob("fold_*"):
+            if other.is_dir() and other != folder:
+                shutil.rmtree(other)
+        return _Snapshots(folder)
 
     def predict_model(
         self, model: "CatBoostRegressor", table: Table, rows: np.ndarray
@@ -272,28 +263,34 @@ class _Log:
     Its callbacks would be the obvious way, but each call gets a copy of the whole history: the
     time grows with the square of the iterations.
 
-    Attributes:
-        error: what went wrong here. CatBoost would print it and go on, so it is interrupted.
+    CatBoost would print an error from here and go on, so it is interrupted instead.
     """
 
     def __init__(self, bar: Any, snapshots: _Snapshots | None) -> None:
         self._bar = bar
         self._snapshots = snapshots
-        self.error: BaseException | None = None
+        self._error: BaseException | None = None
+        # Later: CatBoost heeds an interrupt only outside of `write`.
+        self._interrupt = threading.Timer(0.05, _thread.interrupt_main)
 
     def write(self, text: str) -> None:
         """Take a line like `40:\\tlearn: 1.2\\ttest: 1.3...`; others say nothing about progress."""
         tree = re.match(r"(\d+):\t", text)
-        if not tree or self.error:
+        if not tree or self._error:
             return
         try:
             self._bar.update(int(tree[1]) + 1 - self._bar.n)
             if self._snapshots:
                 self._snapshots.keep()
         except BaseException as error:
-            self.error = error
-            # Later: CatBoost heeds an interrupt only outside of this method.
-            threading.Timer(0.05, _thread.interrupt_main).start()
+            self._error = error
+            self._interrupt.start()
+
+    def end(self) -> None:
+        """Raise what went wrong here."""
+        if self._error:
+            self._interrupt.cancel()
+            raise self._error
 
     def flush(self) -> None:
         """Nothing is held back."""
@@ -323,9 +320,7 @@ def _open_numbers(shape: tuple[int, int], folder: Path | None) -> Iterator[np.nd
     size = max(1, 4 * math.prod(shape))
     ended = threading.Event()
     with tempfile.TemporaryFile(dir=folder) as file:
-        os.posix_fallocate(
-            file.fileno(), 0, size
-        )  # a full disk is an error here, and no crash later
+        os.posix_fallocate(file.fileno(), 0, size)  # so that a full disk is an error, no crash
         pages = mmap.mmap(file.fileno(), size)
 
         def drop() -> None:
@@ -354,12 +349,12 @@ def _pool(
     if numbers is None:
         # By columns, as CatBoost holds them: it refers to such an array and copies any other.
         numbers = np.empty((len(rows), len(numeric)), np.float32, order="F")
-    ids = np.empty((len(rows), len(table.categorical)), np.int64)
+    categories = np.empty((len(rows), len(table.categorical)), np.int64)
     for start in range(0, len(rows), CHUNK_ROWS):
         part = slice(start, start + CHUNK_ROWS)
         values = read_rows(table, rows[part])
-        numbers[part], ids[part] = values[:, numeric], values[:, table.categorical]
-    words, places = np.unique(ids, return_inverse=True)
+        numbers[part], categories[part] = values[:, numeric], values[:, table.categorical]
+    words, places = np.unique(categories, return_inverse=True)
     data = FeaturesData(
         num_feature_data=numbers,
         cat_feature_data=np.char.encode(words.astype(str)).astype(object)[places],

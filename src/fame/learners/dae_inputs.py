@@ -62,7 +62,7 @@ class Inputs:
     encoded: Tensor | None = None
 
     def read(self, batches: Iterable[Tensor]) -> Iterator[Batch]:
-        """Each batch (m,) of positions in ``rows``; the next ones are read meanwhile."""
+        """Each batch (m,) of positions in ``rows``; the next one is read meanwhile."""
         waiting: deque[tuple[Tensor, Future]] = deque()
         with ThreadPoolExecutor(1) as thread:
             for batch in batches:

@@ -42,7 +42,7 @@ def main() -> dict[str, Any]:
     check(table, arguments.table)
     kind = registry.resolve(registry.LEARNERS, chosen.kind, f"learners.{arguments.learner}.kind")
     learner = kind(chosen, settings.runtime)
-    root = Path(settings.runtime.cache).with_name(KEPT) / arguments.learner
+    root = Path(settings.runtime.cache).parent / KEPT / arguments.learner
     with unfinished.open_folder(root, describe(arguments.table, settings, chosen)) as folder:
         learner.keep_in(folder)
         learner.fit(table)
