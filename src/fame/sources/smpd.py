@@ -47,10 +47,12 @@ class Smpd(Source):
         """
         if not root.is_dir():
             raise InputError(f"{root}: no such folder; expected the challenge's files")
-        # Arrow's own allocator keeps what was freed: as much again as the posts.
-        pa.set_memory_pool(pa.system_memory_pool())
         files = {part: smpd_files.find_files(root, part) for part in (TRAIN, TEST)}
-        with _reading_user_data(files) as read_user_data, _progress(files) as advance:
+        with (
+            _giving_memory_back(),
+            _reading_user_data(files) as read_user_data,
+            _progress(files) as advance,
+        ):
             parts = [
                 _read_part(root, part, files[part], read_user_data, advance)
                 for part in (TRAIN, TEST)
@@ -346,6 +348,17 @@ def _locate(root: Path, parts: list[_Part]) -> pa.Table:
             )
         paths += part.image_paths.to_pylist()
     return locate(post_ids, paths, places)
+
+
+@contextmanager
+def _giving_memory_back() -> Iterator[None]:
+    """What is freed goes to the system: Arrow's own allocator keeps as much as the posts take."""
+    pool = pa.default_memory_pool()
+    pa.set_memory_pool(pa.system_memory_pool())
+    try:
+        yield
+    finally:
+        pa.set_memory_pool(pool)
 
 
 @contextmanager
