@@ -5,7 +5,7 @@ INSTALLED := .venv/.installed
 # The environment first: DVC runs a stage with the first `python` on the path.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help repro ablation protocols test lint bench bench-extraction bench-training profile
+.PHONY: help repro ablation protocols test lint bench bench-extraction bench-training bench-scale profile
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -41,6 +41,9 @@ bench-extraction: $(INSTALLED)  ## measure the extraction against the plain way 
 
 bench-training: $(INSTALLED)  ## measure training on a wide table, at full size too (20 GB of disk)
 	python benchmarks/training.py
+
+bench-scale: $(INSTALLED)  ## measure every stage at SMPD's full size (hours, 40 GB of disk)
+	python benchmarks/scale.py
 
 profile: $(INSTALLED)  ## switch params.yaml to profiles/$(PROFILE).yaml and show the difference
 	@python -m fame.profile "$(PROFILE)"

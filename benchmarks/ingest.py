@@ -24,7 +24,8 @@ import orjson
 TRAINING_POSTS, CHALLENGE_POSTS = 305_613, 180_581
 CHUNK_POSTS = 20_000
 WORDS = ("sunset", "beach", "mountain", "portrait", "street", "night", "city", "festival", "river")
-WORDS += ("bird", "dog", "wedding")
+WORDS += ("bird", "dog", "wedding", "snow", "garden", "food", "music", "train", "autumn", "market")
+WORDS += ("church", "boat")
 SAMPLE_SECONDS = 0.1  # between two looks at the memory
 TIME_RATIO_ALLOWED, MEMORY_RATIO_ALLOWED = 1 / 2, 1 / 3
 

@@ -4,6 +4,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fame.common import io
 from fame.common.contracts import Block, Column
@@ -163,3 +165,34 @@ def test_an_array_of_objects_is_never_unpickled(tmp_path):
     np.save(tmp_path / "values.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
     with pytest.raises(InputError, match=r"values\.npy: not a readable array"):
         io.read_block(tmp_path)
+
+
+def chunk(parts, kind, first):
+    """A column in chunks, of which each starts in the middle of its memory."""
+    return pa.chunked_array([pa.array(part, kind)[first:] for part in parts], kind)
+
+
+FIRST = st.integers(0, 2)
+
+
+@given(st.lists(st.lists(st.none() | st.floats(allow_nan=False), max_size=20), max_size=3), FIRST)
+def test_numbers_are_those_of_the_column(parts, first):
+    column = chunk(parts, pa.float64(), first)
+    expected = np.array(column.to_pylist(), dtype=np.float64)
+    np.testing.assert_array_equal(io.to_numbers(column), expected)
+
+
+@given(st.lists(st.lists(st.none() | st.integers(-9, 9), max_size=20), max_size=3), FIRST)
+def test_whole_numbers_are_numbers_too(parts, first):
+    column = chunk(parts, pa.int8(), first)
+    expected = np.array(column.to_pylist(), dtype=np.float64)
+    np.testing.assert_array_equal(io.to_numbers(column), expected)
+
+
+@given(st.lists(st.lists(st.none() | st.text(max_size=2), max_size=20), max_size=3), FIRST)
+def test_texts_are_those_of_the_column(parts, first):
+    column = chunk(parts, pa.string(), first)
+    for stored in (column, column.dictionary_encode()):
+        texts = io.to_strings(stored)
+        assert texts.dtype == object
+        assert texts.tolist() == column.to_pylist()

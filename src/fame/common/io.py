@@ -266,15 +266,31 @@ def read_predictions(path: Path, post_ids: pa.ChunkedArray) -> np.ndarray:
 def to_numbers(column: pa.ChunkedArray) -> np.ndarray:
     """(n,) float64, null as NaN.
 
-    Through a list: pyarrow's own conversions import pandas, for which `fuse` would wait longer
-    than for all that it computes.
+    From Arrow's memory: pyarrow's own conversions, and every use of a number or a list in one of
+    its functions, import pandas, for which `fuse` would wait longer than for all that it computes.
     """
-    return np.array(column.to_pylist(), dtype=np.float64)
+    return _read_buffers(column.cast(pa.float64()), np.float64, np.nan)
 
 
 def to_strings(column: pa.ChunkedArray) -> np.ndarray:
-    """(n,) object: text, or None where null."""
-    return np.asarray(column.to_pylist(), dtype=object)
+    """(n,) object: text, or None where null; equal texts are one object."""
+    encoded = column.dictionary_encode().unify_dictionaries()
+    texts = encoded.chunk(0).dictionary.to_pylist() if encoded.num_chunks else []
+    indices = [chunk.indices for chunk in encoded.chunks]
+    codes = _read_buffers(pa.chunked_array(indices, pa.int32()), np.int32, len(texts))
+    return np.array([*texts, None], dtype=object)[codes]
+
+
+def _read_buffers(column: pa.ChunkedArray, dtype: type, missing: float) -> np.ndarray:
+    """(n,) numbers of a column, ``missing`` where null."""
+    parts = [np.empty(0, dtype)]
+    for chunk in column.chunks:
+        values = np.frombuffer(chunk.buffers()[1] or b"", dtype)[chunk.offset :][: len(chunk)]
+        if chunk.null_count:
+            valid = np.frombuffer(chunk.is_valid().cast(pa.uint8()).buffers()[1], np.uint8)
+            values = np.where(valid[: len(chunk)] > 0, values, dtype(missing))
+        parts.append(values)
+    return np.concatenate(parts)
 
 
 def read_rows(

@@ -253,16 +253,22 @@ def check_shuffled(
 
 def _fit_ridge(values: np.ndarray, label: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
     """Ridge regression on standardised columns, a missing value at the mean."""
-    filled = np.where(np.isnan(values), np.nan, values.astype(np.float64))
-    known = (~np.isnan(filled)).sum(axis=0)
-    mean = np.nansum(filled, axis=0) / np.maximum(known, 1)
-    deviation = np.sqrt(np.nansum((filled - mean) ** 2, axis=0) / np.maximum(known, 1))
+    filled = values.astype(np.float64)
+    missing = np.isnan(filled)
+    known = np.maximum(len(filled) - missing.sum(axis=0), 1)
+    filled[missing] = 0
+    mean = filled.sum(axis=0) / known
+    # In place from here: these are the largest arrays of the gates.
+    filled -= mean
+    filled[missing] = 0
+    deviation = np.sqrt(np.einsum("nd,nd->d", filled, filled) / known)
     scale = np.divide(1, deviation, out=np.zeros_like(deviation), where=deviation > 1e-9)
 
     def standardise(rows: np.ndarray) -> np.ndarray:
-        return np.nan_to_num((rows - mean) * scale)
+        return np.nan_to_num((rows - mean) * scale, copy=False)
 
-    x = standardise(filled)
+    x = filled
+    x *= scale
     gram = x.T @ x + RIDGE * np.eye(x.shape[1])
     slope, centre = np.linalg.solve(gram, x.T @ (label - label.mean())), label.mean()
     return lambda rows: standardise(rows) @ slope + centre

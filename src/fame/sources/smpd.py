@@ -48,7 +48,11 @@ class Smpd(Source):
         if not root.is_dir():
             raise InputError(f"{root}: no such folder; expected the challenge's files")
         files = {part: smpd_files.find_files(root, part) for part in (TRAIN, TEST)}
-        with _reading_user_data(files) as read_user_data, _progress(files) as advance:
+        with (
+            _giving_memory_back(),
+            _reading_user_data(files) as read_user_data,
+            _progress(files) as advance,
+        ):
             parts = [
                 _read_part(root, part, files[part], read_user_data, advance)
                 for part in (TRAIN, TEST)
@@ -347,6 +351,17 @@ def _locate(root: Path, parts: list[_Part]) -> pa.Table:
 
 
 @contextmanager
+def _giving_memory_back() -> Iterator[None]:
+    """What is freed goes to the system: Arrow's own allocator keeps as much as the posts take."""
+    pool = pa.default_memory_pool()
+    pa.set_memory_pool(pa.system_memory_pool())
+    try:
+        yield
+    finally:
+        pa.set_memory_pool(pool)
+
+
+@contextmanager
 def _reading_user_data(
     files: dict[str, dict[str, Path]],
 ) -> Iterator[Callable[[Path, Callable[[int], None]], Records]]:
@@ -360,6 +375,7 @@ def _reading_user_data(
         return
     with ProcessPoolExecutor(len(paths), mp_context=get_context("fork")) as pool:
         pending = {path: pool.submit(smpd_files.read_user_data, path) for path in paths}
+        pool.shutdown(wait=False)  # so that they end, and their memory goes, when they have read
 
         def take(path: Path, advance: Callable[[int], None]) -> Records:
             records = pending.pop(path).result()

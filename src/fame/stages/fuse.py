@@ -122,7 +122,7 @@ def measure(
     metrics["data"] = {
         "simulated": simulated,
         **{f"posts_{part}": counts[part] for part in SPLITS},
-        **evaluation.count_users(posts["user_id"].to_pylist(), split),
+        **evaluation.count_users(io.to_strings(posts["user_id"]).tolist(), split),
     }
     return metrics
 

@@ -81,8 +81,8 @@ def _number_users(table: pa.Table) -> np.ndarray:
 
 
 def _summarise(posts: pa.Table, images: pa.Table, source: str) -> str:
-    parts = Counter(posts["split"].to_pylist())
-    kinds = Counter(images["status"].to_pylist())
+    parts = Counter(io.to_strings(posts["split"]))
+    kinds = Counter(io.to_strings(images["status"]))
     label = "simulated sample" if source == "sample" else source
     return (
         f"ingest ({label}): {len(posts)} posts, "

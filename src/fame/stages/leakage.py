@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from fame import params
 from fame.common import io
@@ -72,7 +73,7 @@ def run_gates(
     gates = {
         "parts": leakage.check_parts(post_ids, split, parts),
         "users": leakage.check_users(
-            posts["user_id"].to_pylist(), split, fold, settings.split.protocol
+            io.to_strings(posts["user_id"]).tolist(), split, fold, settings.split.protocol
         ),
         "fitted_on": leakage.check_fitted_on(
             post_ids, fold, {name: block.fitted_on for name, block in blocks.items()}, records
@@ -121,22 +122,16 @@ def read_columns(
 
 def change_outside(posts: pa.Table, split: np.ndarray) -> pa.Table:
     """Other labels, texts, categories and users in the holdout and challenge rows."""
-    outside = split != FIT
-    label = io.to_numbers(posts["popularity"])
+    label, outside = io.to_numbers(posts["popularity"]), split != FIT
+    other = pa.array(outside)
     changed = {
         "popularity": pa.array(np.where(outside, 20 - label, label), pa.float64(), from_pandas=True)
     }
+    words = pa.array([f"changed {row % 7}" for row in range(len(posts))])
     for name in ("user_id", "title", "category", "subcategory", "concept"):
-        values = [
-            f"changed {row % 7}" if other else value
-            for row, (value, other) in enumerate(zip(posts[name].to_pylist(), outside, strict=True))
-        ]
-        changed[name] = pa.array(values, pa.string())
-    tags = [
-        ["changed", "tags"] if other else value
-        for value, other in zip(posts["tags"].to_pylist(), outside, strict=True)
-    ]
-    changed["tags"] = pa.array(tags, pa.list_(pa.string()))
+        changed[name] = pc.if_else(other, words, posts[name])
+    tags = pa.scalar(["changed", "tags"], posts["tags"].type)
+    changed["tags"] = pc.if_else(other, tags, posts["tags"])
     for name, column in changed.items():
         posts = set_column(posts, name, column)
     return posts

@@ -1,0 +1,51 @@
+"""The plain way of the steps behind the features: everything as float32 in memory.
+
+For the posts with a label only, though the project's stages take all posts.
+"""
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import training
+
+from fame import params
+from fame.common import io
+from fame.common.contracts import CHALLENGE
+
+BLOCKS = ("meta", "glove", "image_stats", "blip", "vilt")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("step", choices=["trees", "lightgbm", "catboost"])
+    step = parser.parse_args().step
+    if step == "trees":
+        print(assemble().shape)
+        return
+    table = io.read_feature_table(Path("data/tables/trees"))
+    fit = np.flatnonzero(table.fold >= 0)
+    values = np.load(Path("data/tables/trees") / io.VALUES, mmap_mode="r")[fit]
+    fields = ("post_ids", "split", "fold", "popularity")
+    own = replace(table, values=values, **{name: getattr(table, name)[fit] for name in fields})
+    train = {"lightgbm": training.train_lightgbm, "catboost": training.train_catboost}[step]
+    train(params.load().learners[step], values, own)
+
+
+def assemble() -> np.ndarray:
+    """Blocks as frames, joined by post id, as one matrix."""
+    posts = pd.read_parquet("data/interim/posts.parquet", columns=["post_id", "split"])
+    labelled = np.flatnonzero(posts["split"] != CHALLENGE)
+    frames = []
+    for name in BLOCKS:
+        folder = Path("data/features") / name
+        post_ids = pd.read_parquet(folder / io.ROWS, columns=["post_id"])["post_id"]
+        values = np.load(folder / io.VALUES, mmap_mode="r")[labelled]
+        frames.append(pd.DataFrame(values, index=post_ids.iloc[labelled]).add_prefix(f"{name}."))
+    return pd.concat(frames, axis=1).to_numpy(np.float32)
+
+
+if __name__ == "__main__":
+    main()

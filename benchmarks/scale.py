@@ -1,0 +1,175 @@
+"""Wall time, CPU time and peak memory of every stage at SMPD's size, next to the plain way.
+
+Makes a project folder of generated posts and RANDOM features in the real layout
+(scale_project.py), runs each stage in it by the command that dvc.yaml has and, after it, what one
+writes first for the same step: `pandas.read_json` and `merge`, features side by side in memory, the
+float32 matrix passed to the libraries. Last come DVC's own commands (scale_dvc.py).
+
+A learner runs with 1 and with 3 iterations: the difference is the time of an iteration, the rest is
+preparation (and prediction), and what more iterations would take is calculated from both.
+
+    python benchmarks/scale.py --posts 50000
+"""
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import scale_dvc
+from dvc.repo import Repo
+from ingest import CHALLENGE_POSTS, SAMPLE_SECONDS, TRAINING_POSTS
+from scale_project import make_project, write_params, write_random_blocks, write_untrained
+
+HERE = Path(__file__).parent
+FEW, MORE, WANTED = 1, 3, 200  # iterations
+LEARNERS = ("lightgbm", "catboost", "dae")
+STAGES = (
+    *("simulate", "ingest", "encode_meta", "extract@glove", "assemble@trees"),
+    *(f"train@{name}" for name in LEARNERS),
+    *("leakage", "fuse", "importance", "evaluate", "submit", "leaderboard", "report"),
+)
+PLAIN = {"ingest", "assemble@trees", "train@lightgbm", "train@catboost"}
+LOG = "data/command.log"  # of the command that runs, in the project's folder
+ENVIRONMENT = os.environ | {
+    "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    "OMP_WAIT_POLICY": "passive",  # as in the stages, on both sides
+}
+HEAD = "| step | s | CPU s | peak MB | of it mapped | plain, s | plain, CPU s | plain, peak MB |"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--posts", type=int, default=TRAINING_POSTS + CHALLENGE_POSTS)
+    parser.add_argument("--stages", nargs="+", choices=STAGES, default=STAGES)
+    parser.add_argument("--untrained", action="store_true", help="random predictions, no training")
+    parser.add_argument("--folder", type=Path, help="keep the project here, use it again")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = arguments.folder or Path(temporary, "project")
+        if not folder.exists():
+            make_project(folder, arguments.posts)
+        print(f"{arguments.posts:,} posts without images; blip, vilt, image_stats are RANDOM\n")
+        print(f"{HEAD}\n|{'---|' * HEAD.count(' |')}", flush=True)
+        for line in run_stages(folder, arguments.stages, arguments.untrained):
+            print(line, flush=True)
+        if set(arguments.stages) == set(STAGES):
+            scale_dvc.enter(folder)
+            print(f"\n{scale_dvc.compare(folder, runs=3)}")
+
+
+def run_stages(folder: Path, chosen: list[str], untrained: bool) -> Iterator[str]:
+    """A line of the table for each stage, run in the order of the pipeline."""
+    commands = {stage.addressing.split(":")[-1]: stage.cmd for stage in Repo(folder).index.stages}
+    for stage in (stage for stage in STAGES if stage in chosen):
+        kind, _, name = stage.partition("@")
+        if untrained and kind in ("train", "importance"):
+            write_untrained(folder)
+        elif kind == "train":
+            yield from measure_learner(folder, name, commands[stage])
+        else:
+            ours = watch(commands[stage], folder)
+            plain = watch(find_plain(stage), folder) if stage in PLAIN else None
+            yield show(stage, ours, plain)
+        if stage == "extract@glove":
+            write_random_blocks(folder)
+
+
+def measure_learner(folder: Path, name: str, command: str) -> Iterator[str]:
+    """Lines of both numbers of iterations, and what follows for WANTED ones."""
+    measured: dict[int, list[Cost | None]] = {}
+    for iterations in (FEW, MORE):
+        write_params(folder, iterations)
+        plain = find_plain(f"train@{name}") if f"train@{name}" in PLAIN else None
+        costs = [watch(way, folder) if way else None for way in (command, plain)]
+        yield show(f"train@{name}, iterations: {iterations}", *costs)
+        measured[iterations] = costs
+    yield show(
+        f"train@{name}, {WANTED} iterations, calculated",
+        *(few and extrapolate(few, more) for few, more in zip(*measured.values(), strict=True)),
+    )
+
+
+def extrapolate(few: "Cost", more: "Cost") -> "Cost":
+    """What WANTED iterations cost, if each costs as much as those between ``few`` and ``more``."""
+    factor = (WANTED - FEW) / (MORE - FEW)
+    return Cost(
+        few.seconds + factor * (more.seconds - few.seconds),
+        few.cpu_seconds + factor * (more.cpu_seconds - few.cpu_seconds),
+        max(few.peak_mb, more.peak_mb),
+        max(few.mapped_mb, more.mapped_mb),
+    )
+
+
+def find_plain(stage: str) -> str:
+    """The command of the plain way."""
+    if stage == "ingest":
+        return f"{sys.executable} {HERE}/ingest.py --read plain --folder data/raw/smpd"
+    return f"{sys.executable} {HERE}/plain_scale.py {stage.partition('@')[2]}"
+
+
+def show(name: str, ours: "Cost", plain: "Cost | None") -> str:
+    """A line of the table."""
+    numbers = [ours.seconds, ours.cpu_seconds, ours.peak_mb, ours.mapped_mb]
+    numbers += [plain.seconds, plain.cpu_seconds, plain.peak_mb] if plain else []
+    cells = [f"{number:,.1f}" if number < 100 else f"{number:,.0f}" for number in numbers]
+    return f"| {' | '.join([name, *cells, *['-'] * (7 - len(cells))])} |"
+
+
+@dataclass
+class Cost:
+    """What a command and all its processes took; ``mapped_mb`` is files' part of the peak."""
+
+    seconds: float
+    cpu_seconds: float
+    peak_mb: float
+    mapped_mb: float
+
+
+def watch(command: str, folder: Path) -> Cost:
+    """Run a command in ``folder``; the benchmark ends where it fails."""
+    environment = ENVIRONMENT | {"PYTHONPATH": str(folder.resolve() / "src")}
+    start, peak = time.perf_counter(), (0.0, 0.0)
+    with (folder / LOG).open("w+") as log:
+        process = subprocess.Popen(
+            command, cwd=folder, env=environment, shell=True, stdout=log, stderr=log
+        )
+        while True:
+            pid, status, usage = os.wait4(process.pid, os.WNOHANG)
+            if pid:
+                break
+            peak = max(peak, measure_memory(process.pid))
+            time.sleep(SAMPLE_SECONDS)
+        seconds = time.perf_counter() - start
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            log.seek(0)
+            sys.exit(f"failed: {command}\n{log.read()[-2000:]}")
+    return Cost(seconds, usage.ru_utime + usage.ru_stime, *peak)
+
+
+def measure_memory(pid: int) -> tuple[float, float]:
+    """Megabytes in memory of a process and all below it, and of them those of mapped files.
+
+    A page that some share counts once. Mapped files' pages go when another needs the memory.
+    """
+    process = Path("/proc") / str(pid)
+    try:
+        rollup = (process / "smaps_rollup").read_text()
+        children = (process / "task" / str(pid) / "children").read_text().split()
+    except OSError:  # it has ended
+        return 0.0, 0.0
+    found = [re.search(rf"^{key}:\s+(\d+)", rollup, re.M) for key in ("Pss", "Pss_File")]
+    own = [int(match[1]) / 1e3 for match in found]
+    below = [measure_memory(int(child)) for child in children]
+    return tuple(sum(column) for column in zip(own, *below, strict=True))
+
+
+if __name__ == "__main__":
+    main()
