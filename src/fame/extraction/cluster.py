@@ -6,6 +6,7 @@ runs: paths must mean the same on every node, and the project must be installed 
 """
 
 import os
+import signal
 import socket
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
@@ -38,7 +39,9 @@ def embed(
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # what it warns of otherwise
     import ray
 
+    handler = signal.getsignal(signal.SIGTERM)
     ray.init(address=runtime.ray_address, log_to_driver=False, logging_level="ERROR")
+    signal.signal(signal.SIGTERM, handler)  # Ray puts one there that ends without a word
     try:
         yield from _Dispatcher(ray, backbone, runtime).embed(work)
     finally:
