@@ -5,7 +5,7 @@ INSTALLED := .venv/.installed
 # The environment first: DVC runs a stage with the first `python` on the path.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help repro ablation protocols test lint bench bench-extraction bench-training bench-scale profile
+.PHONY: help repro ablation protocols test test-faults lint bench bench-extraction bench-training bench-scale profile
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -13,6 +13,7 @@ help:  ## list the targets
 
 repro: $(INSTALLED)  ## set up, run every stage that something changed for, print the results
 	python -m fame.params
+	@python -m fame.workspace
 	dvc repro --all-pipelines
 	@python -m fame.results
 
@@ -26,6 +27,9 @@ protocols: repro  ## chronological, user and random split side by side, with int
 
 test: $(INSTALLED)  ## set up, run the tests
 	python -m pytest --numprocesses auto
+
+test-faults: $(INSTALLED)  ## a full disk, kills, signals and damaged files at every stage (minutes)
+	python -m pytest -m faults tests/faults
 
 lint: $(INSTALLED)  ## check style and docstrings
 	ruff check src tests benchmarks

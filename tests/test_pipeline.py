@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,17 @@ class Project:
         tools = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         # The copied source is what runs; threads beyond the machine's would only slow it.
         self.environment = os.environ | {"PYTHONPATH": str(folder / "src"), "PATH": tools}
+
+    @contextmanager
+    def guarded(self):
+        """Stages note in `runs/guard.txt` what they may not do, see tests/guard."""
+        before = self.environment
+        note = self.folder / "runs/guard.txt"
+        note.parent.mkdir(exist_ok=True)
+        path = f"{ROOT / 'tests/guard'}{os.pathsep}{before['PYTHONPATH']}"
+        self.environment = before | {"PYTHONPATH": path, "GUARD": str(note)}
+        yield
+        self.environment = before
 
     def run(self, *command, fails=False):
         done = subprocess.run(
@@ -104,9 +116,9 @@ TINY = {
 LEFT_OUT = ("learners.autogluon", "tables.stack")
 
 
-@pytest.fixture(scope="module")
-def project(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("project")
+def copy_project(folder):
+    """The repository's pipeline in ``folder``, with a git of its own, nothing run yet."""
+    folder.mkdir(exist_ok=True)
     for name in ("dvc.yaml", "params.yaml", ".dvcignore", ".gitignore"):
         shutil.copy(ROOT / name, folder)
     for name in ("src", ".dvc/plots", "profiles"):
@@ -117,9 +129,16 @@ def project(tmp_path_factory):
         shutil.copy(ROOT / name, folder / name)
     made = Project(folder)
     made.run("git", "init", "-q")
+    return made
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    made = copy_project(tmp_path_factory.mktemp("project"))
     made.change_params(**TINY)
     made.drop_params(*LEFT_OUT)
-    made.repro("--all-pipelines")
+    with made.guarded():
+        made.repro("--all-pipelines")
     made.commit()
     return made
 
@@ -145,6 +164,38 @@ def test_posts_go_in_and_fused_predictions_come_out(project):
         assert set(metrics[name]) == {"src", "mae"}
     assert sum(metrics["weights"].values()) == pytest.approx(1, abs=1e-5)
     assert (project.folder / "reports/figures/densities.png").exists()
+
+
+def test_no_stage_unpickles_anything_or_reaches_for_the_network(project):
+    told = (project.folder / "runs/guard.txt").read_text().splitlines()
+    stages = {line.rpartition(": ")[0] for line in told if line.endswith(": guarded")}
+    assert {"simulate", "extract@efficientnet", "train@dae", "fuse"} <= stages
+    assert "reports/dvc.yaml:importance" in stages
+    assert [line for line in told if not line.endswith(": guarded")] == []
+
+
+def test_the_guard_would_tell(project):
+    """The counterpart: what the stages are kept from is noticed, whoever does it."""
+    note = project.folder / "runs/other.txt"
+    code = (
+        "import io, pickle, socket, numpy\n"
+        "buffer = io.BytesIO(); numpy.save(buffer, numpy.array([{}, print]), allow_pickle=True)\n"
+        "acts = [lambda: socket.create_connection(('127.0.0.1', 9)),\n"
+        "  lambda: pickle.loads(pickle.dumps(print)),\n"
+        "  lambda: numpy.load(io.BytesIO(buffer.getvalue()), allow_pickle=True)]\n"
+        "for act in acts:\n"
+        "  try: act()\n"
+        "  except Exception as error: print(error)\n"
+    )
+    with project.guarded():
+        project.environment |= {"DVC_STAGE": "x", "GUARD": str(note)}
+        project.run(sys.executable, "-c", code)
+    told = note.read_text().splitlines()
+    assert told[0] == "x: guarded"
+    assert told[1] == "x: looked up 127.0.0.1"
+    assert told[2].startswith("x: unpickled builtins.print")
+    assert len(told) == 4
+    assert "unpickled" in told[3]
 
 
 def test_a_second_run_says_that_nothing_changed(project):

@@ -96,7 +96,8 @@ def test_a_zombie_blocks_nothing_and_a_running_process_does(project, zombie):
         path.write_text(json.dumps({"write": {"a": dead}, "read": {"b": [dead, *alive]}}))
         workspace.release_locks(project)
         assert path.exists() == stays
-    path.write_text("{}")
+    for text in ("{}", '{"write": {'):  # DVC may have been killed while it wrote
+        path.write_text(text)
+        workspace.release_locks(project)
+        assert not path.exists()
     workspace.release_locks(project)
-    workspace.release_locks(project)
-    assert not path.exists()

@@ -11,11 +11,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import psutil
 from ruamel.yaml import YAML
 
 from fame import params
 from fame.common import io
+from fame.common.locked import mend_locks
+from fame.common.processes import runs
 from fame.errors import InputError
 
 ROOT = Path(".workspaces")
@@ -78,24 +79,26 @@ def release_locks(folder: Path) -> None:
     path = folder / ".dvc/tmp/rwlock"
     if not path.exists():
         return
-    held = io.read_json(path)
+    try:
+        held = io.read_json(path)
+    except InputError:  # DVC was killed while it wrote the list
+        held = {}
     writers = held.get("write", {}).values()
     readers = [user for users in held.get("read", {}).values() for user in users]
-    if not any(_runs(user["pid"]) for user in (*writers, *readers)):
+    if not any(runs(user["pid"]) for user in (*writers, *readers)):
         path.unlink(missing_ok=True)
+
+
+def main() -> None:
+    """`python -m fame.workspace`: clear away what keeps DVC from going on after a kill."""
+    release_locks(Path())
+    mend_locks()
 
 
 def read_params() -> dict[str, Any]:
     """The content of params.yaml, after validation."""
     params.load()
     return YAML(typ="safe").load(Path("params.yaml").read_text(encoding="utf-8"))
-
-
-def _runs(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 def _find_cache() -> str:
@@ -156,3 +159,9 @@ def _link_root(folder: Path, data: params.DataParams) -> None:
     link.parent.mkdir(parents=True, exist_ok=True)
     if not link.is_symlink():
         link.symlink_to(root.resolve(), target_is_directory=True)
+
+
+if __name__ == "__main__":
+    from fame.stages import run
+
+    run(main)

@@ -1,4 +1,9 @@
+import errno
+import os
 import re
+import resource
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -112,6 +117,51 @@ def test_what_fails_half_way_leaves_the_old_folder(tmp_path):
         write_half()
     assert [file.name for file in path.iterdir()] == ["old"]
     assert [file.name for file in tmp_path.iterdir()] == ["folder"]
+
+
+WRITERS = {
+    "json": lambda path: io.write_json(path, ["a" * 9999]),
+    "text": lambda path: io.write_text(path, "a" * 9999),
+    "table": lambda path: io.write_table(
+        path, pa.table({"a": np.random.default_rng(0).random(9999)})
+    ),
+    "batches": lambda path: io.write_batches(path, BATCH.schema, [BATCH]),
+    "folder": lambda path: write_folder(path),
+}
+BATCH = pa.record_batch({"a": list(range(9999))})
+
+
+def write_folder(path):
+    with io.replacing_folder(path) as folder:
+        values = [np.ones((9999, 2), np.float32)]
+        io.write_values(folder / "values.npy", values, (9999, 2), "float32")
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_write_that_fails_names_the_file_and_leaves_the_old_one(tmp_path, name):
+    path = tmp_path / "out"
+    path.mkdir() if name == "folder" else path.write_text("old")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+    try:
+        with pytest.raises(OSError, match="File too large") as raised:
+            WRITERS[name](path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert raised.value.errno == errno.EFBIG
+    assert raised.value.filename == str(path)
+    assert list(tmp_path.iterdir()) == [path]
+    assert path.is_dir() or path.read_text() == "old"
+
+
+def test_what_a_killed_process_left_goes_and_a_running_ones_stays(tmp_path):
+    dead = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], stdout=-1)
+    for process in (dead.stdout.decode().strip(), os.getppid()):
+        (tmp_path / f".folder.{process}.tmp").mkdir()
+        (tmp_path / f".folder.{process}.tmp" / "half").touch()
+    with io.replacing_folder(tmp_path / "folder"):
+        pass
+    assert {path.name for path in tmp_path.iterdir()} == {"folder", f".folder.{os.getppid()}.tmp"}
 
 
 def test_predictions_of_other_posts_are_refused(tmp_path):

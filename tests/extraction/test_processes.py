@@ -1,12 +1,14 @@
 """The stage in processes of its own that are killed, or that run at once."""
 
 import io
+import os
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
 from fame.common.io import write_table
@@ -31,12 +33,17 @@ def start_stage(tmp_path, output="out"):
     """The stage in a process of its own, its shards small."""
     code = (
         "from fame.extraction import engine; engine.IMAGES_AT_ONCE = 4\n"
-        "from fame.stages import extract; extract.main()"
+        "from fame.stages import extract, run; run(extract.main)"
     )
     command = [sys.executable, "-c", code, "image_stats", "--input", "images.parquet"]
     command += ["--output", output, "--record", f"{output}.json"]
     return subprocess.Popen(
-        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
 
 
@@ -78,8 +85,36 @@ def test_the_processes_of_a_killed_run_end(tmp_path, make_table, write_params):
     assert len(children) >= 2
     process.send_signal(signal.SIGKILL)
     process.wait()
+    wait_for_end(children)
+
+
+@pytest.mark.parametrize(
+    ("number", "said"), [(signal.SIGINT, "interrupted"), (signal.SIGTERM, "terminated")]
+)
+@pytest.mark.parametrize("moment", ["starting", "working"])
+def test_a_signal_to_all_ends_them_in_one_line(
+    tmp_path, make_table, write_params, number, said, moment
+):
+    write_inputs(tmp_path, make_table, write_params, count=400)
+    process = start_stage(tmp_path)
+    while len(children := list_children(process.pid)) < 2 or (
+        moment == "working" and not list((tmp_path / "cache").rglob("*.safetensors"))
+    ):
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.002)
+    os.killpg(process.pid, number)
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == 128 + number
+    assert said in errors.splitlines()
+    assert "Traceback" not in errors
+    wait_for_end(children)
+    assert not (tmp_path / "out").exists()
+    assert list(tmp_path.rglob("*.tmp")) == []
+
+
+def wait_for_end(processes):
     deadline = time.monotonic() + 20
-    while any(map(runs, children)):
+    while any(map(runs, processes)):
         assert time.monotonic() < deadline
         time.sleep(0.05)
 

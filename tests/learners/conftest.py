@@ -11,6 +11,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from fame.common.contracts import CHALLENGE, FIT, HOLDOUT, Column, Learner, Table
+from fame.common.locked import digest_folder
 from fame.common.torch_runtime import import_torchvision
 from fame.params import RuntimeParams
 from fame.registry import LEARNERS, resolve
@@ -136,15 +137,29 @@ def learners() -> Callable[..., Learner]:
 
 
 @pytest.fixture(scope="session")
+def lock() -> Callable[[Path], None]:
+    return write_lock
+
+
+def write_lock(folder: Path) -> None:
+    """A dvc.lock beside ``folder`` that records it as a stage's output."""
+    out = {"path": folder.name, "md5": digest_folder(folder)}
+    stages = {"train": {"cmd": "train", "outs": [out]}}
+    YAML().dump({"schema": "2.0", "stages": stages}, folder.parent / "dvc.lock")
+
+
+@pytest.fixture(scope="session")
 def fitted(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[Learner, Path]]:
     """Kind -> a learner fitted on `make_table()` and the folder it was saved into; fitted once."""
     done: dict[str, tuple[Learner, Path]] = {}
 
     def fit_once(kind: str) -> tuple[Learner, Path]:
         if kind not in done:
-            learner, folder = build_learner(kind), tmp_path_factory.mktemp(kind)
+            learner, folder = build_learner(kind), tmp_path_factory.mktemp(kind) / "models"
             learner.fit(make_table()[0])
+            folder.mkdir()
             learner.save(folder)
+            write_lock(folder)
             done[kind] = learner, folder
         return done[kind]
 

@@ -1,4 +1,5 @@
 import json
+import shutil
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -6,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fame.common.io import digest_file
 from fame.common.torch_runtime import import_torchvision
 from fame.errors import InputError
 from fame.learners import autogluon, autogluon_networks
@@ -127,6 +129,23 @@ def test_a_tampered_predictor_is_refused_before_it_is_unpickled(
     monkeypatch.setattr(zipfile, "ZipFile", lambda *_: pytest.fail("it was opened"))
     with pytest.raises(InputError, match=r"predictor\.zip: not the file that was saved"):
         learners("autogluon").load(tmp_path)
+
+
+def test_a_predictor_whose_digests_were_changed_with_it_is_refused(
+    fitted, learners, lock, tmp_path, monkeypatch
+):
+    folder = tmp_path / "models"
+    shutil.copytree(fitted("autogluon")[1], folder)
+    monkeypatch.setattr(zipfile, "ZipFile", lambda *_: pytest.fail("it was opened"))
+    with pytest.raises(InputError, match=r"models: there is no dvc\.lock above it"):
+        learners("autogluon").load(folder)
+    lock(folder)
+    (folder / "predictor.zip").write_bytes(b"pickles of somebody else")
+    manifest = json.loads((folder / "learner.json").read_text())
+    manifest["files"]["predictor.zip"] = digest_file(folder / "predictor.zip")
+    (folder / "learner.json").write_text(json.dumps(manifest))
+    with pytest.raises(InputError, match=r"models: not what dvc\.lock records; not opened"):
+        learners("autogluon").load(folder)
 
 
 def test_no_path_of_this_machine_is_in_its_files(fitted):

@@ -88,12 +88,14 @@ QUICK = {"catboost": {"iterations": 5}, "lightgbm": {"num_boost_round": 5}}
 
 
 @pytest.fixture(scope="session")
-def fitted_with_images(build, pictures, tmp_path_factory):
+def fitted_with_images(build, pictures, lock, tmp_path_factory):
     @cache
     def fit_once():
-        learner, folder = build(), tmp_path_factory.mktemp("stack")
+        learner, folder = build(), tmp_path_factory.mktemp("stack") / "models"
         learner.fit(pictures)
+        folder.mkdir()
         learner.save(folder)
+        lock(folder)
         return learner, folder
 
     return fit_once

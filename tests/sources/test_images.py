@@ -1,6 +1,9 @@
 import hashlib
 import os
+import stat
+import tarfile
 import zipfile
+from io import BytesIO
 
 import pytest
 
@@ -145,6 +148,36 @@ def test_a_member_that_leaves_the_archive_is_outside(tmp_path, listed):
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr(listed, b"1")
     assert statuses(locate(["1"], [listed], [path])) == ["outside"]
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+def test_an_archive_with_names_that_lead_out_of_it_writes_and_opens_nothing(tmp_path, kind):
+    """Its members are read in place, under whatever name; a link in it does not exist."""
+    secret, path = tmp_path / "secret.jpg", tmp_path / "inner" / f"a.{kind}"
+    secret.write_bytes(b"secret")
+    path.parent.mkdir()
+    names = ("../evil.jpg", f"{tmp_path}/absolute.jpg")
+    if kind == "zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            for name in names:
+                archive.writestr(name, b"content")
+            link = zipfile.ZipInfo("link.jpg")
+            link.external_attr = (stat.S_IFLNK | 0o777) << 16
+            archive.writestr(link, str(secret))
+    else:
+        with tarfile.open(path, "w") as archive:
+            for name in names:
+                info = tarfile.TarInfo(name)
+                info.size = len(b"content")
+                archive.addfile(info, BytesIO(b"content"))
+            link = tarfile.TarInfo("link.jpg")
+            link.type, link.linkname = tarfile.SYMTYPE, str(secret)
+            archive.addfile(link)
+    listed = ["evil.jpg", "absolute.jpg", "link.jpg", *names]
+    table = locate(list("12345"), listed, [path])
+    assert statuses(table)[2:] == ["missing", "outside", "outside"]
+    assert digest(b"secret") not in table["digest"].to_pylist()
+    assert {file for file in tmp_path.rglob("*") if file.is_file()} == {secret, path}
 
 
 def test_a_damaged_member_is_truncated_and_the_others_are_read(tmp_path):

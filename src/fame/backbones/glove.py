@@ -16,7 +16,7 @@ import numpy as np
 
 from fame.backbones.shared.common import PackagedFile, number_columns
 from fame.common.contracts import Backbone, Column, Item, Pass
-from fame.common.io import digest_file, read_table
+from fame.common.io import digest_file, read_table, write_values
 from fame.errors import InputError
 from fame.params import BackboneParams, Count, RuntimeParams
 
@@ -147,7 +147,7 @@ class Glove(Backbone):
     def save(self, folder: Path) -> None:
         """The singular vectors, (m, width) float64, m <= components, in one file a modality."""
         for name, basis in self._bases.items():
-            np.save(folder / f"{name}_basis.npy", basis)
+            write_values(folder / f"{name}_basis.npy", [basis], basis.shape, "float64")
 
 
 def split_words(text: str) -> list[str]:

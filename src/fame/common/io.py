@@ -1,11 +1,12 @@
 """All disk access of the stages but weights and models: atomic writes, ids checked on reading."""
 
+import errno
+import glob
 import hashlib
 import json
 import mmap
 import os
 import shutil
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,45 +18,78 @@ import pyarrow.ipc
 import pyarrow.parquet as pq
 
 from fame.common.contracts import Block, Column, Table
+from fame.common.processes import runs
 from fame.errors import InputError
 
 ROWS, VALUES, MANIFEST = "rows.parquet", "values.npy", "manifest.json"
 TEXTS = "texts.parquet"  # only in a table with texts
 IMAGES = "images.parquet"  # only in a table with images
 BYTES_AT_ONCE = 2**22  # read of a memory-mapped array before its pages are dropped
+# Why a place cannot be written to, where a user can mend it: full, read-only or not allowed.
+UNWRITABLE = {
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG),
+    *(errno.EROFS, errno.EACCES, errno.EPERM),
+}
+MAKE_AGAIN = "run `dvc repro`, which makes it again"
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path beside ``path`` that replaces it at the end: all of it or nothing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.parent / f".{path.name}.{os.getpid()}.tmp"
-    try:
-        yield temporary
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    """A temporary path beside ``path`` that replaces it at the end: all of it or nothing.
 
-
-def remove_leftovers(path: Path) -> None:
-    """Remove what a killed process left of `replacing_folder`; no other may write ``path`` now."""
-    for leftover in path.parent.glob(f".{path.name}.*.tmp"):
-        shutil.rmtree(leftover, ignore_errors=True)
+    Raises:
+        OSError: names ``path``, not the temporary one.
+    """
+    with naming(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = _find_temporary(path)
+        try:
+            yield temporary
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 @contextmanager
 def replacing_folder(path: Path) -> Iterator[Path]:
-    """A temporary folder beside ``path`` that replaces it at the end: all of it or nothing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
-    temporary.chmod(0o755)
+    """A temporary folder beside ``path`` that replaces it at the end: all of it or nothing.
+
+    Raises:
+        OSError: names ``path``, not the temporary one.
+    """
+    with naming(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = _find_temporary(path)
+        temporary.mkdir()
+        try:
+            yield temporary
+            if path.exists():
+                shutil.rmtree(path)
+            temporary.replace(path)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Errors of writing name ``path``: a stream's name nothing, or a temporary file."""
     try:
-        yield temporary
-        if path.exists():
-            shutil.rmtree(path)
-        temporary.replace(path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        yield
+    except OSError as error:
+        own = error.filename is None or f".{path.name}." in str(error.filename)
+        if error.errno in UNWRITABLE and own:
+            raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
+        raise
+
+
+def _find_temporary(path: Path) -> Path:
+    """A path beside ``path``; what killed processes left of theirs goes."""
+    own = path.parent / f".{path.name}.{os.getpid()}.tmp"
+    for leftover in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        process = leftover.name.split(".")[-2]
+        if leftover == own or (process.isdecimal() and not runs(int(process))):
+            shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink(missing_ok=True)
+    return own
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -68,17 +102,25 @@ def write_json(path: Path, content: Any) -> None:
 def read_json(path: Path) -> Any:
     """The content of a JSON file that a stage wrote."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; run `dvc repro`") from None
+        return json.loads(read_text(path))
     except ValueError as error:
-        raise InputError(f"{path}: not valid JSON: {error}") from None
+        raise InputError(f"{path}: not valid JSON: {error}; {MAKE_AGAIN}") from None
 
 
 def write_text(path: Path, text: str) -> None:
     """Text with the line ends as given."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="")
+
+
+def read_text(path: Path) -> str:
+    """The text of a file that a stage wrote."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; run `dvc repro`") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8: {error}; {MAKE_AGAIN}") from None
 
 
 def write_table(path: Path, table: pa.Table) -> None:
@@ -96,7 +138,7 @@ def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; run `dvc repro`") from None
     except (pa.ArrowInvalid, OSError) as error:
-        raise InputError(f"{path}: not a readable Parquet file: {error}") from None
+        raise InputError(f"{path}: not a readable Parquet file: {error}; {MAKE_AGAIN}") from None
 
 
 def write_batches(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> None:
@@ -113,7 +155,7 @@ def read_batches(path: Path) -> pa.Table:
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; run `dvc repro`") from None
     except (pa.ArrowInvalid, OSError) as error:
-        raise InputError(f"{path}: not a readable Arrow file: {error}") from None
+        raise InputError(f"{path}: not a readable Arrow file: {error}; {MAKE_AGAIN}") from None
 
 
 def digest_file(path: Path) -> str:
@@ -127,7 +169,7 @@ def digest_file(path: Path) -> str:
 
 def write_block(folder: Path, block: Block) -> None:
     """A feature block into ``folder`` (exists): values, rows with status per modality, manifest."""
-    np.save(folder / VALUES, np.ascontiguousarray(block.values, dtype=np.float32))
+    write_values(folder / VALUES, [block.values], block.values.shape, "float32")
     describe_block(folder, block)
 
 
@@ -230,7 +272,7 @@ def write_values(
         header = {"descr": np.dtype(dtype).str, "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(file, header)
         for chunk in chunks:
-            file.write(np.ascontiguousarray(chunk).data)
+            file.write(np.ascontiguousarray(chunk, dtype=dtype).data)
 
 
 def write_images(folder: Path, images: pa.Table, post_ids: pa.ChunkedArray) -> None:
@@ -332,7 +374,7 @@ def _read_values(folder: Path, rows: int, columns: int) -> np.ndarray:
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; run `dvc repro`") from None
     except (ValueError, EOFError, OSError) as error:
-        raise InputError(f"{path}: not a readable array: {error}") from None
+        raise InputError(f"{path}: not a readable array: {error}; {MAKE_AGAIN}") from None
     if values.shape != (rows, columns):
-        raise InputError(f"{path}: shape {values.shape}, expected {(rows, columns)}")
+        raise InputError(f"{path}: shape {values.shape}, expected {(rows, columns)}; {MAKE_AGAIN}")
     return values

@@ -1,6 +1,7 @@
 """Ray, set up: a cluster that is there already, or one of this machine alone."""
 
 import os
+import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,7 +29,9 @@ def connect(address: str | None, instead: str) -> Iterator[Any]:
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # what it warns of otherwise
     import ray
 
+    handler = signal.getsignal(signal.SIGTERM)
     ray.init(address=address, log_to_driver=False, logging_level="ERROR")
+    signal.signal(signal.SIGTERM, handler)  # Ray puts one there that ends without a word
     try:
         yield ray
     finally:

@@ -10,6 +10,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import cached_property
+from multiprocessing import resource_tracker
 
 import numpy as np
 
@@ -46,7 +47,7 @@ class Reader:
             InputError: a process was killed.
         """
         parts = [places[i : i + IMAGES_AT_ONCE] for i in range(0, len(places), IMAGES_AT_ONCE)]
-        with _explaining():
+        with _explaining(), _shielding():
             return [self._pool.submit(_read_images, part) for part in parts]
 
     @staticmethod
@@ -81,11 +82,22 @@ def _explaining() -> Iterator[None]:
         ) from None
 
 
+@contextmanager
+def _shielding() -> Iterator[None]:
+    """Processes that are started now do not get Ctrl-C, not even before `_start_worker`."""
+    resource_tracker.ensure_running()  # its start would lift the mask
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _start_worker(prepare: Prepare) -> None:
-    """Called in a new process: it leaves Ctrl-C to its parent, and ends with it."""
+    """Called in a new process: it leaves signals to its parent, and ends with it."""
     global _files, _prepare
     _files, _prepare = ImageReader(), prepare
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.setpgrp()  # what is sent to all processes of a terminal or a job does not reach it
     threading.Thread(target=_follow_parent, daemon=True).start()
 
 

@@ -23,6 +23,7 @@ from pydantic import Field
 
 from fame.common import io
 from fame.common.contracts import Learner, Table
+from fame.common.locked import check_locked
 from fame.common.torch_runtime import choose_device, deterministic
 from fame.errors import InputError
 from fame.learners import folds
@@ -82,8 +83,8 @@ class Params(LearnerParams):
 class AutoGluon(Learner):
     """A stack over a table with texts and, by parameter, images.
 
-    Its predictor is AutoGluon's own folder (which holds pickles) as one archive. `learner.json`
-    holds the archive's digest, and nothing of an archive with another digest is unpickled.
+    Its predictor is AutoGluon's own folder (which holds pickles) as one archive. Nothing of it is
+    unpickled but where dvc.lock records the saved folder with all its bytes.
     """
 
     Params = Params
@@ -114,6 +115,7 @@ class AutoGluon(Learner):
                 )
             frame[LABEL], frame[GROUP] = table.popularity[rows], table.fold[rows].astype(np.int64)
             with (
+                io.naming(folder),
                 chdir(folder),
                 deterministic(self.params.threads),
                 _stopped_clock(),
@@ -184,12 +186,13 @@ class AutoGluon(Learner):
         """Read what ``save`` wrote, after its digests were checked.
 
         Raises:
-            InputError: a file is missing or not the one that was saved, or a checkpoint is not
-                to be had.
+            InputError: a file is missing or not the one that was saved, dvc.lock does not record
+                the folder as it is, or a checkpoint is not to be had.
         """
         manifest = folds.read_manifest(folder, self.params.kind)
         for name in (PREDICTOR, OUT_OF_FOLD):
             folds.check_digest(folder / name, manifest)
+        check_locked(folder)
         del manifest["files"]
         out_of_fold = io.read_table(folder / OUT_OF_FOLD)
         self._out_of_fold = dict(zip(*(column.to_pylist() for column in out_of_fold), strict=True))

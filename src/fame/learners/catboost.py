@@ -193,13 +193,19 @@ class CatBoost(FoldLearner):
 
     def write_model(self, model: "CatBoostRegressor", path: Path) -> None:
         """CatBoost's binary, but for time, random id and places of the training."""
+        from catboost import CatBoostError
+
         metadata = model.get_metadata()
         options = json.loads(metadata["params"])
         for name in PLACES:
             options["flat_params"].pop(name, None)
         metadata["params"] = json.dumps(options, sort_keys=True)
         metadata["output_options"] = metadata["train_finish_time"] = metadata["model_guid"] = ""
-        model.save_model(str(path))
+        try:
+            model.save_model(str(path))
+        except CatBoostError as error:
+            number = re.match(r"\(Error (\d+): ", str(error))
+            raise OSError(int(number[1]), str(error), str(path)) if number else error from None
 
     def read_model(self, path: Path) -> "CatBoostRegressor":
         """A model that ``write_model`` wrote."""

@@ -137,11 +137,12 @@ class DenoisingAutoencoder(FoldLearner):
     def write_model(self, model: Model, path: Path) -> None:
         """Weights and preparation as safetensors."""
         import torch
-        from safetensors.torch import save_file
+        from safetensors.torch import save
 
         arrays = vars(model.preparation)
         tensors = {f"preparation.{name}": torch.from_numpy(arrays[name]) for name in arrays}
-        save_file(tensors | {k: v.cpu() for k, v in model.networks.state_dict().items()}, path)
+        tensors |= {name: v.cpu() for name, v in model.networks.state_dict().items()}
+        path.write_bytes(save(tensors))
 
     def read_model(self, path: Path) -> Model:
         """A model that ``write_model`` wrote."""

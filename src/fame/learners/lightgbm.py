@@ -95,7 +95,8 @@ class LightGBM(FoldLearner):
 
     def write_model(self, model: "Booster", path: Path) -> None:
         """LightGBM's text, up to the best iteration."""
-        model.save_model(path)
+        # Not its save_model: that takes no notice of a disk that is full.
+        path.write_text(model.model_to_string(), encoding="utf-8", newline="")
 
     def read_model(self, path: Path) -> "Booster":
         """A model that ``write_model`` wrote."""

@@ -39,7 +39,6 @@ def main() -> None:
             print(f"extract {arguments.backbone}: {len(table)} posts; nothing is new")
             return
         features = engine.embed(backbone, table, cache, settings.runtime)
-        io.remove_leftovers(arguments.output)
         with io.replacing_folder(arguments.output) as folder:
             block = blocks.publish(backbone, table, features, folder)
             for status in block.status.values():

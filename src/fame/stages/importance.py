@@ -13,6 +13,7 @@ import numpy as np
 from fame import params, registry
 from fame.common import io
 from fame.common.contracts import HOLDOUT, Learner, Table
+from fame.common.locked import check_locked
 from fame.stages import run
 
 REPEATS = 5  # exchanges of a block's rows
@@ -33,6 +34,8 @@ def main() -> None:
             if not learner.explained:
                 print(f"importance {name}: not measured, it predicts too slowly")
                 continue
+            # Libraries trust their files: a tampered one could end the process, or worse.
+            check_locked(arguments.models / name)
             learner.load(arguments.models / name)
             table = io.read_feature_table(arguments.tables / chosen.table)
             rows = choose_rows(table, settings.report.importance_posts, settings.report.seed)

@@ -7,6 +7,7 @@ from typing import Any
 
 from fame import params
 from fame.common import io
+from fame.errors import InputError
 from fame.report import figures, page, tables
 from fame.report.page import Section, embed
 from fame.report.results import render_results
@@ -204,8 +205,10 @@ def tabulate_images(data: dict[str, Any]) -> tables.Table:
 
 def read_csv(path: Path) -> list[dict[str, str]]:
     """The rows of a small CSV file that a stage wrote."""
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+    text = io.read_text(path)
+    if not text.endswith("\n"):
+        raise InputError(f"{path}: its last line is cut off; {io.MAKE_AGAIN}")
+    return list(csv.DictReader(text.splitlines()))
 
 
 def _flatten(value: Any) -> str:

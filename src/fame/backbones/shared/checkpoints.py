@@ -241,7 +241,7 @@ def convert(name: str, revision: str, output: Path) -> None:
     import pickle
 
     import torch
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     if output.exists():
         raise InputError(f"{output}: exists; name a folder that does not")
@@ -260,7 +260,8 @@ def convert(name: str, revision: str, output: Path) -> None:
                 problem = str(error).splitlines()[0]
                 raise InputError(f"{path}: not opened, not only tensors: {problem}") from None
             tensors = {key: tensor.clone().contiguous() for key, tensor in weights.items()}
-            save_file(tensors, made / f"{path.stem}.safetensors", metadata={"format": "pt"})
+            content = save(tensors, metadata={"format": "pt"})
+            (made / f"{path.stem}.safetensors").write_bytes(content)
         for file in (CONFIG, PREPROCESSOR, *TOKENIZER):
             if (folder / file).is_file():
                 shutil.copyfile(folder / file, made / file)

@@ -1,0 +1,1 @@
+"""What `make test-faults` runs, minutes long: the pipeline when the machine fails."""

@@ -1,0 +1,148 @@
+"""A disk that is full, or read-only, at each write of each stage."""
+
+import subprocess
+import sys
+
+import pytest
+from ruamel.yaml import YAML
+
+from tests.faults.conftest import (
+    LEFT_OUT,
+    digests,
+    finish,
+    limit_files,
+    read_lock,
+    start,
+)
+from tests.test_pipeline import ROOT, TINY, copy_project
+
+pytestmark = pytest.mark.faults
+# AutoGluon's writes are those of `test_a_full_disk_under_autogluon`.
+STAGES = [name for name in read_lock(ROOT) if not name.endswith(("@autogluon", "@stack"))]
+EACH_WRITE = pytest.mark.parametrize("stage", STAGES)
+
+
+def list_files(path):
+    """Name below ``path`` -> bytes."""
+    files = sorted(path.rglob("*")) if path.is_dir() else [path]
+    return {file.relative_to(path.parent): file.read_bytes() for file in files if file.is_file()}
+
+
+def redirect(project, stage, out, folder):
+    """The stage's command with one output in another folder; that output there."""
+    target = folder / out.rpartition("/")[2]
+    command = read_lock(project.folder)[stage]["cmd"].split()
+    assert command.count(out) == 1
+    return " ".join(str(target) if word == out else word for word in command), target
+
+
+def list_outs(project, stage):
+    return [out["path"] for out in read_lock(project.folder)[stage]["outs"]]
+
+
+@EACH_WRITE
+def test_a_full_disk_is_one_line_and_room_is_the_cure(finished, mount, tmp_path, stage):
+    for out in list_outs(finished, stage):
+        expected = list_files(finished.folder / out)
+        size = sum(map(len, expected.values()))
+        # Full from the first byte on, and, where there is more than a block, half way.
+        for room in {0, size // 2 // 4096 * 4096}:
+            disk = tmp_path / f"{room}"
+            with mount(disk, f"size={room + 4096}") as remount:
+                (disk / "full").write_bytes(bytes(4096))
+                command, target = redirect(finished, stage, out, disk)
+                status, told = finish(start(finished, command))
+                assert (status, told) == (
+                    1,
+                    [f"error: {target}: No space left on device; mend that and run again"],
+                )
+                assert [path.name for path in disk.iterdir()] == ["full"]
+                remount("size=200m")
+                status, told = finish(start(finished, command))
+                assert status == 0, told
+                assert list_files(target) == expected
+                assert {path.name for path in disk.iterdir()} == {"full", target.name}
+
+
+@EACH_WRITE
+def test_a_read_only_folder_is_one_line(finished, mount, tmp_path, stage):
+    for out in list_outs(finished, stage):
+        with mount(tmp_path / "disk", "ro"):
+            command, _ = redirect(finished, stage, out, tmp_path / "disk")
+            status, (told,) = finish(start(finished, command))
+        assert status == 1
+        assert told.startswith(f"error: {tmp_path / 'disk'}")
+        assert told.endswith(": Read-only file system; mend that and run again")
+
+
+@EACH_WRITE
+def test_a_limit_of_the_size_of_files_is_one_line(finished, tmp_path, stage):
+    """The same without a mount, which not every container may make."""
+    for out in list_outs(finished, stage):
+        command, target = redirect(finished, stage, out, tmp_path)
+        largest = max(map(len, list_files(finished.folder / out).values()))
+        status, told = finish(start(finished, command, preexec_fn=limit_files(largest // 2)))
+        assert status == 1
+        assert len(told) == 1, told
+        assert told[0].endswith(": File too large; mend that and run again")
+        assert not target.exists()
+        assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("backbone", ["glove", "image_stats", "minilm", "efficientnet"])
+def test_a_full_disk_under_the_cache_of_vectors(project, mount, backbone):
+    stage = f"extract@{backbone}"
+    command = read_lock(project.folder)[stage]["cmd"]
+    expected = {out: list_files(project.folder / out) for out in list_outs(project, stage)}
+    with mount(project.folder / ".cache", "size=24k") as remount:
+        status, (told,) = finish(start(project, command))
+        assert status == 1
+        assert told.startswith("error: .cache/features/")
+        assert told.endswith(": No space left on device; mend that and run again")
+        assert list((project.folder / ".cache").rglob("*.tmp")) == []
+        remount("size=200m")
+        status, told = finish(start(project, command))
+        assert status == 0, told
+        for out, files in expected.items():
+            assert list_files(project.folder / out) == files
+
+
+@pytest.mark.parametrize("megabytes", [1, 12])
+def test_a_project_on_a_disk_that_is_too_small(finished, mount, tmp_path, megabytes):
+    folder = tmp_path / "disk"
+    with mount(folder, "size=400m") as remount:
+        made = copy_project(folder / "project")
+        made.change_params(**TINY)
+        made.drop_params(*LEFT_OUT)
+        used = subprocess.run(["du", "-sm", str(folder)], capture_output=True, text=True)
+        remount(f"size={int(used.stdout.split()[0]) + megabytes}m")
+        told = made.run("dvc", "repro", "--all-pipelines", fails=True)
+        assert "No space left on device" in told
+        assert "Traceback" not in told
+        remount("size=400m")
+        made.run(sys.executable, "-m", "fame.workspace")
+        made.run("dvc", "repro", "--all-pipelines")
+        assert digests(made.folder) == digests(finished.folder)
+
+
+@pytest.mark.parametrize("kilobytes", [600, 4000])
+def test_a_full_disk_under_autogluon(project, mount, tmp_path, kilobytes):
+    """Its working folder is a temporary one."""
+    whole = YAML(typ="safe").load((ROOT / "params.yaml").read_text())
+    project.change_params(
+        **{"tables.stack": whole["tables"]["stack"]},
+        **{"learners.autogluon": whole["learners"]["autogluon"]},
+        **{"learners.autogluon.catboost.iterations": 20},
+        **{"learners.autogluon.lightgbm.num_boost_round": 20},
+    )
+    lock, disk = read_lock(ROOT), tmp_path / "disk"
+    assert finish(start(project, lock["assemble@stack"]["cmd"]))[0] == 0
+    project.environment = project.environment | {"TMPDIR": str(disk)}
+    with mount(disk, f"size={kilobytes}k"):
+        status, told = finish(start(project, lock["train@autogluon"]["cmd"]))
+        assert status == 1
+        assert told[-1].startswith("error: ")
+        assert "No space left on device" in told[-1]
+        assert not any("Traceback" in line for line in told)
+        assert [path.name for path in disk.iterdir() if path.name.startswith("fame_")] == []
+    assert not (project.folder / "models/autogluon").exists()
