@@ -262,8 +262,10 @@ def test_an_experiment_is_one_command_and_its_difference_another(project):
     assert "catboost.mae" not in changed
 
 
-def test_a_new_learner_is_one_file_one_registry_line_one_block(project):
-    (project.folder / "src/fame/learners/ridge.py").write_text(RIDGE)
+def test_a_new_learner_is_one_folder_one_registry_line_one_block(project):
+    folder = project.folder / "src/fame/learners/ridge"
+    folder.mkdir()
+    (folder / "__init__.py").write_text(RIDGE)
     project.edit(
         "src/fame/registry.py",
         "LEARNERS = {",

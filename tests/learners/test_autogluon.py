@@ -10,9 +10,9 @@ import pytest
 from fame.common.io import digest_file
 from fame.common.torch_runtime import import_torchvision
 from fame.errors import InputError
-from fame.learners import autogluon, autogluon_networks
-from fame.learners.autogluon import OUTPUT, PLANNED, make_frame
-from fame.learners.autogluon_networks import find_checkpoint
+from fame.learners import autogluon
+from fame.learners.autogluon import OUTPUT, PLANNED, make_frame, networks
+from fame.learners.autogluon.networks import find_checkpoint
 
 
 def test_the_leaderboard_holds_every_planned_model_with_its_layer(fitted):
@@ -171,9 +171,9 @@ def test_a_table_without_texts_is_refused_before_training(learners, tables):
 
 
 def test_a_missing_part_of_autogluon_is_one_sentence(learners, tables, monkeypatch):
-    real = autogluon_networks.find_spec
+    real = networks.find_spec
     monkeypatch.setattr(
-        autogluon_networks,
+        networks,
         "find_spec",
         lambda name: None if name == "autogluon.multimodal" else real(name),
     )

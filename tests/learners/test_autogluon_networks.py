@@ -13,7 +13,7 @@ from fame.common.contracts import LOCATED, NO_IMAGE
 from fame.common.torch_runtime import import_torchvision
 from fame.errors import InputError
 from fame.learners.autogluon import PLANNED
-from fame.learners.autogluon_networks import find_image_checkpoint, place_images
+from fame.learners.autogluon.networks import find_image_checkpoint, place_images
 
 ROWS, FIT_ROWS = 60, 40
 

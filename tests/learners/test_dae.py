@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from fame.errors import InputError
-from fame.learners import dae, dae_inputs
-from fame.learners.dae_inputs import Inputs, fit_preparation, prepare
+from fame.learners import dae
+from fame.learners.dae import inputs
+from fame.learners.dae.inputs import Inputs, fit_preparation, prepare
 from fame.learners.folds import read_rows
 
 
@@ -190,12 +191,12 @@ def test_rows_are_never_held(tables, monkeypatch):
     table, _ = tables()
     asked = []
     monkeypatch.setattr(
-        dae_inputs, "read_rows", lambda *given: asked.append(given[1]) or read_rows(*given)
+        inputs, "read_rows", lambda *given: asked.append(given[1]) or read_rows(*given)
     )
     data = make_inputs(table, np.arange(150))
     asked.clear()
     for number, _ in enumerate(data.read(range_batches(150, 10)), 1):
-        assert len(asked) <= number + dae_inputs.BATCHES_AHEAD
+        assert len(asked) <= number + inputs.BATCHES_AHEAD
     assert [len(rows) for rows in asked] == [10] * 15
 
 
@@ -203,7 +204,7 @@ def test_the_size_of_a_chunk_does_not_change_what_is_fitted(tables, monkeypatch)
     table, _ = tables()
     rows = np.flatnonzero(table.fold != 1)
     whole = fit_preparation(table, rows, 50)
-    monkeypatch.setattr(dae_inputs, "CHUNK_ROWS", 7)
+    monkeypatch.setattr(inputs, "CHUNK_ROWS", 7)
     parts = fit_preparation(table, rows, 50)
     np.testing.assert_allclose(parts.mean, whole.mean, rtol=1e-6)
     np.testing.assert_allclose(parts.scale, whole.scale, rtol=1e-6)

@@ -6,7 +6,7 @@ import pytest
 
 from fame.common.contracts import Column
 from fame.errors import InputError
-from fame.learners import lightgbm_training
+from fame.learners.lightgbm import training
 
 
 def read_line(path, key):
@@ -71,13 +71,13 @@ def test_loss_is_a_parameter(learners, tables):
 @pytest.fixture
 def reads(monkeypatch):
     """The rows of each reading of the table in the training."""
-    made, read_rows = [], lightgbm_training.read_rows
+    made, read_rows = [], training.read_rows
 
     def read_and_note(table, rows):
         made.append(rows)
         return read_rows(table, rows)
 
-    monkeypatch.setattr(lightgbm_training, "read_rows", read_and_note)
+    monkeypatch.setattr(training, "read_rows", read_and_note)
     return made
 
 
@@ -85,7 +85,7 @@ def test_the_fit_rows_are_read_once_for_all_folds_batch_by_batch(
     learners, tables, fitted, reads, monkeypatch, tmp_path
 ):
     table, _ = tables()
-    monkeypatch.setattr(lightgbm_training, "BATCH_ROWS", 32)
+    monkeypatch.setattr(training, "BATCH_ROWS", 32)
     learner = learners("lightgbm")
     learner.fit(table)
     batches = [rows for rows in reads if len(rows) > 1]
@@ -119,7 +119,7 @@ def test_a_device_that_is_not_there_is_refused_before_anything_is_read(
     device, learners, tables, reads
 ):
     try:
-        lightgbm_training.check_device({"device_type": device})
+        training.check_device({"device_type": device})
     except InputError:
         with pytest.raises(InputError, match=f"device_type of lightgbm: '{device}' is not to be"):
             learners("lightgbm", device_type=device).fit(tables()[0])

@@ -219,7 +219,7 @@ def prepare(content: bytes, size: int, draft: bool) -> np.ndarray:
     """
     from PIL import Image
 
-    from fame.extraction.images import decode
+    from fame.common.images import decode
 
     image = decode(content, size if draft else None)
     return np.asarray(image.resize((size, size), Image.Resampling.BICUBIC))

@@ -113,7 +113,7 @@ def prepare(content: bytes, draft: bool) -> np.ndarray:
     Raises:
         UnreadableImageError: the image cannot be decoded.
     """
-    from fame.extraction.images import decode
+    from fame.common.images import decode
 
     return crop(decode(content, RESIZED_PIXELS if draft else None))
 

@@ -71,7 +71,7 @@ def measure(content: bytes) -> np.ndarray:
     Raises:
         UnreadableImageError: empty, not_an_image or bomb.
     """
-    from fame.extraction.images import read_header
+    from fame.common.images import read_header
 
     header = read_header(content)
     mode = MODE_IDS.get(header.mode, MODE_IDS["other"])

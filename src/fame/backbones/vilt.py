@@ -219,7 +219,7 @@ def prepare(content: bytes, shorter: int, patch: int, draft: bool) -> np.ndarray
     """
     from PIL import Image
 
-    from fame.extraction.images import decode
+    from fame.common.images import decode
 
     image = decode(content, shorter if draft else None)
     size = choose_size(image.width, image.height, shorter, patch)

@@ -280,7 +280,7 @@ class Backbone(ABC):
     def image_preparer(self) -> Callable[[bytes], np.ndarray]:
         """A function that worker processes import and call: bytes of a file -> pixels.
 
-        It needs no weights and raises `fame.extraction.images.UnreadableImageError`.
+        It needs no weights and raises `fame.common.images.UnreadableImageError`.
         """
         raise NotImplementedError
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from fame.common.contracts import Backbone
 
-DECODING = "fame.extraction.images"
+DECODING = "fame.common.images"
 BACKBONES = "fame.backbones."
 
 

@@ -14,11 +14,11 @@ from multiprocessing import resource_tracker
 
 import numpy as np
 
+from fame.common.archives import ImageReader
 from fame.common.contracts import MISSING
+from fame.common.images import UnreadableImageError
 from fame.errors import InputError
-from fame.extraction.archives import ImageReader
 from fame.extraction.contents import KEY_BYTES, Place
-from fame.extraction.images import UnreadableImageError
 
 IMAGES_AT_ONCE = 8  # sent to a process
 Prepare = Callable[[bytes], np.ndarray]

@@ -17,9 +17,9 @@ from pathlib import Path, PurePosixPath
 
 import pyarrow as pa
 
+from fame.common.archives import Archive, is_archive, open_archive
 from fame.common.contracts import IMAGES, LOCATED, NO_IMAGE
 from fame.errors import InputError
-from fame.extraction.archives import Archive, is_archive, open_archive
 from fame.progress import bar
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".gif")

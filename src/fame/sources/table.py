@@ -7,9 +7,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from fame.common.archives import SUFFIXES, is_archive
 from fame.common.contracts import CHALLENGE, OWN_NUMBER_PREFIX, POSTS, SPLITS, Posts, Source
 from fame.errors import InputError
-from fame.extraction.archives import SUFFIXES, is_archive
 from fame.params import ColumnParams, DataParams, TableParams
 from fame.sources.images import locate
 from fame.sources.table_cells import (

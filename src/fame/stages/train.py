@@ -57,12 +57,12 @@ def describe(table: Path, settings: params.Params, chosen: params.LearnerParams)
     The table by its bytes: reading 5.7 GB takes seconds and is the one proof; DVC may write the
     same table anew, or another one of the same size.
     """
-    sources = [path for part in ("learners", "common") for path in (SOURCE / part).glob("*.py")]
+    sources = [path for part in ("learners", "common") for path in (SOURCE / part).rglob("*.py")]
     return {
         "table": {path.name: io.digest_file(path) for path in sorted(table.iterdir())},
         "params": chosen.model_dump(mode="json"),
         "device": settings.runtime.device,
-        "code": {path.name: io.digest_file(path) for path in sorted(sources)},
+        "code": {str(path.relative_to(SOURCE)): io.digest_file(path) for path in sorted(sources)},
         "versions": {name: version(name) for name in LIBRARIES},
     }
 

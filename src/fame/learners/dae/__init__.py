@@ -25,7 +25,7 @@ from fame.common import ids
 from fame.common.contracts import Table
 from fame.common.torch_runtime import choose_device, deterministic
 from fame.errors import InputError
-from fame.learners.dae_inputs import Inputs, Preparation, fit_preparation, prepare
+from fame.learners.dae.inputs import Inputs, Preparation, fit_preparation, prepare
 from fame.learners.folds import Fitted, FoldLearner, Step
 from fame.params import Count, LearnerParams, NonNegative, Positive, Strict
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from fame.common.contracts import UNREADABLE
-from fame.extraction.images import UnreadableImageError, decode, read_header
+from fame.common.images import UnreadableImageError, decode, read_header
 
 # Stored = upright turned by this; its EXIF orientation turns it back.
 STORED = {

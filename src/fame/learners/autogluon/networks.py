@@ -15,11 +15,11 @@ import numpy as np
 from pydantic import Field
 
 from fame.backbones.shared import checkpoints
+from fame.common.archives import ImageReader
 from fame.common.contracts import LOCATED
+from fame.common.images import UnreadableImageError, decode
 from fame.common.torch_runtime import import_torchvision
 from fame.errors import InputError
-from fame.extraction.archives import ImageReader
-from fame.extraction.images import UnreadableImageError, decode
 from fame.params import Count, Positive, Strict
 from fame.progress import bar
 

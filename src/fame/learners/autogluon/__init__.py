@@ -27,8 +27,8 @@ from fame.common.locked import check_locked
 from fame.common.torch_runtime import choose_device, deterministic
 from fame.errors import InputError
 from fame.learners import folds
-from fame.learners.autogluon_kept import keep_models
-from fame.learners.autogluon_networks import (
+from fame.learners.autogluon.kept import keep_models
+from fame.learners.autogluon.networks import (
     MultiModalParams,
     define_multimodal,
     describe_networks,

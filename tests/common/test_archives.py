@@ -6,9 +6,9 @@ import zipfile
 
 import pytest
 
+from fame.common import archives
+from fame.common.archives import ImageReader, Member, is_archive, open_archive
 from fame.errors import InputError
-from fame.extraction import archives
-from fame.extraction.archives import ImageReader, Member, is_archive, open_archive
 
 KINDS = ("zip", "tar", "tar.gz", "tgz")
 

@@ -12,7 +12,7 @@ from pydantic import Field
 from fame.common import ids
 from fame.common.contracts import Table
 from fame.learners.folds import Fitted, FoldLearner, Step, read_rows
-from fame.learners.lightgbm_training import Bins, Machines
+from fame.learners.lightgbm.training import Bins, Machines
 from fame.params import Count, LearnerParams, NonNegative, Positive
 
 if TYPE_CHECKING:
