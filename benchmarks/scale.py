@@ -5,7 +5,7 @@ Makes a project folder of generated posts and RANDOM features in the real layout
 writes first for the same step: `pandas.read_json` and `merge`, features side by side in memory, the
 float32 matrix passed to the libraries. Last come DVC's own commands (scale_dvc.py).
 
-A learner runs with 1 and with 11 iterations: the difference is the time of an iteration, the rest is
+A learner runs with 1 and with 11 iterations: the difference is the time of ten, the rest is
 preparation (and prediction), and what more iterations would take is calculated from both.
 
     python benchmarks/scale.py --posts 50000
