@@ -5,7 +5,7 @@ Makes a project folder of generated posts and RANDOM features in the real layout
 writes first for the same step: `pandas.read_json` and `merge`, features side by side in memory, the
 float32 matrix passed to the libraries. Last come DVC's own commands (scale_dvc.py).
 
-A learner runs with 1 and with 3 iterations: the difference is the time of an iteration, the rest is
+A learner runs with 1 and with 11 iterations: the difference is the time of ten, the rest is
 preparation (and prediction), and what more iterations would take is calculated from both.
 
     python benchmarks/scale.py --posts 50000
@@ -28,7 +28,7 @@ from ingest import CHALLENGE_POSTS, SAMPLE_SECONDS, TRAINING_POSTS
 from scale_project import make_project, write_params, write_random_blocks, write_untrained
 
 HERE = Path(__file__).parent
-FEW, MORE, WANTED = 1, 3, 200  # iterations
+FEW, MORE, WANTED = 1, 11, 200  # iterations
 LEARNERS = ("lightgbm", "catboost", "dae")
 STAGES = (
     *("simulate", "ingest", "encode_meta", "extract@glove", "assemble@trees"),
@@ -42,6 +42,16 @@ ENVIRONMENT = os.environ | {
     "OMP_WAIT_POLICY": "passive",  # as in the stages, on both sides
 }
 HEAD = "| step | s | CPU s | peak MB | of it mapped | plain, s | plain, CPU s | plain, peak MB |"
+
+
+@dataclass
+class Cost:
+    """What a command and all its processes took; ``mapped_mb`` is files' part of the peak."""
+
+    seconds: float
+    cpu_seconds: float
+    peak_mb: float
+    mapped_mb: float
 
 
 def main() -> None:
@@ -96,7 +106,7 @@ def measure_learner(folder: Path, name: str, command: str) -> Iterator[str]:
     )
 
 
-def extrapolate(few: "Cost", more: "Cost") -> "Cost":
+def extrapolate(few: Cost, more: Cost) -> Cost:
     """What WANTED iterations cost, if each costs as much as those between ``few`` and ``more``."""
     factor = (WANTED - FEW) / (MORE - FEW)
     return Cost(
@@ -114,22 +124,12 @@ def find_plain(stage: str) -> str:
     return f"{sys.executable} {HERE}/plain_scale.py {stage.partition('@')[2]}"
 
 
-def show(name: str, ours: "Cost", plain: "Cost | None") -> str:
+def show(name: str, ours: Cost, plain: Cost | None) -> str:
     """A line of the table."""
     numbers = [ours.seconds, ours.cpu_seconds, ours.peak_mb, ours.mapped_mb]
     numbers += [plain.seconds, plain.cpu_seconds, plain.peak_mb] if plain else []
     cells = [f"{number:,.1f}" if number < 100 else f"{number:,.0f}" for number in numbers]
     return f"| {' | '.join([name, *cells, *['-'] * (7 - len(cells))])} |"
-
-
-@dataclass
-class Cost:
-    """What a command and all its processes took; ``mapped_mb`` is files' part of the peak."""
-
-    seconds: float
-    cpu_seconds: float
-    peak_mb: float
-    mapped_mb: float
 
 
 def watch(command: str, folder: Path) -> Cost:
