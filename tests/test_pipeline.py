@@ -224,6 +224,11 @@ def test_a_learners_parameter_runs_that_learner(project):
     assert project.repro() == ["train@dae", "leakage", "fuse"]
 
 
+def test_a_learners_code_retrains_that_learner_only(project):
+    project.append("src/fame/learners/dae/inputs.py", "\n# A comment.\n")
+    assert project.repro() == ["train@dae"]
+
+
 def test_the_metrics_code_trains_nothing(project):
     project.append("src/fame/core/metrics.py", "\n# A comment.\n")
     assert project.repro() == ["leakage", "fuse"]
