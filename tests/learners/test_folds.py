@@ -95,7 +95,7 @@ def test_finished_folds_are_taken_over(fitted, learners, tables, kept, monkeypat
 def test_a_damaged_fold_is_trained_again(
     damage, fitted, learners, tables, kept, monkeypatch, capsys
 ):
-    path = kept / ("fold_1.safetensors" if "model" in damage else "fold_1.json")
+    path = kept / ("fold_1.safetensors" if "model" in damage else "fold_1.note.json")
     content = path.read_bytes()
     if damage in ("model", "note"):
         place = len(content) // 2

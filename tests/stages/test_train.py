@@ -201,7 +201,7 @@ def check_same_as_uninterrupted(kind, folder, told):
 @pytest.mark.parametrize("kind", sorted(LONG))
 def test_a_killed_training_goes_on_and_ends_in_the_same_bytes(kind, folder, write_params):
     write_params(**QUICK | {f"learners.{kind}.{key}": value for key, value in LONG[kind].items()})
-    kill_when("fold_0.json", folder, start(kind, folder))
+    kill_when("fold_0.note.json", folder, start(kind, folder))
     told = "fold 0 is taken over from a training that did not end; 1, 2 to train"
     check_same_as_uninterrupted(kind, folder, told)
 

@@ -15,7 +15,7 @@ from fame.common.contracts import Learner, Table
 from fame.errors import InputError
 
 MANIFEST = "learner.json"
-NOTE = ".json"  # beside a kept model: its digest, record and curve
+NOTE = ".note.json"  # beside a kept model: its digest, record and curve
 CURVE_POINTS = 200  # kept of a learning curve, so that a long training still draws
 CHUNK_ROWS = 2048  # predicted at a time, so that a large table stays on disk
 
@@ -199,8 +199,8 @@ class FoldLearner(Learner):
         curve = [{"fold": fold} | vars(step) for step in thin(fitted.curve)]
         if self._kept is not None:
             path = self._kept / f"fold_{fold}{self.suffix}"
-            with io.replacing(path) as temporary:
-                self.write_model(fitted.model, temporary)
+            self.write_model(fitted.model, path)
+            # Last, and all or nothing: without it the model does not count.
             note = {"record": record, "curve": curve, "model": io.digest_file(path)}
             unfinished.write_note(path.with_suffix(NOTE), note)
         return Finished(fitted.model, record, curve)
