@@ -5,7 +5,7 @@ INSTALLED := .venv/.installed
 # The environment first: DVC runs a stage with the first `python` on the path.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help repro ablation protocols test test-faults lint bench bench-extraction profile
+.PHONY: help repro ablation protocols test test-faults lint bench bench-extraction bench-training profile
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -42,6 +42,9 @@ bench: $(INSTALLED)  ## measure speed and memory against the plain way (minutes)
 
 bench-extraction: $(INSTALLED)  ## measure the extraction against the plain way (about ten minutes)
 	python benchmarks/extraction.py
+
+bench-training: $(INSTALLED)  ## measure training on a wide table, at full size too (20 GB of disk)
+	python benchmarks/training.py
 
 profile: $(INSTALLED)  ## switch params.yaml to profiles/$(PROFILE).yaml and show the difference
 	@python -m fame.profile "$(PROFILE)"

@@ -1,8 +1,10 @@
 import errno
 import os
+import re
 import resource
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -74,6 +76,29 @@ def test_what_fails_half_way_leaves_the_old_file(tmp_path):
         write_half()
     assert path.read_text() == "old"
     assert [file.name for file in tmp_path.iterdir()] == ["file.txt"]
+
+
+def find_resident(name):
+    """Kilobytes of this process's maps of a file that are in memory."""
+    maps = Path("/proc/self/smaps").read_text().split("VmFlags")
+    return sum(int(re.search(r"^Rss:\s+(\d+)", one, re.M)[1]) for one in maps if name in one)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_rows_that_were_read_are_not_kept_in_memory(dtype, tmp_path, monkeypatch):
+    monkeypatch.setattr(io, "BYTES_AT_ONCE", 2**18)
+    expected = np.random.default_rng(0).normal(size=(1000, 1000)).astype(dtype)
+    np.save(tmp_path / "mapped.npy", expected)
+    values = np.load(tmp_path / "mapped.npy", mmap_mode="r")
+    assert values.sum(dtype=float) == expected.sum(dtype=float)
+    assert find_resident("mapped.npy") >= values.nbytes // 1024  # it can tell
+    rows = np.random.default_rng(1).permutation(1000)
+    for columns in (slice(None), [7, 3], []):
+        read = io.read_rows(values, rows, columns)
+        np.testing.assert_array_equal(read, expected[rows][:, columns])
+        assert read.dtype == dtype
+        assert find_resident("mapped.npy") == 0
+    assert io.read_rows(values, rows, dtype="float64").dtype == np.float64
 
 
 def test_what_fails_half_way_leaves_the_old_folder(tmp_path):

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from fame.common import io
 from fame.common.contracts import Block, Column
 from fame.core import assembly
 from fame.errors import InputError
@@ -65,3 +66,16 @@ def test_chunks_do_not_show(monkeypatch):
     monkeypatch.setattr(assembly, "ROWS_PER_CHUNK", 7)
     pieces = join([assembly.select("x", block, post_ids, np.ones(50, bool))])
     np.testing.assert_array_equal(whole, pieces)
+
+
+def test_blocks_on_disk_are_read_piece_by_piece(tmp_path, monkeypatch):
+    monkeypatch.setattr(assembly, "ROWS_PER_CHUNK", 16)
+    post_ids = np.array([str(i) for i in range(50)], dtype=object)
+    expected = make_block(post_ids[::-1], np.random.default_rng(3).normal(size=(50, 4)))
+    io.write_block(tmp_path, expected)
+    block, pieces = io.read_block(tmp_path), []
+    part = assembly.select("x", block, post_ids, np.ones(50, bool))
+    read_rows = io.read_rows
+    monkeypatch.setattr(io, "read_rows", lambda *asked: pieces.append(asked) or read_rows(*asked))
+    np.testing.assert_array_equal(join([part]), expected.values[::-1])
+    assert [len(rows) for _, rows, _ in pieces] == [16, 16, 16, 2]

@@ -51,6 +51,9 @@ def test_a_transform_fitted_on_rows_that_it_scores_is_named():
     assert gate.leaks == ["block glove was fitted on other posts than the fit rows"]
     gate = leakage.check_fitted_on(IDS, FOLD, {}, record(encoder_fitted_on=fit))
     assert gate.leaks[0].startswith("learner dae: the encoder of fold 1 was not fitted on")
+    assert leakage.check_fitted_on(IDS, FOLD, {}, record(borders_fitted_on=fit)).leaks == []
+    gate = leakage.check_fitted_on(IDS, FOLD, {}, record(borders_fitted_on=ids.digest(IDS)))
+    assert gate.leaks[0].startswith("learner dae: the borders of fold 1 were fitted on other posts")
 
 
 def test_a_label_in_a_feature_is_named():

@@ -57,6 +57,36 @@ def test_layer_1_never_trains_on_a_posts_own_label(fitted, learners, tables):
     assert not np.allclose(first[~in_own], second[~in_own], rtol=1e-6)
 
 
+def test_models_that_a_killed_fit_finished_are_taken_over(
+    fitted, learners, tables, tmp_path, capsys
+):
+    table, _ = tables()
+    kept = tmp_path / "kept"
+    kept.mkdir()
+
+    def train(name):
+        learner, target = learners("autogluon"), tmp_path / name
+        learner.keep_in(kept)
+        learner.fit(table)
+        target.mkdir()
+        learner.save(target)
+        return {path.name: path.read_bytes() for path in target.iterdir()}, learner
+
+    whole, first = train("whole")
+    assert len(list(kept.glob("*.zip"))) == 5 * len(table.folds)
+    np.testing.assert_array_equal(first.predict(table), fitted("autogluon")[0].predict(table))
+    for path in [*kept.glob("*_L2_*"), *kept.glob("MultiModal_BAG_L1_S1F[45]*")]:
+        path.unlink()
+    damaged = kept / "LightGBM_BAG_L1_S1F2.zip"
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    capsys.readouterr()
+    again, _ = train("again")
+    told = capsys.readouterr().err
+    assert told.count("taken over from a training that did not end") == 5 + 4 + 3
+    assert f"{damaged}: damaged; the model is trained again" in told
+    assert again == whole
+
+
 def test_folds_are_the_tables(fitted, tables):
     table, _ = tables()
     bag = fitted("autogluon")[0]._predictor._trainer.load_model("LightGBM_BAG_L1")

@@ -3,8 +3,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from fame import params
 from fame.common.contracts import Column
 from fame.errors import InputError
+from fame.learners import catboost
 
 
 def test_time_and_random_id_are_not_in_the_files(fitted):
@@ -66,3 +68,105 @@ def test_loss_is_a_parameter(learners, tables):
         learner.fit(table)
         predictions.append(learner.predict(table))
     assert not np.array_equal(*predictions)
+
+
+def test_a_fold_is_what_catboost_makes_of_its_rows_alone_in_the_same_bins(
+    fitted, learners, tables, tmp_path
+):
+    """Directly trained, it has never seen a row outside: statistics of categories neither."""
+    from catboost import CatBoostRegressor
+
+    table, _ = tables()
+    learner = learners("catboost")
+
+    def make_pool(rows):
+        return catboost._pool(table, rows, labels=table.popularity[rows])
+
+    pool = make_pool(np.flatnonzero(table.fold >= 0))
+    pool.quantize(border_count=learner.params.border_count, random_seed=learner.params.seed)
+    pool.save_quantization_borders(str(tmp_path / "borders"))
+    own = {"kind", "table", "seed", "threads", "loss", "early_stopping_rounds"}
+    direct = CatBoostRegressor(
+        **learner.params.model_dump(exclude=own),
+        random_seed=learner.params.seed,
+        thread_count=1,
+        early_stopping_rounds=learner.params.early_stopping_rounds,
+        eval_metric="MAE",
+        input_borders=str(tmp_path / "borders"),
+        allow_writing_files=False,
+        verbose=False,
+    )
+    direct.fit(
+        make_pool(table.training_rows(3)),
+        eval_set=make_pool(table.validation_rows(3)),
+        use_best_model=True,
+    )
+    rows = np.arange(len(table.post_ids))
+    expected = direct.predict(catboost._pool(table, rows))
+    np.testing.assert_array_equal(fitted("catboost")[0].predict_fold(3, table, rows), expected)
+
+
+def test_columns_are_cut_into_bins_once(learners, tables, monkeypatch):
+    from catboost import Pool
+
+    made, quantize = [], Pool.quantize
+    monkeypatch.setattr(
+        Pool, "quantize", lambda pool, **given: made.append(pool) or quantize(pool, **given)
+    )
+    learner = learners("catboost", one_step=True)
+    learner.fit(tables()[0])
+    assert [pool.shape for pool in made] == [(160, 32)]
+    assert learner._binned is None
+
+
+def test_a_fold_goes_on_from_its_snapshot(fitted, learners, tables, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(catboost, "SNAPSHOT_SECONDS", 0)
+    table, _ = tables()
+    keep, kept = catboost._Snapshots.keep, tmp_path / "kept"
+
+    def stop(snapshots):
+        keep(snapshots)
+        raise OSError("no space left")
+
+    def train():
+        learner = learners("catboost")
+        learner.keep_in(kept)
+        learner.fit(table)
+        return learner
+
+    kept.mkdir()
+    with monkeypatch.context() as patch:
+        patch.setattr(catboost._Snapshots, "keep", stop)
+        with pytest.raises(OSError, match="no space"):
+            train()
+    (snapshot,) = (kept / "fold_0").glob("*.snapshot")
+    content = snapshot.read_bytes()
+    for changed, told in ((content, "goes on from its last snapshot"), (b"x", "damaged; the fold")):
+        for path in kept.glob("fold_*.*"):
+            path.unlink()
+        snapshot.parent.mkdir(exist_ok=True)
+        snapshot.write_bytes(changed)
+        learner = train()
+        assert told in capsys.readouterr().err
+        target = tmp_path / str(len(changed))
+        target.mkdir()
+        learner.save(target)
+        for path in fitted("catboost")[1].iterdir():
+            assert (target / path.name).read_bytes() == path.read_bytes(), path.name
+        assert learner.curves() == fitted("catboost")[0].curves()
+        assert [path.name for path in kept.iterdir() if path.is_dir()] == ["fold_4"]
+
+
+def test_a_gpu_that_is_not_there_is_refused_before_anything_is_read(learners, monkeypatch):
+    monkeypatch.setattr("catboost.utils.get_gpu_device_count", lambda: 0)
+    learner = learners("catboost", task_type="GPU")
+    with pytest.raises(InputError, match=r"task_type .*'GPU', but CatBoost sees no GPU; .*CPU"):
+        learner.fit(None)
+
+
+def test_what_a_gpu_cannot_do_is_a_wrong_parameter(write_params, tmp_path):
+    write_params(**{"learners.catboost.task_type": "GPU", "learners.catboost.rsm": 0.5})
+    with pytest.raises(InputError, match=r"learners.catboost.task_type: must be 'CPU' where rsm"):
+        params.load(tmp_path / "params.yaml")
+    write_params(**{"learners.catboost.task_type": "GPU", "learners.catboost.rsm": 1.0})
+    assert params.load(tmp_path / "params.yaml").learners["catboost"].task_type == "GPU"

@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from fame.errors import InputError
-from fame.learners import dae
+from fame.learners import dae, dae_inputs
+from fame.learners.dae_inputs import Inputs, fit_preparation, prepare
+from fame.learners.folds import read_rows
 
 
 @pytest.fixture(scope="module")
@@ -76,10 +78,8 @@ def test_phase_2_is_the_published_network(params, rows):
     encoder, head = randomise(dae._build_encoder(9, params)), randomise(dae._build_head(9, params))
     x = torch.from_numpy(rows)
     with torch.no_grad():
-        c = dae._append_encoded(encoder, x)
+        c = torch.cat([dae._encode(encoder, x, 0), x], dim=1)
         prediction = dae._apply_head(head, c, 0, 0)
-        encoded = dae._encode(encoder, x, 0)
-    np.testing.assert_array_equal(c.numpy(), np.hstack([encoded.numpy(), rows]))
     weights = to_numpy(head)
     hidden = apply(weights, "second", apply(weights, "first", c.numpy().astype(float)))
     expected = apply(weights, "predict", hidden)[:, 0]
@@ -131,14 +131,14 @@ def test_numbers_are_standardised_on_the_rows_given(tables):
     values[table.fold >= 0, 7] = 2
     rows = np.flatnonzero(table.fold >= 0)
     table = replace(table, values=values)
-    preparation = dae.fit_preparation(table, rows, 2)
-    x = dae.prepare(table, rows, preparation)
+    preparation = fit_preparation(table, rows, 2)
+    x = prepare(table, rows, preparation)
     assert x.shape == (len(rows), 30 + 2 * 2)
     varying = [0, 1, 2, 6, 29]  # of the numbers, which follow two categories
     np.testing.assert_allclose(x[:, varying].mean(axis=0), 0, atol=1e-5)
     np.testing.assert_allclose(x[:, [0, 1, 6, 29]].std(axis=0), 1, atol=1e-5)
     assert (x[np.isnan(values[rows, 4]), 2] == 0).all()
-    assert (dae.prepare(table, np.arange(len(values)), preparation)[:, 3:6] == 0).all()
+    assert (prepare(table, np.arange(len(values)), preparation)[:, 3:6] == 0).all()
 
 
 def test_frequent_categories_become_columns_and_others_nothing(tables):
@@ -149,11 +149,65 @@ def test_frequent_categories_become_columns_and_others_nothing(tables):
     values[50:60, 0] = 2
     values[400:, 0] = 77
     table = replace(table, values=values)
-    preparation = dae.fit_preparation(table, np.arange(160), 2)
+    preparation = fit_preparation(table, np.arange(160), 2)
     np.testing.assert_array_equal(preparation.category_column, [0, 0, 1, 1])
     np.testing.assert_array_equal(preparation.category_id[:2], [4, 9])
-    x = dae.prepare(table, np.array([0, 55, 100, 450]), preparation)
+    x = prepare(table, np.array([0, 55, 100, 450]), preparation)
     np.testing.assert_array_equal(x[:, 30:32], [[1, 0], [0, 0], [0, 1], [0, 0]])
+
+
+def range_batches(rows, size):
+    import torch
+
+    return torch.arange(rows).split(size)
+
+
+def make_inputs(table, rows):
+    import torch
+
+    labels = torch.from_numpy(table.popularity[rows].astype(np.float32))
+    return Inputs(table, rows, fit_preparation(table, rows, 2), labels)
+
+
+def test_batches_are_read_in_the_order_asked_for_beside_what_is_encoded(tables):
+    import torch
+
+    table, _ = tables()
+    data = make_inputs(table, np.arange(5, 155))
+    order = torch.randperm(150, generator=torch.Generator().manual_seed(0))
+    encoded = torch.arange(300.0).reshape(150, 2)
+    batches = order.split(32)
+    read = list(replace(data, encoded=encoded).read(batches))
+    assert [len(labels) for _, labels in read] == [32, 32, 32, 32, 22]
+    x, labels = (torch.cat(parts) for parts in zip(*read, strict=True))
+    np.testing.assert_array_equal(labels, table.popularity[order + 5].astype(np.float32))
+    np.testing.assert_array_equal(x[:, :2], encoded[order])
+    np.testing.assert_array_equal(x[:, 2:], prepare(table, order.numpy() + 5, data.preparation))
+
+
+def test_rows_are_never_held(tables, monkeypatch):
+    """What is read ahead of a batch that is not yet computed is a few batches, not the table."""
+    table, _ = tables()
+    asked = []
+    monkeypatch.setattr(
+        dae_inputs, "read_rows", lambda *given: asked.append(given[1]) or read_rows(*given)
+    )
+    data = make_inputs(table, np.arange(150))
+    asked.clear()
+    for number, _ in enumerate(data.read(range_batches(150, 10)), 1):
+        assert len(asked) <= number + dae_inputs.BATCHES_AHEAD
+    assert [len(rows) for rows in asked] == [10] * 15
+
+
+def test_the_size_of_a_chunk_does_not_change_what_is_fitted(tables, monkeypatch):
+    table, _ = tables()
+    rows = np.flatnonzero(table.fold != 1)
+    whole = fit_preparation(table, rows, 50)
+    monkeypatch.setattr(dae_inputs, "CHUNK_ROWS", 7)
+    parts = fit_preparation(table, rows, 50)
+    np.testing.assert_allclose(parts.mean, whole.mean, rtol=1e-6)
+    np.testing.assert_allclose(parts.scale, whole.scale, rtol=1e-6)
+    np.testing.assert_array_equal(parts.category_id, whole.category_id)
 
 
 def test_a_shared_encoder_is_trained_once_and_sees_labels_of_other_folds(learners, tables):

@@ -2,8 +2,11 @@ from dataclasses import replace
 from urllib.parse import unquote
 
 import numpy as np
+import pytest
 
 from fame.common.contracts import Column
+from fame.errors import InputError
+from fame.learners import lightgbm_training
 
 
 def read_line(path, key):
@@ -63,3 +66,63 @@ def test_loss_is_a_parameter(learners, tables):
         learner.fit(table)
         predictions.append(learner.predict(table))
     assert not np.array_equal(*predictions)
+
+
+@pytest.fixture
+def reads(monkeypatch):
+    """The rows of each reading of the table in the training."""
+    made, read_rows = [], lightgbm_training.read_rows
+
+    def read_and_note(table, rows):
+        made.append(rows)
+        return read_rows(table, rows)
+
+    monkeypatch.setattr(lightgbm_training, "read_rows", read_and_note)
+    return made
+
+
+def test_the_fit_rows_are_read_once_for_all_folds_batch_by_batch(
+    learners, tables, fitted, reads, monkeypatch, tmp_path
+):
+    table, _ = tables()
+    monkeypatch.setattr(lightgbm_training, "BATCH_ROWS", 32)
+    learner = learners("lightgbm")
+    learner.fit(table)
+    batches = [rows for rows in reads if len(rows) > 1]
+    assert [len(rows) for rows in batches] == [32] * 5
+    np.testing.assert_array_equal(np.concatenate(batches), np.flatnonzero(table.fold >= 0))
+    learner.save(tmp_path)
+    for path in fitted("lightgbm")[1].iterdir():
+        assert (tmp_path / path.name).read_bytes() == path.read_bytes()
+
+
+def test_borders_are_found_on_so_many_fit_rows(learners, tables, reads):
+    table, _ = tables()
+    learners("lightgbm", bin_construct_sample_cnt=50, iterations=1).fit(table)
+    drawn = {int(rows[0]) for rows in reads if len(rows) == 1}
+    assert 50 <= len(drawn) <= 51  # and the first row, for its length
+    assert (table.fold[list(drawn)] >= 0).all()
+
+
+def test_the_bins_wait_for_a_fold_that_needs_them_and_are_let_go(learners, tables, reads):
+    table, _ = tables()
+    learner = learners("lightgbm", iterations=1)
+    learner.fit(replace(table, fold=np.full_like(table.fold, -1)))  # no fold is left to fit
+    assert reads == []
+    learner.fit(table)
+    assert len(reads) > 0
+    assert learner._bins is None
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda"])
+def test_a_device_that_is_not_there_is_refused_before_anything_is_read(
+    device, learners, tables, reads
+):
+    try:
+        lightgbm_training.check_device({"device_type": device})
+    except InputError:
+        with pytest.raises(InputError, match=f"device_type of lightgbm: '{device}' is not to be"):
+            learners("lightgbm", device_type=device).fit(tables()[0])
+        assert reads == []
+    else:
+        pytest.skip(f"LightGBM has {device} here")

@@ -1,6 +1,8 @@
 import os
+import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -151,7 +153,88 @@ def test_a_failure_leaves_what_was_there_and_nothing_half_written(folder, run_st
     with pytest.raises(InputError, match="the disk is full"):
         run_stage("train", *arguments("lightgbm"))
     assert read_outputs(folder) == before
-    assert not list(folder.glob(".*"))
+    assert not list(folder.rglob(".*.tmp"))
+
+
+# So long that a fold takes a second or more, and a kill comes in time.
+LONG = {
+    "catboost": {"iterations": 3000, "early_stopping_rounds": 3000},
+    "lightgbm": {"iterations": 6000, "early_stopping_rounds": 6000},
+    "dae": {"phase_1.epochs": 80, "phase_1.patience": 80},
+}
+
+
+def start(kind, folder, output="", module="-m fame.stages.train"):
+    return subprocess.Popen(
+        [sys.executable, *module.split(" ", 1), *arguments(kind, output)],
+        cwd=folder,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    )
+
+
+def kill_when(there, folder, process):
+    """SIGKILL as soon as the training's cache has such a file."""
+    while not list(folder.glob(f".cache/training/*/*/{there}")):
+        assert process.poll() is None, process.communicate()[1]
+        time.sleep(0.005)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    process.stderr.close()
+
+
+def check_same_as_uninterrupted(kind, folder, told):
+    assert not any((folder / name).exists() for name in OUTPUTS)
+    process = start(kind, folder)
+    _, errors = process.communicate()
+    assert process.returncode == 0, errors
+    assert told in errors
+    assert list((folder / ".cache/training" / kind).iterdir()) == []
+    other = start(kind, folder, "other/")
+    _, errors = other.communicate()
+    assert other.returncode == 0, errors
+    assert "taken over" not in errors
+    assert read_outputs(folder) == read_outputs(folder / "other")
+
+
+@pytest.mark.parametrize("kind", sorted(LONG))
+def test_a_killed_training_goes_on_and_ends_in_the_same_bytes(kind, folder, write_params):
+    write_params(**QUICK | {f"learners.{kind}.{key}": value for key, value in LONG[kind].items()})
+    kill_when("fold_0.json", folder, start(kind, folder))
+    told = "fold 0 is taken over from a training that did not end; 1, 2 to train"
+    check_same_as_uninterrupted(kind, folder, told)
+
+
+def test_a_killed_fold_of_catboost_goes_on_from_its_snapshot(folder, write_params):
+    write_params(**QUICK | {f"learners.catboost.{k}": v for k, v in LONG["catboost"].items()})
+    often = "from fame.learners import catboost; catboost.SNAPSHOT_SECONDS = 0"
+    code = f"-c {often}; from fame.stages import run, train; run(train.main)"
+    kill_when("fold_0/*.snapshot", folder, start("catboost", folder, module=code))
+    check_same_as_uninterrupted("catboost", folder, "the fold goes on from its last snapshot")
+
+
+@pytest.mark.parametrize("changed", ["params", "table", "code", "version"])
+def test_what_another_training_finished_is_not_taken_over(
+    changed, folder, write_params, monkeypatch
+):
+    table, settings = folder / "table", load(folder / "params.yaml")
+    before = train.describe(table, settings, settings.learners["lightgbm"])
+    assert before == train.describe(table, settings, settings.learners["lightgbm"])
+    if changed == "params":
+        write_params(**QUICK | {"learners.lightgbm.lambda_l2": 1.0})
+        settings = load(folder / "params.yaml")
+    elif changed == "table":
+        times = (table / io.VALUES).stat()
+        values = bytearray((table / io.VALUES).read_bytes())
+        values[-1] ^= 1
+        (table / io.VALUES).write_bytes(values)
+        os.utime(table / io.VALUES, ns=(times.st_atime_ns, times.st_mtime_ns))
+    elif changed == "code":
+        monkeypatch.setattr(train, "SOURCE", folder)
+    else:
+        monkeypatch.setattr(train, "version", lambda name: f"{name} 0.1")
+    assert train.describe(table, settings, settings.learners["lightgbm"]) != before
 
 
 def test_an_error_is_one_line_without_a_traceback(folder):

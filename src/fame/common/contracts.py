@@ -318,6 +318,16 @@ class Learner(ABC):
     Params: ClassVar[type]  # its block of params.yaml, a subclass of fame.params.LearnerParams
     explained: ClassVar[bool] = True  # False: it predicts too slowly for the report to try blocks
 
+    _kept: Path | None = None
+
+    def keep_in(self, folder: Path) -> None:
+        """Have `fit` keep in ``folder`` what it finishes, and take over what is there.
+
+        That is what a killed `fit` left of the same table, parameters, code and versions. A kind
+        that does not look there starts again.
+        """
+        self._kept = folder.absolute()
+
     @abstractmethod
     def fit(self, table: Table) -> None:
         """Fit models that each train on the fit rows outside a fold and stop on those in it."""

@@ -4,6 +4,7 @@ import errno
 import glob
 import hashlib
 import json
+import mmap
 import os
 import shutil
 from collections.abc import Iterable, Iterator
@@ -23,6 +24,7 @@ from fame.errors import InputError
 ROWS, VALUES, MANIFEST = "rows.parquet", "values.npy", "manifest.json"
 TEXTS = "texts.parquet"  # only in a table with texts
 IMAGES = "images.parquet"  # only in a table with images
+BYTES_AT_ONCE = 2**22  # read of a memory-mapped array before its pages are dropped
 # Why a place cannot be written to, where a user can mend it: full, read-only or not allowed.
 UNWRITABLE = {
     *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG),
@@ -315,6 +317,27 @@ def to_numbers(column: pa.ChunkedArray) -> np.ndarray:
 def to_strings(column: pa.ChunkedArray) -> np.ndarray:
     """(n,) object: text, or None where null."""
     return np.asarray(column.to_pylist(), dtype=object)
+
+
+def read_rows(
+    values: np.ndarray,
+    rows: np.ndarray,
+    columns: np.ndarray | list[int] | slice = slice(None),
+    dtype: str | None = None,
+) -> np.ndarray:
+    """(m, d) some rows of an array, or some of their columns, in memory; ``dtype`` None: its own.
+
+    Pages that were read through a memory map count as the process's memory until they are
+    dropped, so a large array is read piece by piece and nothing of it stays mapped.
+    """
+    taken = np.empty((len(rows), values[:0, columns].shape[1]), dtype or values.dtype)
+    rows_at_once = max(1, BYTES_AT_ONCE // max(1, values[:1].nbytes))
+    for start in range(0, len(rows), rows_at_once):
+        part = slice(start, start + rows_at_once)
+        taken[part] = values[rows[part]][:, columns]
+        if isinstance(values.base, mmap.mmap):
+            values.base.madvise(mmap.MADV_DONTNEED)
+    return taken
 
 
 def _read_beside(

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fame.common import io
 from fame.common.contracts import Block, Column
 from fame.errors import InputError
 
-ROWS_PER_CHUNK = 8192
+ROWS_PER_CHUNK = 1024
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,10 @@ def select(name: str, block: Block, post_ids: np.ndarray, fit: np.ndarray) -> Pa
     known = np.zeros(len(block.columns), dtype=bool)
     fit_rows = rows[fit]
     for start in range(0, len(fit_rows), ROWS_PER_CHUNK):
-        known |= ~np.isnan(block.values[fit_rows[start : start + ROWS_PER_CHUNK]]).all(axis=0)
+        if known.all():
+            break
+        chunk = io.read_rows(block.values, fit_rows[start : start + ROWS_PER_CHUNK])
+        known |= ~np.isnan(chunk).all(axis=0)
     keep = np.flatnonzero(known)
     columns = tuple(
         Column(f"{name}.{block.columns[i].name}", block.columns[i].categorical) for i in keep
@@ -68,14 +72,14 @@ def join(parts: list[Part], dtype: str) -> Iterator[np.ndarray]:
     for start in range(0, len(parts[0].rows), ROWS_PER_CHUNK):
         chunk = np.concatenate(
             [
-                part.values[part.rows[start : start + ROWS_PER_CHUNK]][:, part.keep]
+                io.read_rows(part.values, part.rows[start : start + ROWS_PER_CHUNK], part.keep)
                 for part in parts
             ],
             axis=1,
         )
         chunk[:, categorical] = np.nan_to_num(chunk[:, categorical], nan=0)
         with np.errstate(over="ignore"):
-            converted = chunk.astype(dtype)
+            converted = chunk.astype(dtype, copy=False)
         if np.isinf(converted).any():
             row, column = np.argwhere(np.isinf(converted))[0]
             raise InputError(

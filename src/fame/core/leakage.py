@@ -12,6 +12,7 @@ from fame.common import ids
 from fame.common.contracts import FIT, HOLDOUT, Block
 from fame.core.metrics import spearman
 
+BORDERS = "borders_fitted_on"  # of a column's bins, from its values alone: the fold's rows too
 NAMED = 3  # examples in a sentence
 RIDGE = 10.0  # penalty of the probe, on standardised columns
 # A label that nothing explains gives an SRC with standard deviation 1 / sqrt(rows).
@@ -106,7 +107,8 @@ def check_fitted_on(
     Args:
         post_ids, fold: (n,) of the posts; fold is -1 outside the fit rows.
         blocks: block -> its digest, None where nothing was fitted.
-        learners: learner -> its record; a fold's models must not have seen the fold.
+        learners: learner -> its record; a fold's models must not have seen the fold, the borders
+            of their bins nothing but the fit rows.
     """
     fit = ids.digest(post_ids[fold >= 0])
     outside = {
@@ -126,8 +128,13 @@ def check_fitted_on(
         for entry in record["folds"]:
             for key in (key for key in entry if key.endswith("fitted_on")):
                 checked += 1
-                if entry[key] != outside[entry["fold"]]:
-                    part = key.removesuffix("fitted_on").strip("_") or "model"
+                part = key.removesuffix("fitted_on").strip("_") or "model"
+                if key == BORDERS and entry[key] != fit:
+                    gate.leaks.append(
+                        f"learner {name}: the {part} of fold {entry['fold']} were fitted on other "
+                        "posts than the fit rows"
+                    )
+                elif key != BORDERS and entry[key] != outside[entry["fold"]]:
                     gate.leaks.append(
                         f"learner {name}: the {part} of fold {entry['fold']} was not fitted on "
                         "the other folds' posts alone, so it scores rows that it has seen"

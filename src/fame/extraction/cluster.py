@@ -6,14 +6,13 @@ runs: paths must mean the same on every node, and the project must be installed 
 """
 
 import os
-import signal
-import socket
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from fame.common.contracts import Backbone
+from fame.common.ray_runtime import connect, count_places
 from fame.errors import InputError
 from fame.extraction.contents import Inputs
 from fame.extraction.embedder import Embedder, Result
@@ -21,7 +20,6 @@ from fame.params import RuntimeParams
 
 SHARDS_AT_ONCE = 2  # in an embedder: one is prepared while another is computed
 LOSSES_ALLOWED = 4  # of one shard: then it is what kills its embedders
-SECONDS_TO_CONNECT = 10
 Job = TypeVar("Job")  # of no matter here
 
 
@@ -33,31 +31,8 @@ def embed(
     Raises:
         InputError: there is no cluster or no room in it, or what an embedder raises.
     """
-    if runtime.ray_address:
-        _reach(runtime.ray_address)
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # reports to its makers
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # what it warns of otherwise
-    import ray
-
-    handler = signal.getsignal(signal.SIGTERM)
-    ray.init(address=runtime.ray_address, log_to_driver=False, logging_level="ERROR")
-    signal.signal(signal.SIGTERM, handler)  # Ray puts one there that ends without a word
-    try:
+    with connect(runtime.ray_address, "runtime.engine local") as ray:
         yield from _Dispatcher(ray, backbone, runtime).embed(work)
-    finally:
-        ray.shutdown()
-
-
-def _reach(address: str) -> None:
-    """Ask for the cluster's port: Ray itself would try for minutes."""
-    host, _, port = address.rpartition(":")
-    try:
-        socket.create_connection((host, int(port)), SECONDS_TO_CONNECT).close()
-    except OSError as error:
-        raise InputError(
-            f"params.yaml: runtime.ray_address: no cluster at {address!r} ({error}); start one "
-            "with `ray start --head`, or use runtime.engine local"
-        ) from None
 
 
 class _Worker:
@@ -121,8 +96,7 @@ class _Dispatcher(Generic[Job]):
 
     def _start(self, backbone: Backbone, runtime: RuntimeParams) -> list[Any]:
         gpus = self._ray.cluster_resources().get("GPU", 0) if runtime.device != "cpu" else 0
-        nodes = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
-        cores = sum(int(node.get("CPU", 0)) // runtime.workers for node in nodes)
+        cores = count_places(self._ray, runtime.workers)
         if not gpus and not cores:
             raise InputError(
                 f"params.yaml: runtime.workers: found {runtime.workers}, more than the cores of "

@@ -27,6 +27,7 @@ from fame.common.locked import check_locked
 from fame.common.torch_runtime import choose_device, deterministic
 from fame.errors import InputError
 from fame.learners import folds
+from fame.learners.autogluon_kept import keep_models
 from fame.learners.autogluon_networks import (
     MultiModalParams,
     define_multimodal,
@@ -119,6 +120,7 @@ class AutoGluon(Learner):
                 deterministic(self.params.threads),
                 _stopped_clock(),
                 _progress(folder, len(table.folds)),
+                keep_models(self._kept),
             ):
                 self._predictor = self._fit_stack(frame)
         leaderboard = read_leaderboard(self._predictor)

@@ -13,7 +13,7 @@ The paper's equations, with what it leaves open chosen as follows.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -25,14 +25,14 @@ from fame.common import ids
 from fame.common.contracts import Table
 from fame.common.torch_runtime import choose_device, deterministic
 from fame.errors import InputError
-from fame.learners.folds import CHUNK_ROWS, Fitted, FoldLearner, Step, number_columns, read_rows
+from fame.learners.dae_inputs import Inputs, Preparation, fit_preparation, prepare
+from fame.learners.folds import Fitted, FoldLearner, Step
 from fame.params import Count, LearnerParams, NonNegative, Positive, Strict
 
 if TYPE_CHECKING:
     from torch import Tensor
     from torch.nn import ModuleDict
 
-    Rows = tuple[Tensor, Tensor]  # what goes into a network (n, width) and the labels (n,)
     Loss = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]  # of rows: the loss and the MAE
 
 
@@ -58,21 +58,6 @@ class Params(LearnerParams):
     phase_1: PhaseParams
     phase_2: PhaseParams
     threads: Count
-
-
-@dataclass(frozen=True)
-class Preparation:
-    """What turns table rows into X: fitted on training rows.
-
-    Attributes:
-        mean, scale: (d,) of the numeric columns; scale is 0 where a column does not vary.
-        category_column, category_id: (k,) the columns of 0 and 1, one a frequent value.
-    """
-
-    mean: np.ndarray
-    scale: np.ndarray
-    category_column: np.ndarray
-    category_id: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -104,12 +89,6 @@ class DenoisingAutoencoder(FoldLearner):
     Params = Params
     suffix = ".safetensors"
 
-    def fit(self, table: Table) -> None:
-        """Fit one model a fold."""
-        self._encoders: dict[int, tuple[Preparation, ModuleDict, Phase]] = {}
-        super().fit(table)
-        self._encoders.clear()
-
     def fit_fold(self, table: Table, fold: int) -> Fitted:
         """Both phases; each keeps the epoch with the lowest loss on the fold's rows."""
         from torch.nn import ModuleDict
@@ -120,19 +99,27 @@ class DenoisingAutoencoder(FoldLearner):
             deterministic(self.params.threads),
             progress.bar(total, f"dae fold {fold}", "epochs") as bar,
         ):
-            if source not in self._encoders:
-                self._encoders = {source: self._fit_encoder(table, source, bar)}
-            preparation, encoder, first = self._encoders[source]
-            data = self._split(table, fold, preparation)
-            beside = [(_append_encoded(encoder, x), labels) for x, labels in data]
-            head, second = _fit_head(self.params, beside, fold, bar)
+            if source == fold:
+                preparation = fit_preparation(
+                    table, table.training_rows(fold), self.params.max_categories
+                )
+                data = self._split(table, fold, preparation)
+                encoder, first = _fit_autoencoder(self.params, data, fold, bar)
+                best_epoch, steps = first.best_epoch, first.steps
+            else:
+                model, record, _ = self._finished[source]
+                preparation, encoder = model.preparation, model.networks["encoder"]
+                data = self._split(table, fold, preparation)
+                best_epoch, steps = record["best_iteration_phase_1"], []
+            data = [replace(part, encoded=_encode_all(encoder, part)) for part in data]
+            head, second = _fit_head(self.params, data, fold, bar)
         return Fitted(
             model=Model(preparation, ModuleDict({"encoder": encoder, "head": head})),
             best_iteration=second.best_epoch,
             validation_mae=second.steps[second.best_epoch - 1].validation_mae,
-            curve=(first.steps if source == fold else []) + second.steps,
+            curve=steps + second.steps,
             notes={
-                "best_iteration_phase_1": first.best_epoch,
+                "best_iteration_phase_1": best_epoch,
                 "encoder_fitted_on": ids.digest(table.post_ids[table.training_rows(source)]),
             },
         )
@@ -144,7 +131,7 @@ class DenoisingAutoencoder(FoldLearner):
         networks = model.networks.to(choose_device(self.runtime.device)).eval()
         with deterministic(self.params.threads), torch.inference_mode():
             x = self._to_device(prepare(table, rows, model.preparation))
-            c = _append_encoded(networks["encoder"], x)
+            c = torch.cat([_encode(networks["encoder"], x, 0), x], dim=1)
             return _apply_head(networks["head"], c, 0, 0).double().cpu().numpy()
 
     def write_model(self, model: Model, path: Path) -> None:
@@ -172,54 +159,18 @@ class DenoisingAutoencoder(FoldLearner):
         networks.load_state_dict(tensors)
         return Model(Preparation(**arrays), networks)
 
-    def _fit_encoder(
-        self, table: Table, fold: int, bar: Any
-    ) -> tuple[Preparation, ModuleDict, Phase]:
-        rows = table.training_rows(fold)
-        preparation = fit_preparation(table, rows, self.params.max_categories)
-        data = self._split(table, fold, preparation)
-        return preparation, *_fit_autoencoder(self.params, data, fold, bar)
-
-    def _split(self, table: Table, fold: int, preparation: Preparation) -> list[Rows]:
-        """X and labels of the fold's training rows and of its validation rows."""
+    def _split(self, table: Table, fold: int, preparation: Preparation) -> list[Inputs]:
+        """The fold's training rows and its validation rows."""
         data = []
         for rows in (table.training_rows(fold), table.validation_rows(fold)):
-            x, labels = prepare(table, rows, preparation), table.popularity[rows]
-            data.append((self._to_device(x), self._to_device(labels.astype(np.float32))))
+            labels = self._to_device(table.popularity[rows].astype(np.float32))
+            data.append(Inputs(table, rows, preparation, labels))
         return data
 
     def _to_device(self, values: np.ndarray) -> Tensor:
         import torch
 
         return torch.from_numpy(values).to(choose_device(self.runtime.device))
-
-
-def fit_preparation(table: Table, rows: np.ndarray, max_categories: int) -> Preparation:
-    """Means and deviations of the numeric columns, and the frequent values of the categories."""
-    values = read_rows(table, rows, number_columns(table))
-    count = np.maximum((~np.isnan(values)).sum(axis=0), 1)
-    mean = (np.nansum(values, axis=0, dtype=np.float64) / count).astype(np.float32)
-    varies = np.fmax.reduce(values) > np.fmin.reduce(values)  # false where all are missing
-    values -= mean
-    deviation = np.sqrt(np.nansum(np.square(values), axis=0, dtype=np.float64) / count)
-    scale = np.divide(1, deviation, out=np.zeros_like(deviation), where=varies & (deviation > 0))
-    pairs = []
-    for column in table.categorical:
-        ids, counts = np.unique(read_rows(table, rows, [column]), return_counts=True)
-        frequent = np.argsort(-counts, kind="stable")[:max_categories]
-        pairs += [(column, int(value)) for value in ids[np.sort(frequent)]]
-    columns, ids = np.array(pairs, np.int64).reshape(-1, 2).T.copy()
-    return Preparation(mean, scale.astype(np.float32), columns, ids)
-
-
-def prepare(table: Table, rows: np.ndarray, preparation: Preparation) -> np.ndarray:
-    """X (m, d + k) float32 of some rows: finite, 0 where a number is missing."""
-    numbers = read_rows(table, rows, number_columns(table))
-    numbers -= preparation.mean
-    numbers *= preparation.scale
-    np.nan_to_num(numbers, copy=False, nan=0.0)
-    ids = read_rows(table, rows, preparation.category_column.tolist())
-    return np.hstack([numbers, (ids == preparation.category_id).astype(np.float32)])
 
 
 def _build_encoder(width: int, params: Params) -> ModuleDict:
@@ -274,26 +225,31 @@ def _add_noise(values: Tensor, sigma: float) -> Tensor:
     return values + sigma * torch.randn_like(values) if sigma else values
 
 
-def _append_encoded(encoder: ModuleDict, x: Tensor) -> Tensor:
-    """c = [encoded, X] of the frozen encoder."""
+def _encode_all(encoder: ModuleDict, data: Inputs) -> Tensor:
+    """(n, e) of the frozen encoder."""
     import torch
 
-    encoder.eval()
+    encoder.to(data.labels.device).eval()
+    width = encoder["encode"].out_features
+    encoded = torch.empty(len(data.rows), width, device=data.labels.device)
     with torch.no_grad():
-        encoded = torch.cat([_encode(encoder, part, 0) for part in x.split(CHUNK_ROWS)])
-        return torch.cat([encoded, x], dim=1)
+        done = 0
+        for x, _ in data.read_in_order():
+            encoded[done : done + len(x)] = _encode(encoder, x, 0)
+            done += len(x)
+    return encoded
 
 
 def _fit_autoencoder(
-    params: Params, data: list[Rows], fold: int, bar: Any
+    params: Params, data: list[Inputs], fold: int, bar: Any
 ) -> tuple[ModuleDict, Phase]:
-    """Phase 1 on X and labels of the training rows, stopped on those of the validation rows."""
+    """Phase 1 on the training rows, stopped on the validation rows."""
     import torch
 
     _seed(params.seed, fold, 1)
-    x, labels = data[0]
-    encoder, decoder = _build_encoder(x.shape[1], params), _build_decoder(x.shape[1], params)
-    networks = torch.nn.ModuleDict({"encoder": encoder, "decoder": decoder}).to(x.device)
+    labels, width = data[0].labels, data[0].preparation.width
+    encoder, decoder = _build_encoder(width, params), _build_decoder(width, params)
+    networks = torch.nn.ModuleDict({"encoder": encoder, "decoder": decoder}).to(labels.device)
     torch.nn.init.constant_(decoder["predict"].bias, labels.median().item())
 
     def loss(x: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -305,13 +261,13 @@ def _fit_autoencoder(
     return encoder, _train(networks, loss, data, params.phase_1, "phase_1", bar)
 
 
-def _fit_head(params: Params, data: list[Rows], fold: int, bar: Any) -> tuple[ModuleDict, Phase]:
-    """Phase 2 on c and labels of the training rows, stopped on those of the validation rows."""
+def _fit_head(params: Params, data: list[Inputs], fold: int, bar: Any) -> tuple[ModuleDict, Phase]:
+    """Phase 2 on c = [encoded, X] of the training rows, stopped on those of the validation rows."""
     import torch
 
     _seed(params.seed, fold, 2)
-    c, labels = data[0]
-    head = _build_head(c.shape[1] - params.encoded_width, params).to(c.device)
+    labels = data[0].labels
+    head = _build_head(data[0].preparation.width, params).to(labels.device)
     torch.nn.init.constant_(head["predict"].bias, labels.median().item())
 
     def loss(c: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -329,7 +285,7 @@ def _seed(*seeds: int) -> None:
 
 
 def _train(
-    network: ModuleDict, loss: Loss, data: list[Rows], settings: PhaseParams, name: str, bar: Any
+    network: ModuleDict, loss: Loss, data: list[Inputs], settings: PhaseParams, name: str, bar: Any
 ) -> Phase:
     """Adam until the validation loss has not improved for ``patience`` epochs; keeps the best.
 
@@ -358,22 +314,20 @@ def _train(
 
 
 def _run_epoch(
-    network: ModuleDict, loss: Loss, data: Rows, batch_size: int, optimiser: Any
+    network: ModuleDict, loss: Loss, data: Inputs, batch_size: int, optimiser: Any
 ) -> float:
     """One pass in random order; the mean MAE of its batches, noise and dropout included."""
     import torch
 
-    x, labels = data
     network.train()
     total = 0.0
-    for batch in split_batches(torch.randperm(len(x)), batch_size):
-        rows = batch.to(x.device)
+    for x, labels in data.read(split_batches(torch.randperm(len(data.rows)), batch_size)):
         optimiser.zero_grad()
-        value, mae = loss(x[rows], labels[rows])
+        value, mae = loss(x, labels)
         value.backward()
         optimiser.step()
-        total += mae.item() * len(rows)
-    return total / len(x)
+        total += mae.item() * len(x)
+    return total / len(data.rows)
 
 
 def split_batches(order: Tensor, batch_size: int) -> list[Tensor]:
@@ -386,13 +340,13 @@ def split_batches(order: Tensor, batch_size: int) -> list[Tensor]:
     return batches
 
 
-def _evaluate(network: ModuleDict, loss: Loss, data: Rows) -> tuple[float, float]:
+def _evaluate(network: ModuleDict, loss: Loss, data: Inputs) -> tuple[float, float]:
     """Loss and MAE over all rows, without noise and dropout."""
     import torch
 
     network.eval()
     totals = np.zeros(2)
     with torch.no_grad():
-        for x, labels in zip(*(part.split(CHUNK_ROWS) for part in data), strict=True):
+        for x, labels in data.read_in_order():
             totals += [value.item() * len(x) for value in loss(x, labels)]
-    return tuple(totals / len(data[0]))
+    return tuple(totals / len(data.rows))

@@ -1,20 +1,23 @@
 """What the learners with one model a fold share: the loop over folds, their files, their record."""
 
+import shutil
+import sys
 from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from fame.common import ids, io
+from fame.common import ids, io, unfinished
 from fame.common.contracts import Learner, Table
 from fame.errors import InputError
 
 MANIFEST = "learner.json"
+NOTE = ".json"  # beside a kept model: its digest, record and curve
 CURVE_POINTS = 200  # kept of a learning curve, so that a long training still draws
-CHUNK_ROWS = 8192  # predicted at a time, so that a large table stays on disk
+CHUNK_ROWS = 2048  # predicted at a time, so that a large table stays on disk
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,14 @@ class Fitted:
     notes: dict[str, Any] = field(default_factory=dict)
 
 
+class Finished(NamedTuple):
+    """What stays of a fold: its model, its entry in the record, its thinned curve."""
+
+    model: Any
+    record: dict[str, Any]
+    curve: list[dict[str, Any]]
+
+
 class FoldLearner(Learner):
     """Trains on the other folds' rows, stops on the fold's rows; files are one a fold."""
 
@@ -57,6 +68,7 @@ class FoldLearner(Learner):
         self._manifest: dict[str, Any] = {}
         self._models: dict[int, Any] = {}
         self._curves: list[dict[str, Any]] = []
+        self._finished: dict[int, Finished] = {}
 
     @abstractmethod
     def fit_fold(self, table: Table, fold: int) -> Fitted:
@@ -75,28 +87,19 @@ class FoldLearner(Learner):
         """What ``write_model`` wrote."""
 
     def fit(self, table: Table) -> None:
-        """Fit one model a fold."""
-        self._models, self._curves, records = {}, [], []
+        """Fit one model a fold, but for the folds that are kept."""
+        self._finished = self._read_kept(table)
         for fold in table.folds:
-            fitted = self.fit_fold(table, fold)
-            self._models[fold] = fitted.model
-            self._curves += [{"fold": fold} | vars(step) for step in thin(fitted.curve)]
-            records.append(
-                {
-                    "fold": fold,
-                    "rows_trained": len(table.training_rows(fold)),
-                    "rows_validated": len(table.validation_rows(fold)),
-                    "fitted_on": ids.digest(table.post_ids[table.training_rows(fold)]),
-                    "best_iteration": fitted.best_iteration,
-                    "validation_mae": round(fitted.validation_mae, 6),
-                    **fitted.notes,
-                }
-            )
+            if fold not in self._finished:
+                self._finished[fold] = self._finish_fold(table, fold)
+        finished = [self._finished[fold] for fold in table.folds]
+        self._models = dict(zip(table.folds, (part.model for part in finished), strict=True))
+        self._curves = [point for part in finished for point in part.curve]
         self._manifest = {
             "kind": self.params.kind,
             "columns": [column.name for column in table.columns],
             "categorical": [column.name for column in table.columns if column.categorical],
-            "folds": records,
+            "folds": [part.record for part in finished],
         }
 
     def predict_fold(self, fold: int, table: Table, rows: np.ndarray) -> np.ndarray:
@@ -148,7 +151,10 @@ class FoldLearner(Learner):
         files = {}
         for fold, model in self._models.items():
             path = folder / f"fold_{fold}{self.suffix}"
-            self.write_model(model, path)
+            if self._kept is None:
+                self.write_model(model, path)
+            else:  # a CatBoost model that was read is written as other bytes
+                shutil.copyfile(self._kept / path.name, path)
             files[path.name] = io.digest_file(path)
         io.write_json(folder / MANIFEST, self._manifest | {"files": files})
 
@@ -178,6 +184,48 @@ class FoldLearner(Learner):
     def curves(self) -> list[dict[str, Any]]:
         """The learning curves of the last ``fit``, thinned; empty after ``load``."""
         return self._curves
+
+    def _finish_fold(self, table: Table, fold: int) -> Finished:
+        fitted = self.fit_fold(table, fold)
+        record = {
+            "fold": fold,
+            "rows_trained": len(table.training_rows(fold)),
+            "rows_validated": len(table.validation_rows(fold)),
+            "fitted_on": ids.digest(table.post_ids[table.training_rows(fold)]),
+            "best_iteration": fitted.best_iteration,
+            "validation_mae": round(fitted.validation_mae, 6),
+            **fitted.notes,
+        }
+        curve = [{"fold": fold} | vars(step) for step in thin(fitted.curve)]
+        if self._kept is not None:
+            path = self._kept / f"fold_{fold}{self.suffix}"
+            with io.replacing(path) as temporary:
+                self.write_model(fitted.model, temporary)
+            note = {"record": record, "curve": curve, "model": io.digest_file(path)}
+            unfinished.write_note(path.with_suffix(NOTE), note)
+        return Finished(fitted.model, record, curve)
+
+    def _read_kept(self, table: Table) -> dict[int, Finished]:
+        """The folds that a killed training finished; a damaged one is trained again."""
+        found = {}
+        for fold in table.folds if self._kept else []:
+            path = self._kept / f"fold_{fold}{self.suffix}"
+            if not path.with_suffix(NOTE).exists():
+                continue
+            note = unfinished.read_note(path.with_suffix(NOTE))
+            if note and path.exists() and note["model"] == io.digest_file(path):
+                found[fold] = Finished(self.read_model(path), note["record"], note["curve"])
+            else:
+                print(f"{path}: damaged; the fold is trained again", file=sys.stderr)
+        if found:
+            names = ", ".join(map(str, found))
+            rest = ", ".join(str(fold) for fold in table.folds if fold not in found) or "none"
+            print(
+                f"{self._kept}: {f'folds {names} are' if len(found) > 1 else f'fold {names} is'} "
+                f"taken over from a training that did not end; {rest} to train",
+                file=sys.stderr,
+            )
+        return found
 
 
 def read_manifest(folder: Path, kind: str) -> dict[str, Any]:
@@ -242,11 +290,7 @@ def number_columns(table: Table) -> list[int]:
 def read_rows(table: Table, rows: np.ndarray, columns: list[int] | None = None) -> np.ndarray:
     """(m, d) float32: some rows of a table, or some of their columns, in memory."""
     chosen = slice(None) if columns is None else columns
-    values = np.empty((len(rows), table.values[:0, chosen].shape[1]), np.float32)
-    for start in range(0, len(rows), CHUNK_ROWS):
-        part = slice(start, start + CHUNK_ROWS)
-        values[part] = table.values[rows[part]][:, chosen]
-    return values
+    return io.read_rows(table.values, rows, chosen, "float32")
 
 
 def _spread(steps: list[Step]) -> Iterator[Step]:

@@ -1,15 +1,18 @@
-"""LightGBM on the table as it is: missing numbers stay missing, categories stay categories."""
+"""LightGBM on the table as it is: missing numbers stay missing, categories stay categories.
+
+The borders of the bins come from the values of all fit rows; no tree sees a label of its fold.
+"""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
-from urllib.parse import quote
 
 import numpy as np
 from pydantic import Field
 
-from fame import progress
+from fame.common import ids
 from fame.common.contracts import Table
 from fame.learners.folds import Fitted, FoldLearner, Step, read_rows
+from fame.learners.lightgbm_training import Bins, Machines
 from fame.params import Count, LearnerParams, NonNegative, Positive
 
 if TYPE_CHECKING:
@@ -33,8 +36,12 @@ class Params(LearnerParams):
     bagging_fraction: Annotated[float, Field(gt=0, le=1)]
     bagging_freq: Annotated[int, Field(ge=0)]
     max_bin: Annotated[int, Field(ge=2, le=65535)]
+    bin_construct_sample_cnt: Count
     cat_smooth: NonNegative
     min_data_per_group: Count
+    histogram_pool_size: Count
+    device_type: Literal["cpu", "gpu", "cuda"]
+    num_machines: Count
     threads: Count
 
 
@@ -44,42 +51,37 @@ class LightGBM(FoldLearner):
     Params = Params
     suffix = ".txt"
 
+    def fit(self, table: Table) -> None:
+        """Fit one model a fold.
+
+        Raises:
+            InputError: there is no such device, or no cluster with room for the machines.
+        """
+        self._bins: Bins | Machines | None = None
+        try:
+            super().fit(table)
+        finally:
+            if self._bins:
+                self._bins.close()
+            self._bins = None
+
     def fit_fold(self, table: Table, fold: int) -> Fitted:
-        """Trees until the fold's MAE has not improved for ``early_stopping_rounds``."""
+        """Trees until the fold's MAE has not improved for ``early_stopping_rounds``.
+
+        The first fold that is fitted makes the bins, which the others use.
+        """
         import lightgbm
 
-        settings = self._library_settings()
-        rows = table.training_rows(fold)
-        training = lightgbm.Dataset(
-            read_rows(table, rows),
-            table.popularity[rows],
-            # LightGBM refuses the signs of JSON in a name and breaks one at a space.
-            feature_name=[quote(column.name, safe="") for column in table.columns],
-            categorical_feature=table.categorical,
-            params=settings,
-        )
-        rows = table.validation_rows(fold)
-        validation = training.create_valid(read_rows(table, rows), table.popularity[rows])
-        history: dict[str, dict[str, list[float]]] = {}
-        with progress.bar(self.params.iterations, f"lightgbm fold {fold}", "trees") as bar:
-            model = lightgbm.train(
-                settings,
-                training,
-                self.params.iterations,
-                valid_sets=[training, validation],
-                valid_names=["training", "validation"],
-                callbacks=[
-                    lightgbm.early_stopping(self.params.early_stopping_rounds, verbose=False),
-                    lightgbm.record_evaluation(history),
-                    lambda _: bar.update(),
-                ],
-            )
-        maes = zip(history["training"]["l1"], history["validation"]["l1"], strict=True)
+        if self._bins is None:
+            self._bins = self._make_bins(table)
+        boosted = self._bins.boost(fold, self.params.iterations, self.params.early_stopping_rounds)
+        maes = zip(boosted.training_mae, boosted.validation_mae, strict=True)
         return Fitted(
-            model=model,
-            best_iteration=model.best_iteration,
-            validation_mae=model.best_score["validation"]["l1"],
+            model=lightgbm.Booster(model_str=boosted.model),
+            best_iteration=boosted.best_iteration,
+            validation_mae=boosted.validation_mae[boosted.best_iteration - 1],
             curve=[Step("boosting", number, *both) for number, both in enumerate(maes, 1)],
+            notes={"borders_fitted_on": ids.digest(table.post_ids[table.fold >= 0])},
         )
 
     def predict_model(self, model: "Booster", table: Table, rows: np.ndarray) -> np.ndarray:
@@ -102,12 +104,21 @@ class LightGBM(FoldLearner):
 
         return lightgbm.Booster(model_file=path)
 
+    def _make_bins(self, table: Table) -> Bins | Machines:
+        settings, machines = self._library_settings(), self.params.num_machines
+        if machines == 1:
+            return Bins(table, settings)
+        return Machines(table, settings, machines, self.runtime)
+
     def _library_settings(self) -> dict[str, object]:
-        own = {"kind", "table", "threads", "loss", "iterations", "early_stopping_rounds"}
+        own = {"kind", "table", "threads", "num_machines", "loss"}
+        own |= {"iterations", "early_stopping_rounds"}
         return self.params.model_dump(exclude=own) | {
             "objective": LOSSES[self.params.loss],
             "metric": "l1",
             "num_threads": self.params.threads,
+            "data_random_seed": self.params.seed,
+            "feature_pre_filter": False,  # it would be by LightGBM's own min_data_in_leaf
             "deterministic": True,
             "force_col_wise": True,
             "verbosity": -1,

@@ -57,8 +57,9 @@ def choose_rows(table: Table, count: int, seed: int) -> np.ndarray:
 
 def take(table: Table, rows: np.ndarray) -> Table:
     """Some rows of a table, in memory."""
-    fields = ("post_ids", "values", "split", "fold", "popularity")
-    return replace(table, **{name: np.array(getattr(table, name)[rows]) for name in fields})
+    fields = ("post_ids", "split", "fold", "popularity")
+    taken = {name: getattr(table, name)[rows] for name in fields}
+    return replace(table, **taken, values=io.read_rows(table.values, rows))
 
 
 def name_blocks(table: Table) -> dict[str, list[int]]:

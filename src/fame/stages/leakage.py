@@ -88,7 +88,8 @@ def run_gates(
     shuffled = shuffle(label, split, settings.leakage.seed)
     column = pa.array(shuffled, pa.float64(), from_pandas=True)
     made = encode(set_column(posts, "popularity", column))
-    values = [made.values[chosen], *(b.values[chosen] for n, b in blocks.items() if n != "meta")]
+    values = [made.values[chosen]]
+    values += [io.read_rows(b.values, chosen) for name, b in blocks.items() if name != "meta"]
     gates["shuffled_labels"] = leakage.check_shuffled(
         shuffled[chosen], np.hstack(values), fold[chosen], (split == HOLDOUT)[chosen]
     )
@@ -111,7 +112,7 @@ def read_columns(
     for name, table in tables.items():
         if not np.array_equal(table.post_ids, post_ids):
             raise InputError(f"leakage: parts: the post ids of table {name} are not the posts'")
-        values = table.values[chosen]
+        values = io.read_rows(table.values, chosen)
         for place, column in enumerate(table.columns):
             if column.name not in seen:
                 seen.add(column.name)

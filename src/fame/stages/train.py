@@ -6,6 +6,7 @@ The record goes last and holds the digest of the predictions: it says that the o
 import argparse
 import os
 import time
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,15 @@ import numpy as np
 import pyarrow as pa
 
 from fame import params, registry
-from fame.common import ids, io
-from fame.common.contracts import FIT, Table
+from fame.common import ids, io, unfinished
+from fame.common.contracts import FIT, Learner, Table
 from fame.errors import InputError
+from fame.learners.folds import read_rows
 from fame.stages import run
 
+SOURCE = Path(__file__).parents[1]
+LIBRARIES = ("numpy", "catboost", "lightgbm", "torch")
+KEPT = "training"  # beside the features' cache: what trainings that did not end have finished
 CURVE_COLUMNS = ("phase", "fold", "iteration", "training_mae", "validation_mae")
 
 
@@ -37,24 +42,51 @@ def main() -> dict[str, Any]:
     check(table, arguments.table)
     kind = registry.resolve(registry.LEARNERS, chosen.kind, f"learners.{arguments.learner}.kind")
     learner = kind(chosen, settings.runtime)
-    learner.fit(table)
+    root = Path(settings.runtime.cache).parent / KEPT / arguments.learner
+    with unfinished.open_folder(root, describe(arguments.table, settings, chosen)) as folder:
+        learner.keep_in(folder)
+        learner.fit(table)
+        record = write(learner, table, chosen, arguments)
+    print(summarise(record, int((table.fold >= 0).sum()), time.monotonic() - started))
+    return {"fit_seconds": learner.fit_seconds()}
+
+
+def describe(table: Path, settings: params.Params, chosen: params.LearnerParams) -> dict[str, Any]:
+    """All that changes a model: a training goes on where one of the same facts was killed.
+
+    The table by its bytes: reading 5.7 GB takes seconds and is the one proof; DVC may write the
+    same table anew, or another one of the same size.
+    """
+    sources = [path for part in ("learners", "common") for path in (SOURCE / part).glob("*.py")]
+    return {
+        "table": {path.name: io.digest_file(path) for path in sorted(table.iterdir())},
+        "params": chosen.model_dump(mode="json"),
+        "device": settings.runtime.device,
+        "code": {path.name: io.digest_file(path) for path in sorted(sources)},
+        "versions": {name: version(name) for name in LIBRARIES},
+    }
+
+
+def write(
+    learner: Learner, table: Table, chosen: params.LearnerParams, paths: argparse.Namespace
+) -> dict[str, Any]:
+    """Models, predictions, curves, and last their record, which is returned."""
     prediction = learner.predict(table)
-    with io.replacing_folder(arguments.model) as folder:
+    with io.replacing_folder(paths.model) as folder:
         learner.save(folder)
     rows = pa.table({"post_id": pa.array(table.post_ids), "split": pa.array(table.split)})
-    io.write_predictions(arguments.predictions, rows, prediction)
-    write_curves(arguments.curves, learner.curves())
+    io.write_predictions(paths.predictions, rows, prediction)
+    write_curves(paths.curves, learner.curves())
     record = learner.record() | {
-        "learner": arguments.learner,
+        "learner": paths.learner,
         "kind": chosen.kind,
         "seed": chosen.seed,
         "rows": len(table.post_ids),
         "fitted_on": ids.digest(table.post_ids[table.fold >= 0]),
-        "predictions_digest": io.digest_file(arguments.predictions),
+        "predictions_digest": io.digest_file(paths.predictions),
     }
-    io.write_json(arguments.record, record)
-    print(summarise(record, int((table.fold >= 0).sum()), time.monotonic() - started))
-    return {"fit_seconds": learner.fit_seconds()}
+    io.write_json(paths.record, record)
+    return record
 
 
 def check(table: Table, path: Path) -> None:
@@ -84,12 +116,15 @@ def check(table: Table, path: Path) -> None:
     unlabelled = np.flatnonzero(fit & ~np.isfinite(table.popularity))
     if len(unlabelled):
         raise InputError(f"{path}: post {table.post_ids[unlabelled[0]]} to fit on has no label")
-    for place in table.categorical:
-        wrong = np.flatnonzero(~(table.values[:, place] >= 0))
+    if not table.categorical:
+        return
+    categories = read_rows(table, np.arange(len(table.post_ids)), table.categorical)
+    for place, column in zip(table.categorical, categories.T, strict=True):
+        wrong = np.flatnonzero(~(column >= 0))
         if len(wrong):
             raise InputError(
                 f"{path}: post {table.post_ids[wrong[0]]}: category {table.columns[place].name} "
-                f"is {table.values[wrong[0], place]}; allowed: ids >= 0"
+                f"is {column[wrong[0]]}; allowed: ids >= 0"
             )
 
 

@@ -1,0 +1,56 @@
+"""Ray, set up: a cluster that is there already, or one of this machine alone."""
+
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from fame.errors import InputError
+
+SECONDS_TO_CONNECT = 10
+
+
+@contextmanager
+def connect(address: str | None, instead: str) -> Iterator[Any]:
+    """The module ray, connected; all that was started through it ends with the context.
+
+    Args:
+        address: host:port of the cluster; None: one of this machine alone.
+        instead: the parameter and value that do without a cluster, for the error.
+
+    Raises:
+        InputError: there is no cluster.
+    """
+    if address:
+        _reach(address, instead)
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # reports to its makers
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # what it warns of otherwise
+    import ray
+
+    handler = signal.getsignal(signal.SIGTERM)
+    ray.init(address=address, log_to_driver=False, logging_level="ERROR")
+    signal.signal(signal.SIGTERM, handler)  # Ray puts one there that ends without a word
+    try:
+        yield ray
+    finally:
+        ray.shutdown()
+
+
+def count_places(ray: Any, cores: int) -> int:
+    """Processes of so many cores that the cluster's nodes have room for."""
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    return sum(int(node.get("CPU", 0)) // cores for node in nodes)
+
+
+def _reach(address: str, instead: str) -> None:
+    """Ask for the cluster's port: Ray itself would try for minutes."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), SECONDS_TO_CONNECT).close()
+    except OSError as error:
+        raise InputError(
+            f"params.yaml: runtime.ray_address: no cluster at {address!r} ({error}); start one "
+            f"with `ray start --head`, or use {instead}"
+        ) from None
