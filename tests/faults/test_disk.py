@@ -107,6 +107,25 @@ def test_a_full_disk_under_the_cache_of_vectors(project, mount, backbone):
             assert list_files(project.folder / out) == files
 
 
+@pytest.mark.parametrize("learner", ["catboost", "lightgbm", "dae"])
+def test_a_full_disk_under_the_cache_of_trainings(project, mount, learner):
+    stage = f"train@{learner}"
+    command = read_lock(project.folder)[stage]["cmd"]
+    expected = {out: list_files(project.folder / out) for out in list_outs(project, stage)}
+    with mount(project.folder / ".cache", "size=16k") as remount:
+        status, (*_, told) = finish(start(project, command))
+        assert status == 1
+        assert told.startswith("error: ")
+        assert f".cache/training/{learner}/" in told
+        assert told.endswith(": No space left on device; mend that and run again")
+        assert list((project.folder / ".cache").rglob("*.tmp")) == []
+        remount("size=200m")
+        status, told = finish(start(project, command))
+        assert status == 0, told
+        for out, files in expected.items():
+            assert list_files(project.folder / out) == files
+
+
 @pytest.mark.parametrize("megabytes", [1, 12])
 def test_a_project_on_a_disk_that_is_too_small(finished, mount, tmp_path, megabytes):
     folder = tmp_path / "disk"

@@ -8,9 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 import pytest
+from ruamel.yaml import YAML
 
 from fame.common import ids, io
 from fame.common.contracts import Column
+from fame.common.locked import digest_folder
 from fame.errors import InputError
 from fame.params import RuntimeParams, load
 from fame.registry import LEARNERS, resolve
@@ -98,6 +100,9 @@ def test_two_processes_write_the_same_bytes_and_either_loads_them(kind, folder, 
         load().learners[kind],
         RuntimeParams(device="cpu", workers=1, cache="unused", engine="local", ray_address=None),
     )
+    out = {"path": "models", "md5": digest_folder(folder / "other" / "models")}
+    lock = {"schema": "2.0", "stages": {"train": {"cmd": "train", "outs": [out]}}}
+    YAML().dump(lock, folder / "other" / "dvc.lock")  # a stack is opened only as DVC recorded it
     learner.load(folder / "other" / "models")
     stored = io.read_predictions(
         folder / "predictions.parquet", io.read_table(folder / "table" / io.ROWS)["post_id"]

@@ -43,7 +43,8 @@ def main() -> dict[str, Any]:
     kind = registry.resolve(registry.LEARNERS, chosen.kind, f"learners.{arguments.learner}.kind")
     learner = kind(chosen, settings.runtime)
     root = Path(settings.runtime.cache).parent / KEPT / arguments.learner
-    with unfinished.open_folder(root, describe(arguments.table, settings, chosen)) as folder:
+    facts = describe(arguments.table, settings, chosen)
+    with unfinished.open_folder(root, facts) as folder, io.naming(folder):
         learner.keep_in(folder)
         learner.fit(table)
         record = write(learner, table, chosen, arguments)

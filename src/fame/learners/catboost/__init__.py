@@ -111,7 +111,8 @@ class CatBoost(FoldLearner):
             )
         except CatBoostError as error:
             reason = str(error).split(": ", 1)[-1].strip()
-            raise InputError(f"table: catboost cannot learn on fold {fold}: {reason}") from None
+            told = InputError(f"table: catboost cannot learn on fold {fold}: {reason}")
+            raise _find_disk_error(error) or told from None
         history = model.get_evals_result()
         return Fitted(
             model=model,
@@ -204,8 +205,7 @@ class CatBoost(FoldLearner):
         try:
             model.save_model(str(path))
         except CatBoostError as error:
-            number = re.match(r"\(Error (\d+): ", str(error))
-            raise OSError(int(number[1]), str(error), str(path)) if number else error from None
+            raise _find_disk_error(error) or error from None
 
     def read_model(self, path: Path) -> "CatBoostRegressor":
         """A model that ``write_model`` wrote."""
@@ -368,3 +368,9 @@ def _pool(
         cat_feature_names=[table.columns[i].name for i in table.categorical],
     )
     return Pool(data, labels)
+
+
+def _find_disk_error(error: Exception) -> OSError | None:
+    """CatBoost's error as Python has it, where it is one of the disk's."""
+    found = re.match(r'\(Error (\d+): .*"(.+)"', str(error))
+    return OSError(int(found[1]), os.strerror(int(found[1])), found[2]) if found else None
