@@ -105,7 +105,8 @@ def test_a_signal_to_all_ends_them_in_one_line(
     os.killpg(process.pid, number)
     _, errors = process.communicate(timeout=20)
     assert process.returncode == 128 + number
-    assert said in errors.splitlines()
+    # A bar that is just being drawn has no line end yet.
+    assert any(line.endswith(said) for line in errors.splitlines())
     assert "Traceback" not in errors
     wait_for_end(children)
     assert not (tmp_path / "out").exists()
