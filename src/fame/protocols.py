@@ -25,7 +25,8 @@ def main() -> None:
     for protocol in PROTOCOLS:
         print(f"protocols: {protocol}", flush=True)
         content["split"]["protocol"] = protocol
-        folder = workspace.prepare(f"protocol_{protocol}", content, prefer_project=False)
+        own = protocol == settings.split.protocol  # which the project has finished itself
+        folder = workspace.prepare(f"protocol_{protocol}", content, prefer_project=own)
         workspace.reproduce(folder, "fuse")
         metrics = io.read_json(folder / "metrics/metrics.json")
         names = [*settings.learners, "fame"]
