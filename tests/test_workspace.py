@@ -101,3 +101,28 @@ def test_a_zombie_blocks_nothing_and_a_running_process_does(project, zombie):
         workspace.release_locks(project)
         assert not path.exists()
     workspace.release_locks(project)
+
+
+def test_a_record_is_not_mended_while_a_dvc_writes_it(project, zombie, monkeypatch):
+    mended = []
+    monkeypatch.setattr(workspace, "mend_locks", lambda: mended.append(True))
+    path = project / ".dvc/tmp/rwlock"
+    path.parent.mkdir()
+    for pid, mends in ((os.getpid(), 0), (zombie, 1)):
+        path.write_text(json.dumps({"write": {"a": {"pid": pid, "cmd": "dvc repro"}}}))
+        workspace.main()
+        assert len(mended) == mends
+
+
+def test_a_list_that_is_being_written_is_waited_for(project, monkeypatch):
+    path = project / ".dvc/tmp/rwlock"
+    path.parent.mkdir()
+    whole = json.dumps({"write": {"a": {"pid": os.getpid(), "cmd": "dvc repro"}}})
+    path.write_text(whole[:10])
+    monkeypatch.setattr(workspace.time, "sleep", lambda _: path.write_text(whole))
+    assert not workspace.release_locks(project)
+    assert path.exists()
+    monkeypatch.setattr(workspace.time, "sleep", lambda _: None)
+    path.write_text(whole[:10])
+    assert workspace.release_locks(project)
+    assert not path.exists()

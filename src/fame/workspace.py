@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from fame.common.processes import runs
 from fame.errors import InputError
 
 ROOT = Path(".workspaces")
+LOOKS, SECONDS_BETWEEN_LOOKS = 5, 0.1  # at a list that is cut off, before it counts as such
 COPIED = ("dvc.yaml", ".dvcignore")
 CONFIG = """[core]
     no_scm = true
@@ -70,35 +72,45 @@ def reproduce(folder: Path, *targets: str) -> None:
         raise InputError(f"{folder}: dvc repro failed, see above; what is finished is kept")
 
 
-def release_locks(folder: Path) -> None:
-    """Remove DVC's list of paths in use where all its processes are dead.
+def release_locks(folder: Path) -> bool:
+    """Remove DVC's list of paths in use where all its processes are dead; whether they are.
 
     DVC does so too, but takes a zombie for a running process: in a container whose first process
     reaps no orphans, it would refuse for ever to go on after a kill.
     """
     path = folder / ".dvc/tmp/rwlock"
-    if not path.exists():
-        return
-    try:
-        held = io.read_json(path)
-    except InputError:  # DVC was killed while it wrote the list
-        held = {}
+    held = _read_held(path)
     writers = held.get("write", {}).values()
     readers = [user for users in held.get("read", {}).values() for user in users]
-    if not any(runs(user["pid"]) for user in (*writers, *readers)):
-        path.unlink(missing_ok=True)
+    if any(runs(user["pid"]) for user in (*writers, *readers)):
+        return False
+    path.unlink(missing_ok=True)
+    return True
 
 
 def main() -> None:
     """`python -m fame.workspace`: clear away what keeps DVC from going on after a kill."""
-    release_locks(Path())
-    mend_locks()
+    # A DVC that runs may be writing its record just now: then it is cut off, but not damaged.
+    if release_locks(Path()):
+        mend_locks()
 
 
 def read_params() -> dict[str, Any]:
     """The content of params.yaml, after validation."""
     params.load()
     return YAML(typ="safe").load(Path("params.yaml").read_text(encoding="utf-8"))
+
+
+def _read_held(path: Path) -> dict[str, Any]:
+    """DVC's list of paths in use; empty if there is none, or one that a killed DVC has cut off."""
+    for _ in range(LOOKS):
+        if not path.exists():
+            break
+        try:
+            return io.read_json(path)
+        except InputError:  # a DVC that runs writes it in place: it is whole in a moment
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+    return {}
 
 
 def _find_cache() -> str:
