@@ -1,13 +1,10 @@
 """What every registered backbone must do; a new one is tested by being registered."""
 
 import hashlib
-import io
 import json
 import pickle
-import struct
 import subprocess
 import sys
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +12,7 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 from ruamel.yaml import YAML
+from tests.pictures import encode, make_bomb
 
 from fame.common.contracts import (
     LOCATED,
@@ -53,22 +51,6 @@ TITLES = [
     "日本の風景",
 ]
 TAGS = [["beach", "sunset", "new-york"], [], [""], ["😀"], ["a" * 10_000], WORDS, ["dog"] * 500]
-
-
-def encode(image, file_format, **options):
-    buffer = io.BytesIO()
-    image.save(buffer, file_format, **options)
-    return buffer.getvalue()
-
-
-def chunk(kind, content):
-    body = kind + content
-    return struct.pack(">I", len(content)) + body + struct.pack(">I", zlib.crc32(body))
-
-
-def make_bomb(side):
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0))
-    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(bytes(100)))
 
 
 def make_images():

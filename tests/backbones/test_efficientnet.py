@@ -1,10 +1,9 @@
-import io
-
 import numpy as np
 import pytest
 import torch
 from efficientnet_lite_pytorch import EfficientNet as Network
 from PIL import Image
+from tests.pictures import encode
 
 from fame.backbones.efficientnet import WEIGHTS, EfficientNet, crop, scale
 from fame.common.contracts import Item
@@ -20,12 +19,6 @@ def make_picture(width=400, height=300):
     y, x = np.mgrid[0:height, 0:width]
     channels = [x * 255 // width, y * 255 // height, (x + y) % 256]
     return Image.fromarray(np.stack(channels, axis=-1).astype(np.uint8))
-
-
-def encode(image, file_format):
-    buffer = io.BytesIO()
-    image.save(buffer, file_format)
-    return buffer.getvalue()
 
 
 def make_backbone(decode):

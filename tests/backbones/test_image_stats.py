@@ -1,16 +1,9 @@
-import io
-
 import numpy as np
 import pytest
 from PIL import Image
+from tests.pictures import encode
 
 from fame.backbones.image_stats import MODE_IDS, measure
-
-
-def encode(image, file_format, **options):
-    buffer = io.BytesIO()
-    image.save(buffer, file_format, **options)
-    return buffer.getvalue()
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.clusters import start_cluster
 
 from fame.errors import InputError
 from fame.extraction import engine
@@ -72,13 +73,8 @@ def slow(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def cluster(slow):  # noqa: ARG001
-    from ray.cluster_utils import Cluster
-
-    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
-    for _ in range(2):
-        made.add_node(num_cpus=1)
-    yield made
-    made.shutdown()
+    with start_cluster() as made:
+        yield made
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from scipy.stats import spearmanr
+from tests.clusters import start_cluster
 
 from fame.common import io
 from fame.common.contracts import FIT, HOLDOUT
@@ -40,13 +41,8 @@ def table(tables, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def cluster():
-    from ray.cluster_utils import Cluster
-
-    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
-    for _ in range(2):
-        made.add_node(num_cpus=1)
-    yield made
-    made.shutdown()
+    with start_cluster() as made:
+        yield made
 
 
 @pytest.fixture
