@@ -1,9 +1,12 @@
 """What several tests make: parameters, posts, a stage run in a folder of its own."""
 
+import subprocess
 import sys
+import time
 from importlib import import_module
 from pathlib import Path
 
+import psutil
 import pyarrow as pa
 import pytest
 from ruamel.yaml import YAML
@@ -59,3 +62,13 @@ def make_posts():
         )
 
     return make
+
+
+@pytest.fixture
+def zombie():
+    """A process that has ended and that nobody has waited for."""
+    process = subprocess.Popen(["true"])
+    while psutil.Process(process.pid).status() != psutil.STATUS_ZOMBIE:
+        time.sleep(0.01)
+    yield process.pid
+    process.wait()

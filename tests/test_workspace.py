@@ -1,9 +1,6 @@
 import json
 import os
-import subprocess
-import time
 
-import psutil
 import pytest
 from ruamel.yaml import YAML
 
@@ -76,16 +73,6 @@ def test_it_needs_the_projects_folder(project):
     (project / "dvc.yaml").unlink()
     with pytest.raises(InputError, match=r"dvc\.yaml: no such file"):
         workspace.prepare("w", {}, True)
-
-
-@pytest.fixture
-def zombie():
-    """A process that has ended and that nobody has waited for."""
-    process = subprocess.Popen(["true"])
-    while psutil.Process(process.pid).status() != psutil.STATUS_ZOMBIE:
-        time.sleep(0.01)
-    yield process.pid
-    process.wait()
 
 
 def test_a_zombie_blocks_nothing_and_a_running_process_does(project, zombie):

@@ -6,12 +6,13 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
+import psutil
 import pytest
 from PIL import Image
 
 from fame.common.io import write_table
+from fame.common.processes import runs
 from fame.extraction import engine
 
 
@@ -120,24 +121,8 @@ def wait_for_end(processes):
         time.sleep(0.05)
 
 
-def runs(process):
-    """Whether there is such a process and it has not ended (a zombie has)."""
-    try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
 def list_children(parent):
-    children = []
-    for status in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = status.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if int(fields[1]) == parent:
-            children.append(int(status.parent.name))
-    return children
+    return [process.pid for process in psutil.Process(parent).children()]
 
 
 def test_two_extractions_at_once_do_not_damage_each_other(tmp_path, make_table, write_params):

@@ -8,6 +8,7 @@ import psutil
 import pytest
 from ruamel.yaml import YAML
 
+from fame.common.processes import runs
 from tests.faults.conftest import finish, read_lock, start
 from tests.test_pipeline import ROOT
 
@@ -51,13 +52,6 @@ def stop(process, number, to_all):
         assert time.monotonic() < sent + SECONDS_TO_END, family
         time.sleep(0.1)
     return status, told, len(family)
-
-
-def runs(pid):
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 def wait_for(process, condition):
