@@ -5,8 +5,10 @@ Makes a project folder of generated posts and RANDOM features in the real layout
 writes first for the same step: `pandas.read_json` and `merge`, features side by side in memory, the
 float32 matrix passed to the libraries. Last come DVC's own commands (scale_dvc.py).
 
-A learner runs with 1 and with 11 iterations: the difference is the time of ten, the rest is
-preparation (and prediction), and what more iterations would take is calculated from both.
+A learner runs with few and with more iterations (`--iterations`, 1 and 11): the difference is the
+time of the further ones, the rest is preparation (and prediction), and what WANTED iterations would
+take is calculated from both. The plain way may take the memory that the machine has left; where
+that does not suffice its line says so, and the benchmark goes on.
 
     python benchmarks/scale.py --posts 50000
 """
@@ -28,7 +30,7 @@ from ingest import CHALLENGE_POSTS, SAMPLE_SECONDS, TRAINING_POSTS
 from scale_project import make_project, write_params, write_random_blocks, write_untrained
 
 HERE = Path(__file__).parent
-FEW, MORE, WANTED = 1, 11, 200  # iterations
+WANTED = 200  # iterations
 LEARNERS = ("lightgbm", "catboost", "dae")
 STAGES = (
     *("simulate", "ingest", "encode_meta", "extract@glove", "assemble@trees"),
@@ -41,7 +43,16 @@ ENVIRONMENT = os.environ | {
     "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
     "OMP_WAIT_POLICY": "passive",  # as in the stages, on both sides
 }
+NO_MEMORY = re.compile("MemoryError|bad_alloc|Unable to allocate|[Oo]ut of memory")
 HEAD = "| step | s | CPU s | peak MB | of it mapped | plain, s | plain, CPU s | plain, peak MB |"
+
+
+class CommandError(Exception):
+    """A command failed: the command and the end of what it wrote."""
+
+    def __init__(self, command: str, log: str) -> None:
+        super().__init__(f"failed: {command}\n{log}")
+        self.log = log
 
 
 @dataclass
@@ -58,6 +69,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--posts", type=int, default=TRAINING_POSTS + CHALLENGE_POSTS)
     parser.add_argument("--stages", nargs="+", choices=STAGES, default=STAGES)
+    parser.add_argument(
+        "--iterations", nargs=2, type=int, default=(1, 11), help="of a learner's two runs"
+    )
     parser.add_argument("--untrained", action="store_true", help="random predictions, no training")
     parser.add_argument("--folder", type=Path, help="keep the project here, use it again")
     arguments = parser.parse_args()
@@ -67,54 +81,76 @@ def main() -> None:
             make_project(folder, arguments.posts)
         print(f"{arguments.posts:,} posts without images; blip, vilt, image_stats are RANDOM\n")
         print(f"{HEAD}\n|{'---|' * HEAD.count(' |')}", flush=True)
-        for line in run_stages(folder, arguments.stages, arguments.untrained):
-            print(line, flush=True)
+        iterations = None if arguments.untrained else arguments.iterations
+        try:
+            for line in run_stages(folder, arguments.stages, iterations):
+                print(line, flush=True)
+        except CommandError as error:
+            sys.exit(str(error))
         if set(arguments.stages) == set(STAGES):
             scale_dvc.enter(folder)
             print(f"\n{scale_dvc.compare(folder, runs=3)}")
 
 
-def run_stages(folder: Path, chosen: list[str], untrained: bool) -> Iterator[str]:
-    """A line of the table for each stage, run in the order of the pipeline."""
+def run_stages(
+    folder: Path, chosen: list[str], iterations: tuple[int, int] | None
+) -> Iterator[str]:
+    """A line of the table for each stage, run in the order of the pipeline; None trains nothing."""
     commands = {stage.addressing.split(":")[-1]: stage.cmd for stage in Repo(folder).index.stages}
     for stage in (stage for stage in STAGES if stage in chosen):
         kind, _, name = stage.partition("@")
-        if untrained and kind in ("train", "importance"):
+        if iterations is None and kind in ("train", "importance"):
             write_untrained(folder)
         elif kind == "train":
-            yield from measure_learner(folder, name, commands[stage])
+            yield from measure_learner(folder, name, commands[stage], iterations)
         else:
             ours = watch(commands[stage], folder)
-            plain = watch(find_plain(stage), folder) if stage in PLAIN else None
-            yield show(stage, ours, plain)
+            yield show(stage, ours, watch_plain(stage, folder) if stage in PLAIN else None)
         if stage == "extract@glove":
             write_random_blocks(folder)
 
 
-def measure_learner(folder: Path, name: str, command: str) -> Iterator[str]:
+def measure_learner(
+    folder: Path, name: str, command: str, iterations: tuple[int, int]
+) -> Iterator[str]:
     """Lines of both numbers of iterations, and what follows for WANTED ones."""
-    measured: dict[int, list[Cost | None]] = {}
-    for iterations in (FEW, MORE):
-        write_params(folder, iterations)
-        plain = find_plain(f"train@{name}") if f"train@{name}" in PLAIN else None
-        costs = [watch(way, folder) if way else None for way in (command, plain)]
-        yield show(f"train@{name}, iterations: {iterations}", *costs)
-        measured[iterations] = costs
+    stage = f"train@{name}"
+    ours: list[Cost] = []
+    plain: list[Cost | float | None] = []
+    for number in iterations:
+        write_params(folder, number)
+        ours.append(watch(command, folder))
+        plain.append(watch_plain(stage, folder) if stage in PLAIN else None)
+        yield show(f"{stage}, iterations: {number}", ours[-1], plain[-1])
+    whole = all(isinstance(cost, Cost) for cost in plain)
     yield show(
-        f"train@{name}, {WANTED} iterations, calculated",
-        *(few and extrapolate(few, more) for few, more in zip(*measured.values(), strict=True)),
+        f"{stage}, {WANTED} iterations, calculated",
+        extrapolate(*ours, iterations),
+        extrapolate(*plain, iterations) if whole else plain[-1],
     )
 
 
-def extrapolate(few: Cost, more: Cost) -> Cost:
+def extrapolate(few: Cost, more: Cost, iterations: tuple[int, int]) -> Cost:
     """What WANTED iterations cost, if each costs as much as those between ``few`` and ``more``."""
-    factor = (WANTED - FEW) / (MORE - FEW)
+    factor = (WANTED - iterations[0]) / (iterations[1] - iterations[0])
     return Cost(
         few.seconds + factor * (more.seconds - few.seconds),
         few.cpu_seconds + factor * (more.cpu_seconds - few.cpu_seconds),
         max(few.peak_mb, more.peak_mb),
         max(few.mapped_mb, more.mapped_mb),
     )
+
+
+def watch_plain(stage: str, folder: Path) -> Cost | float:
+    """Run the plain way of a stage; the megabytes it was allowed, where they do not suffice."""
+    left = re.search(r"MemAvailable:\s+(\d+)", Path("/proc/meminfo").read_text())[1]
+    allowed_kb = int(0.95 * int(left))
+    try:
+        return watch(f"ulimit -d {allowed_kb}; exec {find_plain(stage)}", folder)
+    except CommandError as error:
+        if NO_MEMORY.search(error.log):
+            return allowed_kb / 1e3
+        raise
 
 
 def find_plain(stage: str) -> str:
@@ -124,16 +160,24 @@ def find_plain(stage: str) -> str:
     return f"{sys.executable} {HERE}/plain_scale.py {stage.partition('@')[2]}"
 
 
-def show(name: str, ours: Cost, plain: Cost | None) -> str:
-    """A line of the table."""
+def show(name: str, ours: Cost, plain: Cost | float | None) -> str:
+    """A line of the table; a number in place of the plain cost are the megabytes not enough."""
     numbers = [ours.seconds, ours.cpu_seconds, ours.peak_mb, ours.mapped_mb]
-    numbers += [plain.seconds, plain.cpu_seconds, plain.peak_mb] if plain else []
+    if isinstance(plain, Cost):
+        numbers += [plain.seconds, plain.cpu_seconds, plain.peak_mb]
     cells = [f"{number:,.1f}" if number < 100 else f"{number:,.0f}" for number in numbers]
-    return f"| {' | '.join([name, *cells, *['-'] * (7 - len(cells))])} |"
+    cells += ["-"] * (7 - len(cells))
+    if isinstance(plain, float):
+        cells[-1] = f"out of memory at {plain:,.0f}"
+    return f"| {' | '.join([name, *cells])} |"
 
 
 def watch(command: str, folder: Path) -> Cost:
-    """Run a command in ``folder``; the benchmark ends where it fails."""
+    """Run a command in ``folder``.
+
+    Raises:
+        CommandError: it fails.
+    """
     environment = ENVIRONMENT | {"PYTHONPATH": str(folder.resolve() / "src")}
     start, peak = time.perf_counter(), (0.0, 0.0)
     with (folder / LOG).open("w+") as log:
@@ -150,7 +194,7 @@ def watch(command: str, folder: Path) -> Cost:
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
             log.seek(0)
-            sys.exit(f"failed: {command}\n{log.read()[-2000:]}")
+            raise CommandError(command, log.read()[-2000:])
     return Cost(seconds, usage.ru_utime + usage.ru_stime, *peak)
 
 

@@ -2,6 +2,7 @@ import errno
 import os
 import re
 import resource
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -127,6 +128,7 @@ WRITERS = {
     ),
     "batches": lambda path: io.write_batches(path, BATCH.schema, [BATCH]),
     "folder": lambda path: write_folder(path),
+    "copy": lambda path: copy_into_folder(path),
 }
 BATCH = pa.record_batch({"a": list(range(9999))})
 
@@ -137,10 +139,15 @@ def write_folder(path):
         io.write_values(folder / "values.npy", values, (9999, 2), "float32")
 
 
+def copy_into_folder(path):
+    with io.replacing_folder(path) as folder:
+        shutil.copyfile(__file__, folder / "copy")
+
+
 @pytest.mark.parametrize("name", WRITERS)
 def test_a_write_that_fails_names_the_file_and_leaves_the_old_one(tmp_path, name):
     path = tmp_path / "out"
-    path.mkdir() if name == "folder" else path.write_text("old")
+    path.mkdir() if name in ("folder", "copy") else path.write_text("old")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
     try:

@@ -56,16 +56,17 @@ def test_a_mistake_of_ours_keeps_its_traceback(error):
 
 
 @pytest.mark.parametrize(
-    ("number", "said"),
+    ("number", "said", "files"),
     [
-        (errno.ENOSPC, "No space left on device"),
-        (errno.EROFS, "Read-only file system"),
-        (errno.EACCES, "Permission denied"),
+        (errno.ENOSPC, "No space left on device", ["out/a.npy"]),
+        (errno.EROFS, "Read-only file system", ["out/a.npy"]),
+        (errno.EACCES, "Permission denied", ["out/a.npy"]),
+        (errno.ENOSPC, "No space left on device", ["read/by/a/copy", None, "out/a.npy"]),
     ],
 )
-def test_a_place_that_cannot_be_written_to_is_one_line(number, said, capsys):
+def test_a_place_that_cannot_be_written_to_is_one_line(number, said, files, capsys):
     def fail():
-        raise OSError(number, "whatever a library says", "out/a.npy")
+        raise OSError(number, "whatever a library says", *files)
 
     with pytest.raises(SystemExit) as ended:
         run(fail)

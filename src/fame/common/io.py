@@ -72,11 +72,15 @@ def replacing_folder(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Errors of writing name ``path``: a stream's name nothing, or a temporary file."""
+    """Errors of writing name ``path``: a stream's name nothing, or a temporary file.
+
+    A copy's error names two files: first the one that is read.
+    """
     try:
         yield
     except OSError as error:
-        own = error.filename is None or f".{path.name}." in str(error.filename)
+        written = error.filename2 or error.filename
+        own = written is None or f".{path.name}." in str(written)
         if error.errno in UNWRITABLE and own:
             raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
         raise

@@ -63,7 +63,7 @@ def _explain(error: BaseException) -> str | None:
     if isinstance(error, InputError):
         return f"error: {error}"
     if isinstance(error, OSError) and error.errno in io.UNWRITABLE:
-        place = error.filename or "a file"
+        place = error.filename2 or error.filename or "a file"  # a copy's second one is written
         return f"error: {place}: {os.strerror(error.errno)}; mend that and run again"
     return None
 
