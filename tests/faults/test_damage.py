@@ -41,7 +41,10 @@ def test_a_file_that_is_cut_off_is_named_with_its_cure(project, stage):
             continue
         assert status == 1
         assert len(told) == 1, (file, told)
-        assert told[0].startswith(f"error: {file.relative_to(project.folder)}"), told
+        name = file.relative_to(project.folder)
+        # A model's files are compared with dvc.lock together, before one is opened.
+        named = name.parent if name.parts[0] == "models" else name
+        assert told[0].startswith(f"error: {named}: "), told
         assert any(cure in told[0] for cure in CURES), told
 
 

@@ -108,7 +108,7 @@ def test_a_limit_of_the_size_of_files_is_one_line(finished, tmp_path, stage):
 
 @pytest.mark.parametrize("backbone", ["glove", "image_stats", "minilm", "efficientnet"])
 def test_a_full_disk_under_the_cache_of_vectors(project, mount, backbone):
-    told = fill_cache(project, mount, f"extract@{backbone}", "size=24k")
+    told = fill_cache(project, mount, f"extract@{backbone}", "size=8k")
     assert len(told) == 1
     assert told[0].startswith("error: .cache/features/")
 

@@ -6,6 +6,7 @@ each machine bins its share of the fit rows, the machines sum their histograms a
 trees. Every machine evaluates all of a fold's rows, so that all stop at the same tree.
 """
 
+import ctypes
 import logging
 import re
 import socket
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 BATCH_ROWS = 2048  # read and binned at a time
 SECONDS_BETWEEN_LOOKS = 1  # at the machines of a cluster
+M_MMAP_THRESHOLD = -3  # glibc's number of that option
 
 
 @dataclass(frozen=True)
@@ -231,6 +233,7 @@ def bin_rows(
     """The rows as LightGBM's bins, made when they are first used."""
     import lightgbm
 
+    _give_back_freed_memory()
     # Bins that are read in sequence are made without the parameter verbosity.
     quiet = logging.getLogger("lightgbm")
     quiet.setLevel(logging.ERROR)
@@ -243,6 +246,16 @@ def bin_rows(
         categorical_feature=table.categorical,
         params=settings,
     )
+
+
+def _give_back_freed_memory() -> None:
+    """Have freed blocks of 128 kB and more go back to the system at once.
+
+    glibc raises that limit to the largest block freed, and then keeps what batches leave.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # other C libraries have none
+    if mallopt:
+        mallopt(M_MMAP_THRESHOLD, 128 << 10)
 
 
 def boost(
