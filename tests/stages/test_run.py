@@ -4,9 +4,11 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
+from fame.common.processes import runs
 from fame.errors import InputError
 from fame.stages import run
 
@@ -104,9 +106,10 @@ run(main)
 WAITING = "time.sleep(60)"
 # Waits for a lock of its own in C, for ever: Python's handlers do not run.
 STUCK = (
-    "import ctypes; from fame.common import processes; processes.SECONDS_TO_UNWIND = 0.5; "
-    "c = ctypes.CDLL(None); lock = ctypes.create_string_buffer(64); "
-    "[c.pthread_mutex_lock(lock) for _ in 'ab']"
+    "import ctypes, subprocess; from fame.common import processes; "
+    "processes.SECONDS_TO_UNWIND = 0.5; child = subprocess.Popen(['sleep', '60']); "
+    "c = ctypes.CDLL(None); lock = ctypes.create_string_buffer(64); c.pthread_mutex_lock(lock); "
+    "print(child.pid, flush=True); c.pthread_mutex_lock(lock)"
 )
 
 
@@ -140,11 +143,16 @@ def test_what_a_library_makes_of_a_signal_does_not_matter(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_library_that_does_not_return_ends_with_it():
+def test_a_library_that_does_not_return_ends_with_it_and_what_it_started():
     process = start(WRITING.format(working=STUCK))
+    child = int(process.stdout.readline())
+    time.sleep(0.2)
     process.send_signal(signal.SIGTERM)
-    assert process.communicate(timeout=20) == ("", "terminated\n")
+    assert process.communicate(timeout=20) == ("", "\nterminated\n")
     assert process.returncode == 128 + signal.SIGTERM
+    limit = time.monotonic() + 5
+    while runs(child):
+        assert time.monotonic() < limit
 
 
 def test_a_stage_ends_with_the_dvc_that_runs_it(tmp_path):

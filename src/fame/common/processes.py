@@ -4,8 +4,13 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Iterable
+from contextlib import suppress
 from types import FrameType
-from typing import Self
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    import psutil
 
 SIGNALS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
 SECONDS_TO_UNWIND = 5
@@ -16,8 +21,9 @@ class Interrupts:
     """SIGINT and SIGTERM raise KeyboardInterrupt, once: what is half-made can be cleared away.
 
     A library's long loop does not return to Python for that: then the process ends as it is, after
-    SECONDS_TO_UNWIND. A stage whose DVC was killed is terminated too, or it would write beside the
-    DVC that is started next. A context manager, in the main thread.
+    SECONDS_TO_UNWIND, and all that it started with it. A stage whose DVC was killed is terminated
+    too, or it would write beside the DVC that is started next. A context manager, in the main
+    thread.
 
     Attributes:
         number: of the signal that came, None if none did. Libraries may turn the exception into
@@ -60,7 +66,9 @@ class Interrupts:
             return
         self.number = signal.Signals(number[0])
         if not self._over.wait(SECONDS_TO_UNWIND):
-            print(SIGNALS[self.number], file=sys.stderr, flush=True)
+            # On a line of its own: there may be an open one of progress.
+            print(f"\n{SIGNALS[self.number]}", file=sys.stderr, flush=True)
+            kill(list_started())
             os._exit(128 + self.number)
 
     def _watch_parent(self) -> None:
@@ -70,9 +78,25 @@ class Interrupts:
                 return
 
 
+def list_started() -> "set[psutil.Process]":
+    """All processes below this one."""
+    import psutil  # here, for it is seldom asked and `fuse` is to start in a blink
+
+    return set(psutil.Process().children(recursive=True))
+
+
+def kill(processes: "Iterable[psutil.Process]") -> None:
+    """End them at once; some may have ended."""
+    import psutil
+
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+
+
 def runs(pid: int) -> bool:
     """Whether there is such a process and it has not ended; a zombie has."""
-    import psutil  # here, for it is seldom asked and `fuse` is to start in a blink
+    import psutil
 
     try:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from fame.common.processes import kill, list_started
 from fame.errors import InputError
 
 SECONDS_TO_CONNECT = 10
@@ -29,13 +30,34 @@ def connect(address: str | None, instead: str) -> Iterator[Any]:
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # what it warns of otherwise
     import ray
 
-    handler = signal.getsignal(signal.SIGTERM)
-    ray.init(address=address, log_to_driver=False, logging_level="ERROR")
-    signal.signal(signal.SIGTERM, handler)  # Ray puts one there that ends without a word
+    others = list_started()
     try:
+        with _own_sigterm():
+            ray.init(
+                address=address,
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level="ERROR",
+            )
         yield ray
     finally:
+        started = list_started() - others
         ray.shutdown()
+        kill(started)  # agents of a cluster that was stopped as it began go on for minutes
+
+
+@contextmanager
+def _own_sigterm() -> Iterator[None]:
+    """Whatever Ray does, the handler of SIGTERM stays what it was: Ray's ends without a word."""
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    except SystemExit:
+        if callable(handler):
+            handler(signal.SIGTERM, None)
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, handler)
 
 
 def count_places(ray: Any, cores: int) -> int:
