@@ -57,6 +57,13 @@ class CommandError(Exception):
 
 
 @dataclass
+class OutOfMemory:
+    """What the plain way comes to where the megabytes that it may have do not suffice."""
+
+    allowed_mb: float
+
+
+@dataclass
 class Cost:
     """What a command and all its processes took; ``mapped_mb`` is files' part of the peak."""
 
@@ -103,11 +110,12 @@ def run_stages(
         if stage == "ingest":  # both sides find the files in the system's cache
             for path in (folder / "data/raw/smpd").glob("*.json"):
                 path.read_bytes()
-        if stage == "importance":  # which opens no model that dvc.lock does not record
-            call(folder, "dvc", "commit", "--force", *(each for each in STAGES if "train" in each))
         if iterations is None and kind in ("train", "importance"):
             write_untrained(folder)
-        elif kind == "train":
+            continue
+        if stage == "importance":  # which opens no model that dvc.lock does not record
+            call(folder, "dvc", "commit", "--force", *(f"train@{each}" for each in LEARNERS))
+        if kind == "train":
             yield from measure_learner(folder, name, commands[stage], iterations)
         else:
             ours = watch(commands[stage], folder)
@@ -122,11 +130,11 @@ def measure_learner(
     """Lines of both numbers of iterations, and what follows for WANTED ones."""
     stage = f"train@{name}"
     ours: list[Cost] = []
-    plain: list[Cost | float | None] = []
+    plain: list[Cost | OutOfMemory | None] = []
     for number in iterations:
         write_params(folder, number)
         ours.append(watch(command, folder))
-        short = plain and isinstance(plain[-1], float)  # more iterations need no less memory
+        short = plain and isinstance(plain[-1], OutOfMemory)  # more iterations need no less memory
         plain.append(plain[-1] if short else watch_plain(stage, folder))
         yield show(f"{stage}, iterations: {number}", ours[-1], plain[-1])
     whole = all(isinstance(cost, Cost) for cost in plain)
@@ -148,12 +156,8 @@ def extrapolate(few: Cost, more: Cost, iterations: tuple[int, int]) -> Cost:
     )
 
 
-def watch_plain(stage: str, folder: Path) -> Cost | float | None:
-    """Run the plain way of a stage, if there is one.
-
-    Returns:
-        Its cost, or the megabytes that it was allowed, where they do not suffice.
-    """
+def watch_plain(stage: str, folder: Path) -> Cost | OutOfMemory | None:
+    """Run the plain way of a stage, if there is one, with the memory that the machine has left."""
     if stage not in PLAIN:
         return None
     left = re.search(r"MemAvailable:\s+(\d+)", Path("/proc/meminfo").read_text())[1]
@@ -162,7 +166,7 @@ def watch_plain(stage: str, folder: Path) -> Cost | float | None:
         return watch(f"ulimit -d {allowed_kb}; exec {find_plain(stage)}", folder)
     except CommandError as error:
         if NO_MEMORY.search(error.log):
-            return allowed_kb / 1e3
+            return OutOfMemory(allowed_kb / 1e3)
         raise
 
 
@@ -173,15 +177,15 @@ def find_plain(stage: str) -> str:
     return f"{sys.executable} {HERE}/plain_scale.py {stage.partition('@')[2]}"
 
 
-def show(name: str, ours: Cost, plain: Cost | float | None) -> str:
-    """A line of the table; a number in place of the plain cost are the megabytes not enough."""
+def show(name: str, ours: Cost, plain: Cost | OutOfMemory | None) -> str:
+    """A line of the table."""
     numbers = [ours.seconds, ours.cpu_seconds, ours.peak_mb, ours.mapped_mb]
     if isinstance(plain, Cost):
         numbers += [plain.seconds, plain.cpu_seconds, plain.peak_mb]
     cells = [f"{number:,.1f}" if number < 100 else f"{number:,.0f}" for number in numbers]
     cells += ["-"] * (7 - len(cells))
-    if isinstance(plain, float):
-        cells[-1] = f"out of memory at {plain:,.0f}"
+    if isinstance(plain, OutOfMemory):
+        cells[-1] = f"out of memory at {plain.allowed_mb:,.0f}"
     return f"| {' | '.join([name, *cells])} |"
 
 
