@@ -4,11 +4,11 @@ import sys
 import pytest
 
 from fame.common.processes import Interrupts
-from fame.common.ray_runtime import _own_sigterm
+from fame.common.ray_runtime import keep_sigterm
 
 
 def start_and_be_stopped():
-    with _own_sigterm():
+    with keep_sigterm():
         signal.signal(signal.SIGTERM, lambda number, _: sys.exit(number))  # as Ray does
         signal.raise_signal(signal.SIGTERM)
 
@@ -22,6 +22,6 @@ def test_sigterm_while_ray_starts_is_ours():
 
 def test_the_handler_that_ray_puts_there_goes():
     before = signal.getsignal(signal.SIGTERM)
-    with _own_sigterm():
+    with keep_sigterm():
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
     assert signal.getsignal(signal.SIGTERM) == before

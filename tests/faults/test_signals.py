@@ -134,6 +134,21 @@ def test_an_extraction_ends_with_its_workers_and_goes_on(project, number, engine
     assert (project.folder / "data/features/efficientnet/values.npy").read_bytes() == expected
 
 
+@EACH_SIGNAL
+def test_a_ray_cluster_that_is_stopped_as_it_starts_is_gone(project, number):
+    command = read_lock(project.folder)["extract@efficientnet"]["cmd"]
+    project.change_params(**{"runtime.cache": "other_cache", "runtime.engine": "ray"})
+    for seconds in (0.5, 1.5, 3):
+        process = start(project, command, start_new_session=True)
+        wait_for(process, lambda running=process: psutil.Process(running.pid).children())
+        time.sleep(seconds)
+        status, told, family = stop(process, number, to_all=False)
+        assert status in (128 + number, -signal.SIGABRT, -signal.SIGSEGV)  # Ray may crash
+        assert not any("Traceback" in line for line in told)
+        assert family > 1
+        assert list_half_made(project) == []
+
+
 @pytest.mark.parametrize(
     ("stage", "seconds"),
     [

@@ -32,7 +32,7 @@ def connect(address: str | None, instead: str) -> Iterator[Any]:
 
     others = list_started()
     try:
-        with _own_sigterm():
+        with keep_sigterm():
             ray.init(
                 address=address,
                 include_dashboard=False,
@@ -47,7 +47,7 @@ def connect(address: str | None, instead: str) -> Iterator[Any]:
 
 
 @contextmanager
-def _own_sigterm() -> Iterator[None]:
+def keep_sigterm() -> Iterator[None]:
     """Whatever Ray does, the handler of SIGTERM stays what it was: Ray's ends without a word."""
     handler = signal.getsignal(signal.SIGTERM)
     try:

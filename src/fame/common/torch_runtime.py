@@ -71,7 +71,7 @@ def import_torchvision() -> None:
     Its wheel is built for CUDA: beside a CPU build of torch, two operators that nobody here calls
     are not declared, and then neither torchvision nor what imports it can be imported.
     """
-    import torch
+    from torch import library
 
     try:
         import torchvision
@@ -80,8 +80,8 @@ def import_torchvision() -> None:
             raise
         for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
             del sys.modules[name]
-        library = torch.library.Library("torchvision", "DEF")
+        added = library.Library("torchvision", "DEF")
         for operator in ("nms", "qnms"):
-            library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        _LIBRARIES.append(library)
+            added.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        _LIBRARIES.append(added)
         import torchvision  # noqa: F401
