@@ -1,7 +1,10 @@
 """Wall time of `dvc exp run -S fusion.alpha=...` against a bare DVC repository of trivial stages.
 
 Run in a repository whose last commit is reproduced (`make repro`): it is cloned into a temporary
-folder, so that nothing here changes. Both sides alternate in one run; the median of each counts.
+folder, so that nothing here changes. All sides alternate in one run; the median of each counts.
+
+What a part of the project costs: clone it, edit its dvc.yaml, `dvc commit --force`, commit, and
+name the clone with `--beside`.
 """
 
 import argparse
@@ -76,19 +79,27 @@ def measure(folder: Path, alpha: float) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=5)
-    runs = parser.parse_args().runs
+    parser.add_argument(
+        "--beside", nargs="*", type=Path, default=[], help="further repositories, reproduced"
+    )
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         bare, clone = Path(temporary, "bare"), Path(temporary, "clone")
         make_clone(clone)
         stages = len(call(clone, "dvc", "stage", "list", "--all", "--name-only").split())
         make_bare(bare, stages)
-        alphas = [0.41 + 0.01 * run for run in range(runs + 1)]
-        pairs = [(measure(bare, alpha), measure(clone, alpha)) for alpha in alphas][1:]
-    plain, ours = (statistics.median(side) for side in zip(*pairs, strict=True))
-    print(f"dvc exp run -S fusion.alpha=..., median of {runs} runs, {stages} stages each")
-    print(f"bare repository {plain:.2f} s, this one {ours:.2f} s: {ours / plain:.2f} times")
+        sides = {"bare repository": bare, "this one": clone} | {
+            str(folder): folder for folder in arguments.beside
+        }
+        alphas = [0.41 + 0.01 * run for run in range(arguments.runs + 1)]
+        # The first of each is not counted: it fills caches.
+        rounds = [[measure(side, alpha) for side in sides.values()] for alpha in alphas][1:]
+    print(f"dvc exp run -S fusion.alpha=..., median of {arguments.runs} runs, {stages} stages each")
+    medians = [statistics.median(side) for side in zip(*rounds, strict=True)]
+    for name, seconds in zip(sides, medians, strict=True):
+        print(f"{name} {seconds:.2f} s: {seconds / medians[0]:.2f} times")
 
 
 if __name__ == "__main__":
