@@ -13,16 +13,16 @@ help:  ## list the targets
 
 repro: $(INSTALLED)  ## set up, run every stage that something changed for, print the results
 	python -m fame.params
-	@python -m fame.workspace
+	@python -m fame.variants.workspace
 	dvc repro --all-pipelines
-	@python -m fame.results
+	@python -m fame.fusion.results
 
 ablation: repro  ## the paper's tables and figure: trains the cells of Table 3, redraws the report
-	@python -m fame.ablation
+	@python -m fame.variants.ablation
 	dvc repro --all-pipelines
 
 protocols: repro  ## chronological, user and random split side by side, with intervals
-	@python -m fame.protocols
+	@python -m fame.variants.protocols
 	dvc repro --all-pipelines
 
 test: $(INSTALLED)  ## set up, run the tests
@@ -50,7 +50,7 @@ bench-scale: $(INSTALLED)  ## measure every stage at SMPD's full size (hours, 40
 	python benchmarks/scale.py
 
 profile: $(INSTALLED)  ## switch params.yaml to profiles/$(PROFILE).yaml and show the difference
-	@python -m fame.profile "$(PROFILE)"
+	@python -m fame.variants.profile "$(PROFILE)"
 
 $(INSTALLED): requirements.txt requirements-weights.txt constraints.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null || \

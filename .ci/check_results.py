@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from fame import results
+from fame.fusion import results
 
 SCORE_TOLERANCE = 0.02
 

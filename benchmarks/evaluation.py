@@ -8,8 +8,9 @@ import time
 
 import numpy as np
 
-from fame.core import bootstrap, weights
-from fame.core.metrics import mean_absolute_error, spearman
+from fame.fusion import weights
+from fame.report import bootstrap
+from fame.runtime.metrics import mean_absolute_error, spearman
 
 POSTS, USERS, RESAMPLES = 180_581, 31_000, 1000
 FIT_POSTS, NOISE = 305_613, (1.5, 1.6, 1.9, 2.5)

@@ -25,12 +25,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from fame.backbones import minilm
-from fame.common.contracts import LOCATED, Backbone
-from fame.common.torch_runtime import import_torchvision
-from fame.extraction import engine
+from fame.features.backbones import minilm
+from fame.features.contract import Backbone
+from fame.features.engine import embed
 from fame.params import RuntimeParams
+from fame.posts.contract import LOCATED
 from fame.registry import BACKBONES, resolve
+from fame.runtime.devices import import_torchvision
 
 if TYPE_CHECKING:
     from plain_extraction import Plain
@@ -150,9 +151,9 @@ def time_ours(kind: str, root: Path, dtype: str, posts: pa.Table, operations: fl
             device="cpu", workers=CORES, cache=cache, engine="local", ray_address=None
         )
         backbone = make_backbone(kind, root, dtype, runtime)
-        table = posts.select(engine.INPUTS[backbone.reads])
-        with engine.open_cache(backbone, runtime) as folder:
-            features = engine.embed(backbone, table, folder, runtime)
+        table = posts.select(embed.INPUTS[backbone.reads])
+        with embed.open_cache(backbone, runtime) as folder:
+            features = embed.embed(backbone, table, folder, runtime)
     seconds = features.waited + features.computed
     return Result(len(posts), seconds, features.waited, operations)
 
@@ -253,7 +254,7 @@ def main() -> None:
     chosen = parser.parse_args().backbones or list(POSTS)
     if not set(chosen) <= set(POSTS):
         parser.error(f"allowed: {', '.join(POSTS)}")
-    engine.IMAGES_AT_ONCE = SHARD_ITEMS
+    embed.IMAGES_AT_ONCE = SHARD_ITEMS
     import_torchvision()  # where it is installed, transformers imports it
     import plain_extraction
     from transformers.utils import logging

@@ -31,9 +31,9 @@ import pyarrow as pa
 from PIL import Image
 from ruamel.yaml import YAML
 
-from fame.common import io
-from fame.common.contracts import IMAGES, LOCATED, TEXTS
-from fame.extraction.engine import IMAGES_AT_ONCE
+from fame.features.engine.embed import IMAGES_AT_ONCE
+from fame.posts.contract import IMAGES, LOCATED, TEXTS
+from fame.runtime import files
 
 ROOT = Path(__file__).parents[1]
 MEMORY_ALLOWED_MB, SECONDS_ALLOWED, MORE_ALLOWED, PLAIN_ALLOWED = 3000, 2.0, 0.03, 3.0
@@ -135,11 +135,11 @@ def plain(posts: int | None) -> bool:
     import torch
     from transformers import AutoTokenizer, BertModel
 
-    from fame.backbones.minilm import WEIGHTS
+    from fame.features.backbones.minilm import WEIGHTS
 
     folder = WEIGHTS.find().parent
     tokenizer, model = AutoTokenizer.from_pretrained(folder), BertModel.from_pretrained(folder)
-    table = io.read_table(Path("texts.parquet"))
+    table = files.read_table(Path("texts.parquet"))
     texts = [table["title"].to_pylist(), [" ".join(tags) for tags in table["tags"].to_pylist()]]
     start = time.perf_counter()
     for column in texts:
@@ -200,7 +200,7 @@ def start(
 
 def run_stage(rest: list[str]) -> None:
     """The stage, then its peak memory: the process's own, and that of each worker at its most."""
-    from fame.stages import extract
+    from fame.features import extract
 
     if os.environ["STAND_IN"] == "1":
         _stand_in()
@@ -214,8 +214,8 @@ def run_stage(rest: list[str]) -> None:
 
 
 def _stand_in() -> None:
-    from fame.backbones.efficientnet import EfficientNet
-    from fame.backbones.minilm import MiniLM
+    from fame.features.backbones.efficientnet import EfficientNet
+    from fame.features.backbones.minilm import MiniLM
 
     def give(output: str, width: int) -> Callable:
         return lambda _, __, items: {output: np.ones((len(items), width), np.float32)}
@@ -236,7 +236,7 @@ def write_texts(posts: int) -> None:
         titles.append(titles[old - 1] if old and i % 4 == 3 else title)
         tags.append(picked[-tag_count:].tolist())
     ids = [str(i) for i in range(posts)]
-    io.write_table(Path("texts.parquet"), pa.table([ids, titles, tags], schema=TEXTS))
+    files.write_table(Path("texts.parquet"), pa.table([ids, titles, tags], schema=TEXTS))
 
 
 def write_images(images: int) -> None:
@@ -257,7 +257,7 @@ def write_images(images: int) -> None:
         digest = hashlib.blake2b(content, digest_size=16).hexdigest()
         rows.append((str(i), LOCATED, "", str(path), digest))
     columns = [list(column) for column in zip(*rows, strict=True)]
-    io.write_table(Path("images.parquet"), pa.table(columns, schema=IMAGES))
+    files.write_table(Path("images.parquet"), pa.table(columns, schema=IMAGES))
 
 
 if __name__ == "__main__":

@@ -123,15 +123,17 @@ def read_plainly(folder: Path) -> None:
 def read_with_source(folder: Path) -> None:
     """The `smpd` source, posts, images and description vectors written as the ingest stage does."""
     from fame import params
-    from fame.common import io
-    from fame.common.contracts import DESCRIPTIONS
-    from fame.sources.smpd import Smpd
+    from fame.posts.contract import DESCRIPTIONS
+    from fame.posts.sources.smpd import Smpd
+    from fame.runtime import files
 
     posts = Smpd(params.load().data).load(folder)
     with tempfile.TemporaryDirectory() as temporary:
-        io.write_batches(Path(temporary) / "descriptions.arrow", DESCRIPTIONS, posts.descriptions)
-        io.write_table(Path(temporary) / "images.parquet", posts.images)
-        io.write_table(Path(temporary) / "posts.parquet", posts.table)
+        files.write_batches(
+            Path(temporary) / "descriptions.arrow", DESCRIPTIONS, posts.descriptions
+        )
+        files.write_table(Path(temporary) / "images.parquet", posts.images)
+        files.write_table(Path(temporary) / "posts.parquet", posts.table)
     print(f"  ours: {len(posts.table):,} rows, {posts.table.num_columns} columns")
 
 

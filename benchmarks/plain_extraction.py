@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 from efficientnet_lite_pytorch import EfficientNet as Network
+from extraction import TOKENS
 from PIL import Image
 from transformers import (
     AutoTokenizer,
@@ -22,8 +23,7 @@ from transformers import (
 from transformers.models.blip.image_processing_pil_blip import BlipImageProcessorPil
 from transformers.models.vilt.image_processing_pil_vilt import ViltImageProcessorPil
 
-from extraction import TOKENS
-from fame.backbones import efficientnet, minilm
+from fame.features.backbones import efficientnet, minilm
 
 Call = tuple[Callable[..., Any], dict[str, torch.Tensor]]  # a forward and its inputs
 Plain = Callable[[pa.Table], Iterator[Call]]  # a batch of posts -> the forwards of its passes

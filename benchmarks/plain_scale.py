@@ -12,8 +12,9 @@ import pandas as pd
 import training
 
 from fame import params
-from fame.common import io
-from fame.common.contracts import CHALLENGE
+from fame.features import block_files
+from fame.learners import table_files
+from fame.posts.contract import CHALLENGE
 
 BLOCKS = ("meta", "glove", "image_stats", "blip", "vilt")
 
@@ -25,9 +26,9 @@ def main() -> None:
     if step == "trees":
         print(assemble().shape)
         return
-    table = io.read_feature_table(Path("data/tables/trees"))
+    table = table_files.read_feature_table(Path("data/tables/trees"))
     fit = np.flatnonzero(table.fold >= 0)
-    values = np.load(Path("data/tables/trees") / io.VALUES, mmap_mode="r")[fit]
+    values = np.load(Path("data/tables/trees") / block_files.VALUES, mmap_mode="r")[fit]
     fields = ("post_ids", "split", "fold", "popularity")
     own = replace(table, values=values, **{name: getattr(table, name)[fit] for name in fields})
     train = {"lightgbm": training.train_lightgbm, "catboost": training.train_catboost}[step]
@@ -41,8 +42,8 @@ def assemble() -> np.ndarray:
     frames = []
     for name in BLOCKS:
         folder = Path("data/features") / name
-        post_ids = pd.read_parquet(folder / io.ROWS, columns=["post_id"])["post_id"]
-        values = np.load(folder / io.VALUES, mmap_mode="r")[labelled]
+        post_ids = pd.read_parquet(folder / block_files.ROWS, columns=["post_id"])["post_id"]
+        values = np.load(folder / block_files.VALUES, mmap_mode="r")[labelled]
         frames.append(pd.DataFrame(values, index=post_ids.iloc[labelled]).add_prefix(f"{name}."))
     return pd.concat(frames, axis=1).to_numpy(np.float32)
 

@@ -14,10 +14,13 @@ import numpy as np
 from ruamel.yaml import YAML
 
 from fame import params
-from fame.common import ids, io
-from fame.common.contracts import OK, Block, Column
-from fame.stages.extract import make_record
-from fame.stages.train import write_curves
+from fame.features import block_files
+from fame.features.contract import Block, Column
+from fame.features.extract import make_record
+from fame.learners import table_files
+from fame.learners.train import write_curves
+from fame.posts.contract import OK
+from fame.runtime import arrays, files, ids
 
 ROOT = Path(__file__).parents[1]
 # Block -> modality -> width. Their models' columns have such names.
@@ -84,14 +87,14 @@ def write_untrained(folder: Path) -> None:
 
     The shares of the blocks in `reports/importance` are made up too: there is no model to ask.
     """
-    posts = io.read_table(folder / "data/interim/posts.parquet")
-    post_ids, fold = io.to_strings(posts["post_id"]), posts["fold"].to_numpy()
-    label = np.nan_to_num(io.to_numbers(posts["popularity"]), nan=6.4)
+    posts = files.read_table(folder / "data/interim/posts.parquet")
+    post_ids, fold = arrays.to_strings(posts["post_id"]), posts["fold"].to_numpy()
+    label = np.nan_to_num(arrays.to_numbers(posts["popularity"]), nan=6.4)
     settings = params.load(folder / "params.yaml", kinds=False)
     for seed, (name, entry) in enumerate(settings.learners.items()):
         noise = np.random.default_rng(seed).normal(0, 2, len(label))
         predictions = folder / f"data/predictions/{name}.parquet"
-        io.write_predictions(predictions, posts, 6.4 + 0.5 * (label - 6.4 + noise))
+        table_files.write_predictions(predictions, posts, 6.4 + 0.5 * (label - 6.4 + noise))
         folds = [
             {
                 "fold": number,
@@ -112,23 +115,23 @@ def write_untrained(folder: Path) -> None:
             "categorical": [],
             "folds": folds,
             "fitted_on": ids.digest(post_ids[fold >= 0]),
-            "predictions_digest": io.digest_file(predictions),
+            "predictions_digest": files.digest_file(predictions),
         }
-        io.write_json(folder / f"metrics/learners/{name}.json", record)
+        files.write_json(folder / f"metrics/learners/{name}.json", record)
         write_curves(folder / f"metrics/learning_curves/{name}.csv", [])
-        io.write_json(folder / f"models/{name}/learner.json", {"untrained": True})
+        files.write_json(folder / f"models/{name}/learner.json", {"untrained": True})
         shares = {"learner": name, "method": "made up", "posts": 0, "blocks": {"meta": 1.0}}
-        io.write_json(folder / f"reports/importance/{name}.json", shares)
+        files.write_json(folder / f"reports/importance/{name}.json", shares)
 
 
 def write_random_blocks(folder: Path) -> None:
     """Feature blocks and their records as `extract` writes them; the numbers are RANDOM."""
-    posts = io.read_table(folder / "data/interim/posts.parquet", ["post_id"])
-    post_ids = io.to_strings(posts["post_id"])
+    posts = files.read_table(folder / "data/interim/posts.parquet", ["post_id"])
+    post_ids = arrays.to_strings(posts["post_id"])
     for seed, (name, widths) in enumerate(RANDOM_BLOCKS.items()):
-        with io.replacing_folder(folder / "data/features" / name) as block_folder:
+        with files.replacing_folder(folder / "data/features" / name) as block_folder:
             block = write_random_block(block_folder, post_ids, widths, seed)
-        io.write_json(folder / f"metrics/features/{name}.json", make_record(block))
+        files.write_json(folder / f"metrics/features/{name}.json", make_record(block))
 
 
 def write_random_block(
@@ -144,13 +147,13 @@ def write_random_block(
         draw.standard_normal((min(ROWS_AT_ONCE, shape[0] - start), shape[1]), dtype=np.float32)
         for start in range(0, shape[0], ROWS_AT_ONCE)
     )
-    io.write_values(folder / io.VALUES, chunks, shape, "float32")
+    arrays.write_values(folder / block_files.VALUES, chunks, shape, "float32")
     block = Block(
         post_ids=post_ids,
-        values=np.load(folder / io.VALUES, mmap_mode="r"),
+        values=np.load(folder / block_files.VALUES, mmap_mode="r"),
         columns=columns,
         status={modality: np.full(len(post_ids), OK, dtype=object) for modality in widths},
         notes={"values": "RANDOM, for a benchmark"},
     )
-    io.describe_block(folder, block)
+    block_files.describe_block(folder, block)
     return block

@@ -162,7 +162,7 @@ def measure_memory(arguments: argparse.Namespace, folder: Path) -> list[str]:
         write_params(place, few, arguments.threads, arguments.settings)
         outputs = [f"--{name}={learner}/{name}" for name in ("model", "predictions")]
         outputs += [f"--{name}={learner}/{name}" for name in ("record", "curves")]
-        command = ["fame.stages.train", learner, f"--table={TABLE}", *outputs]
+        command = ["fame.learners.train", learner, f"--table={TABLE}", *outputs]
         show(
             learner,
             measure([sys.executable, "-m", *command], place),
@@ -191,14 +191,15 @@ def train(side: str, name: str, folder: Path) -> None:
     from importlib import import_module
 
     from fame import params, registry
-    from fame.common import io
+    from fame.features import block_files
+    from fame.learners import table_files
 
     import_module(name)  # not a part of the training
     os.chdir(folder)
     settings = params.load()
-    chosen, table = settings.learners[name], io.read_feature_table(Path(TABLE))
+    chosen, table = settings.learners[name], table_files.read_feature_table(Path(TABLE))
     if side == "direct":
-        values = np.load(Path(TABLE) / io.VALUES)[: np.count_nonzero(table.fold >= 0)]
+        values = np.load(Path(TABLE) / block_files.VALUES)[: np.count_nonzero(table.fold >= 0)]
         function = {"lightgbm": train_lightgbm, "catboost": train_catboost}[name]
         prepared = (chosen, values, table)
     else:
@@ -278,7 +279,7 @@ def prepare(folder: Path, fit: int, others: int, columns: int, folds: int) -> Co
     options = [f"--{name}={size}" for name, size in sizes.items()]
     blocks = [sys.executable, __file__, "--side=blocks", f"--folder={folder}", *options]
     subprocess.run(blocks, check=True)
-    command = [sys.executable, "-m", "fame.stages.assemble", TABLE, "--posts=posts.parquet"]
+    command = [sys.executable, "-m", "fame.learners.assemble", TABLE, "--posts=posts.parquet"]
     command += ["--images=images.parquet", "--features=features", f"--output={TABLE}"]
     cost = measure(command, folder)
     shutil.rmtree(folder / "features")
@@ -319,8 +320,9 @@ def write_blocks(folder: Path, fit: int, others: int, columns: int, folds: int) 
     """Posts and feature blocks; three columns of meta are categories, two carry the label."""
     import pyarrow as pa
 
-    from fame.common import io
-    from fame.common.contracts import Block, Column
+    from fame.features import block_files
+    from fame.features.contract import Block, Column
+    from fame.runtime import arrays, files
 
     rows, number = fit + others, np.arange(fit + others)
     generator = np.random.default_rng(SEED)
@@ -346,10 +348,10 @@ def write_blocks(folder: Path, fit: int, others: int, columns: int, folds: int) 
 
         target = folder / "features" / name
         target.mkdir(parents=True)
-        io.write_values(target / io.VALUES, chunks(), (rows, width), "float32")
+        arrays.write_values(target / block_files.VALUES, chunks(), (rows, width), "float32")
         held = tuple(Column(column, column in categories) for column in names)
         ok = {"value": np.full(rows, "ok", dtype=object)}
-        io.describe_block(target, Block(post_ids, np.empty((rows, 0)), held, ok))
+        block_files.describe_block(target, Block(post_ids, np.empty((rows, 0)), held, ok))
     split = np.where(number < fit, "fit", "challenge")
     posts = {
         "post_id": pa.array(post_ids.tolist(), pa.string()),
@@ -357,7 +359,7 @@ def write_blocks(folder: Path, fit: int, others: int, columns: int, folds: int) 
         "fold": np.where(number < fit, number % folds, -1).astype(np.int8),
         "popularity": np.where(number < fit, label, np.nan),
     }
-    io.write_table(folder / "posts.parquet", pa.table(posts))
+    files.write_table(folder / "posts.parquet", pa.table(posts))
 
 
 if __name__ == "__main__":

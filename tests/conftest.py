@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 from ruamel.yaml import YAML
 
-from fame.common.contracts import POSTS
+from fame.posts.contract import POSTS
 
 ROOT = Path(__file__).parents[1]
 
@@ -35,14 +35,14 @@ def write_params(tmp_path):
 
 @pytest.fixture
 def run_stage(tmp_path, monkeypatch, write_params):
-    """Run a stage's main in the test's folder: run_stage("fuse", "--posts", ...)."""
+    """Run a stage's main in the test's folder: run_stage("fusion.fuse", "--posts", ...)."""
     monkeypatch.chdir(tmp_path)
 
     def call(stage, *arguments):
         if not (tmp_path / "params.yaml").exists():
             write_params()
         monkeypatch.setattr(sys, "argv", [stage, *map(str, arguments)])
-        import_module(f"fame.stages.{stage}").main()
+        import_module(f"fame.{stage}").main()
 
     return call
 

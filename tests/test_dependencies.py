@@ -18,7 +18,13 @@ from fame.registry import BACKBONES, LEARNERS, SOURCES
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src"
 # They validate, name and report; none can change a result (see their docstrings).
-EXEMPT = {"fame.params", "fame.registry", "fame.errors", "fame.progress", "fame.stages"}
+EXEMPT = {
+    "fame.params",
+    "fame.registry",
+    "fame.runtime.errors",
+    "fame.runtime.progress",
+    "fame.runtime.stage",
+}
 KINDS = {
     "ingest": SOURCES,
     "extract": BACKBONES,
@@ -74,7 +80,7 @@ def to_paths(modules):
 
 
 def list_needed(stage, kind):
-    modules = walk(f"fame.stages.{stage}")
+    modules = walk(f"fame.runtime.stage.{stage}")
     if kind:
         modules |= walk(KINDS[stage][kind].split(":")[0])
     return to_paths(modules)

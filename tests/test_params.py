@@ -6,7 +6,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from fame import params
-from fame.errors import InputError
+from fame.runtime.errors import InputError
 
 ROOT = Path(__file__).parents[1]
 

@@ -289,11 +289,11 @@ def test_a_new_learner_is_one_folder_one_registry_line_one_block(project):
 
 
 def test_a_new_backbone_is_one_file_one_registry_line_one_block(project):
-    (project.folder / "src/fame/backbones/sizes.py").write_text(SIZES)
+    (project.folder / "src/fame/features/backbones/sizes.py").write_text(SIZES)
     project.edit(
         "src/fame/registry.py",
         "BACKBONES = {",
-        'BACKBONES = {\n    "sizes": "fame.backbones.sizes:Sizes",',
+        'BACKBONES = {\n    "sizes": "fame.features.backbones.sizes:Sizes",',
     )
     project.change_params(**{"backbones.sizes": {"kind": "sizes", "reads": "contents"}})
     output = project.run("dvc", "repro", "extract@sizes")
@@ -347,7 +347,10 @@ def test_an_ablation_that_is_killed_goes_on_and_leaves_the_metrics_alone(project
         "learners: {" + ", ".join(f"{name}: [row]" for name in cells) + "}\n"
     )
     metrics = (project.folder / "metrics/metrics.json").read_bytes()
-    command, workspace = [sys.executable, "-m", "fame.ablation"], project.folder / ".workspaces"
+    command, workspace = (
+        [sys.executable, "-m", "fame.variants.ablation"],
+        project.folder / ".workspaces",
+    )
     killed = subprocess.Popen(
         command, cwd=project.folder, env=project.environment, start_new_session=True
     )
@@ -391,7 +394,7 @@ SIZES = '''
 
 import numpy as np
 
-from fame.common.contracts import Backbone, Column, Pass
+from fame.features.contract import Backbone, Column, Pass
 from fame.params import BackboneParams
 
 
@@ -435,7 +438,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fame.common.contracts import Table
+from fame.learners.contract import Table
 from fame.learners.folds import Fitted, FoldLearner, Step, read_rows
 from fame.params import LearnerParams, Positive
 

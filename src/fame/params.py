@@ -14,8 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from fame.errors import InputError
 from fame.registry import BACKBONES, LEARNERS, resolve
+from fame.runtime.errors import InputError
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -364,6 +364,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    from fame.stages import run
+    from fame.runtime.stage import run
 
     run(main)

@@ -5,28 +5,28 @@ This file is no dependency of a stage: a new line here cannot change the result 
 
 from importlib import import_module
 
-from fame.errors import InputError
+from fame.runtime.errors import InputError
 
 SOURCES = {
-    "sample": "fame.sources.sample:Sample",
-    "smpd": "fame.sources.smpd:Smpd",
-    "table": "fame.sources.table:TableFile",
+    "sample": "fame.posts.sources.sample:Sample",
+    "smpd": "fame.posts.sources.smpd:Smpd",
+    "table": "fame.posts.sources.table:TableFile",
 }
 
 BACKBONES = {
-    "glove": "fame.backbones.glove:Glove",
-    "image_stats": "fame.backbones.image_stats:ImageStats",
-    "minilm": "fame.backbones.minilm:MiniLM",
-    "efficientnet": "fame.backbones.efficientnet:EfficientNet",
-    "vilt": "fame.backbones.vilt:Vilt",
-    "blip": "fame.backbones.blip:Blip",
+    "glove": "fame.features.backbones.glove:Glove",
+    "image_stats": "fame.features.backbones.image_stats:ImageStats",
+    "minilm": "fame.features.backbones.minilm:MiniLM",
+    "efficientnet": "fame.features.backbones.efficientnet:EfficientNet",
+    "vilt": "fame.features.backbones.vilt:Vilt",
+    "blip": "fame.features.backbones.blip:Blip",
 }
 
 LEARNERS = {
-    "catboost": "fame.learners.catboost:CatBoost",
-    "lightgbm": "fame.learners.lightgbm:LightGBM",
-    "autogluon": "fame.learners.autogluon:AutoGluon",
-    "dae": "fame.learners.dae:DenoisingAutoencoder",
+    "catboost": "fame.learners.catboost.learner:CatBoost",
+    "lightgbm": "fame.learners.lightgbm.learner:LightGBM",
+    "autogluon": "fame.learners.autogluon.learner:AutoGluon",
+    "dae": "fame.learners.dae.learner:DenoisingAutoencoder",
 }
 
 

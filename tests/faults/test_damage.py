@@ -5,7 +5,7 @@ import pickle
 
 import pytest
 
-from fame.common.io import digest_file
+from fame.runtime.files import digest_file
 from tests.faults.conftest import finish, read_lock, start
 from tests.test_pipeline import ROOT
 

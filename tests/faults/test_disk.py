@@ -139,7 +139,7 @@ def test_a_project_on_a_disk_that_is_too_small(finished, mount, tmp_path, megaby
         assert "No space left on device" in told
         assert "Traceback" not in told
         remount("size=400m")
-        made.run(sys.executable, "-m", "fame.workspace")
+        made.run(sys.executable, "-m", "fame.variants.workspace")
         made.run("dvc", "repro", "--all-pipelines")
         assert digests(made.folder) == digests(finished.folder)
 

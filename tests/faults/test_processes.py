@@ -65,7 +65,7 @@ def test_killed_at_any_moment_and_run_again(finished, fresh, seed, whole):
         process.communicate()
         # A stage whose DVC is gone ends by itself.
         wait_for_end(family)
-        fresh.run(sys.executable, "-m", "fame.workspace")
+        fresh.run(sys.executable, "-m", "fame.variants.workspace")
     fresh.run("dvc", "repro", "--all-pipelines")
     assert digests(fresh.folder) == digests(finished.folder)
     assert list_half_made(fresh) == []
@@ -85,7 +85,7 @@ def test_stopped_in_a_stage_and_run_again(finished, fresh, number, whole):
     assert told.count({signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}[number]) == 1
     wait_for_end(family)
     assert list_half_made(fresh) == []
-    fresh.run(sys.executable, "-m", "fame.workspace")
+    fresh.run(sys.executable, "-m", "fame.variants.workspace")
     fresh.run("dvc", "repro", "--all-pipelines")
     assert digests(fresh.folder) == digests(finished.folder)
 

@@ -8,7 +8,7 @@ import psutil
 import pytest
 from ruamel.yaml import YAML
 
-from fame.common.processes import runs
+from fame.runtime.processes import runs
 from tests.faults.conftest import finish, read_lock, start
 from tests.test_pipeline import ROOT
 

@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 from ruamel.yaml import YAML
 
-from fame.common.contracts import CHALLENGE, FIT, HOLDOUT, Column, Learner, Table
-from fame.common.locked import digest_folder
-from fame.common.torch_runtime import import_torchvision
+from fame.features.contract import Column
+from fame.learners.contract import Learner, Table
 from fame.params import RuntimeParams
+from fame.posts.contract import CHALLENGE, FIT, HOLDOUT
 from fame.registry import LEARNERS, resolve
+from fame.runtime.devices import import_torchvision
+from fame.runtime.dvc_lock import digest_folder
 
 FIT_ROWS, HOLDOUT_ROWS, CHALLENGE_ROWS, FOLDS, NUMBERS = 160, 300, 20, 5, 30
 

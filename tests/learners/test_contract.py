@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from fame.common import ids
-from fame.common.contracts import FIT, HOLDOUT, Column
-from fame.core.leakage import BORDERS
-from fame.errors import InputError
+from fame.features.contract import Column
+from fame.gates.checks import BORDERS
 from fame.learners.folds import FoldLearner
+from fame.posts.contract import FIT, HOLDOUT
 from fame.registry import LEARNERS, resolve
+from fame.runtime import ids
+from fame.runtime.errors import InputError
 
 # What holds for a model a fold is tested of those; a stack mixes its folds' models.
 ALL = sorted(LEARNERS)

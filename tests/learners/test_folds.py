@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fame.common import io
 from fame.learners import folds
 from fame.learners.folds import CURVE_POINTS, Step, read_rows, thin
+from fame.runtime import arrays
 
 
 @given(st.integers(0, 700), st.integers(0, 700))
@@ -28,7 +28,7 @@ def test_thinning_keeps_first_and_last_of_each_phase_in_order(first, second):
 def test_rows_are_read_in_the_order_asked_for_whatever_the_chunk(dtype, tables, monkeypatch):
     table, _ = tables(dtype)
     rows = np.array([400, 3, 3, 17, 0])
-    monkeypatch.setattr(io, "BYTES_AT_ONCE", 300)  # of 64 or 128 a row
+    monkeypatch.setattr(arrays, "BYTES_AT_ONCE", 300)  # of 64 or 128 a row
     for columns in (None, [5, 1], []):
         values = read_rows(table, rows, columns)
         assert values.dtype == np.float32

@@ -20,22 +20,17 @@ import pytest
 from PIL import Image, UnidentifiedImageError
 from scipy import ndimage
 
-from fame.core import metrics, schema
-from fame.errors import InputError
 from fame.params import ColumnParams, DataParams, SampleParams, TableParams
+from fame.posts import schema
+from fame.posts.sources.sample import Sample
+from fame.runtime import metrics
+from fame.runtime.errors import InputError
 from fame.simulator import posts as simulator
 from fame.simulator.files import ODDITIES, SimulatedPosts
 from fame.simulator.images import LOOKS, SUBJECTS, Picture, draw
 from fame.simulator.posts import SHARES, Summary, count_views, draw_posts, simulate
 from fame.simulator.users import TOTALS, Users
-from fame.simulator.vocabulary import (
-    CATEGORY_SHARES,
-    CONCEPTS,
-    FILLERS,
-    TAG_FILLERS,
-    TOPICS,
-)
-from fame.sources.sample import Sample
+from fame.simulator.vocabulary import CATEGORY_SHARES, CONCEPTS, FILLERS, TAG_FILLERS, TOPICS
 
 SMALL = SampleParams(training_posts=400, challenge_posts=100, users=60, seed=3)
 

@@ -10,9 +10,9 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from fame.common import ids, io, unfinished
-from fame.common.contracts import Learner, Table
-from fame.errors import InputError
+from fame.learners.contract import Learner, Table
+from fame.runtime import arrays, files, ids, resume
+from fame.runtime.errors import InputError
 
 MANIFEST = "learner.json"
 NOTE = ".note.json"  # beside a kept model: its digest, record and curve
@@ -148,15 +148,15 @@ class FoldLearner(Learner):
 
     def save(self, folder: Path) -> None:
         """One file a fold, and a manifest with the columns and the files' digests."""
-        files = {}
+        digests = {}
         for fold, model in self._models.items():
             path = folder / f"fold_{fold}{self.suffix}"
             if self._kept is None:
                 self.write_model(model, path)
             else:  # a CatBoost model that was read is written as other bytes
                 shutil.copyfile(self._kept / path.name, path)
-            files[path.name] = io.digest_file(path)
-        io.write_json(folder / MANIFEST, self._manifest | {"files": files})
+            digests[path.name] = files.digest_file(path)
+        files.write_json(folder / MANIFEST, self._manifest | {"files": digests})
 
     def load(self, folder: Path) -> None:
         """Read what ``save`` wrote.
@@ -201,8 +201,8 @@ class FoldLearner(Learner):
             path = self._kept / f"fold_{fold}{self.suffix}"
             self.write_model(fitted.model, path)
             # Last, and all or nothing: without it the model does not count.
-            note = {"record": record, "curve": curve, "model": io.digest_file(path)}
-            unfinished.write_note(path.with_suffix(NOTE), note)
+            note = {"record": record, "curve": curve, "model": files.digest_file(path)}
+            resume.write_note(path.with_suffix(NOTE), note)
         return Finished(fitted.model, record, curve)
 
     def _read_kept(self, table: Table) -> dict[int, Finished]:
@@ -212,8 +212,8 @@ class FoldLearner(Learner):
             path = self._kept / f"fold_{fold}{self.suffix}"
             if not path.with_suffix(NOTE).exists():
                 continue
-            note = unfinished.read_note(path.with_suffix(NOTE))
-            if note and path.exists() and note["model"] == io.digest_file(path):
+            note = resume.read_note(path.with_suffix(NOTE))
+            if note and path.exists() and note["model"] == files.digest_file(path):
                 found[fold] = Finished(self.read_model(path), note["record"], note["curve"])
             else:
                 print(f"{path}: damaged; the fold is trained again", file=sys.stderr)
@@ -234,7 +234,7 @@ def read_manifest(folder: Path, kind: str) -> dict[str, Any]:
     Raises:
         InputError: there is none, or it is of another kind.
     """
-    manifest = io.read_json(folder / MANIFEST)
+    manifest = files.read_json(folder / MANIFEST)
     if not isinstance(manifest, dict) or manifest.get("kind") != kind:
         found = manifest.get("kind") if isinstance(manifest, dict) else type(manifest).__name__
         raise InputError(f"{folder / MANIFEST}: expected models of kind {kind!r}, found {found!r}")
@@ -247,7 +247,7 @@ def check_digest(path: Path, manifest: dict[str, Any]) -> None:
     Raises:
         InputError: it is missing, or not the one that was saved.
     """
-    if io.digest_file(path) != manifest["files"][path.name]:
+    if files.digest_file(path) != manifest["files"][path.name]:
         raise InputError(
             f"{path}: not the file that was saved (its digest differs from {MANIFEST}); train again"
         )
@@ -290,7 +290,7 @@ def number_columns(table: Table) -> list[int]:
 def read_rows(table: Table, rows: np.ndarray, columns: list[int] | None = None) -> np.ndarray:
     """(m, d) float32: some rows of a table, or some of their columns, in memory."""
     chosen = slice(None) if columns is None else columns
-    return io.read_rows(table.values, rows, chosen, "float32")
+    return arrays.read_rows(table.values, rows, chosen, "float32")
 
 
 def _spread(steps: list[Step]) -> Iterator[Step]:

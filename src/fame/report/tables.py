@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from io import StringIO
 from typing import Any
 
-from fame.report import published
+from fame.report import published_results
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,10 @@ def tabulate_scores(evaluation: dict[str, Any], weights: dict[str, float], sourc
 
 def tabulate_models(metrics: dict[str, Any], source: str) -> Table:
     """Table 1: what is published, and FAME here."""
-    rows = [[name, "SMPD test, published", *show(pair)] for name, pair in published.MODELS.items()]
+    rows = [
+        [name, "SMPD test, published", *show(pair)]
+        for name, pair in published_results.MODELS.items()
+    ]
     rows.append(["FAME, this run", describe_data(source), *show(metrics["fame"])])
     note = "" if source == "smpd" else "This run is of other data: not comparable with the others."
     if source == "smpd":
@@ -95,7 +98,7 @@ def tabulate_leave_one_out(metrics: dict[str, Any], source: str) -> Table:
         row = [label, *show(metrics[name])]
         row += [f"{metrics[name]['mae'] - metrics['fame']['mae']:+.4f}"]
         if source == "smpd":
-            row += show(published.FUSIONS.get(name))
+            row += show(published_results.FUSIONS.get(name))
         rows.append(row)
     columns = ["fusion", "SRC", "MAE", "MAE against FAME"]
     return Table(
@@ -116,7 +119,7 @@ def tabulate_feature_sets(ablation: dict[str, Any], source: str) -> Table:
         for learner in learners:
             shown.append(" / ".join(show(cells[row, learner])) if (row, learner) in cells else "-")
             if source == "smpd":
-                pair = published.FEATURE_SETS.get(row, {}).get(learner)
+                pair = published_results.FEATURE_SETS.get(row, {}).get(learner)
                 shown.append(" / ".join(show(pair)) if pair else "-")
         named = row.replace("image_stats", "image-stats").split("_")
         paper = [name.replace("-", "_") for name in named]
@@ -139,7 +142,7 @@ def tabulate_peaks(densities: dict[str, Any], source: str) -> Table:
     rows = []
     for name, series in densities["series"].items():
         row = [name, f"{series['peak']:.2f}"]
-        rows.append(row + ([published.PEAKS.get(name, "-")] if source == "smpd" else []))
+        rows.append(row + ([published_results.PEAKS.get(name, "-")] if source == "smpd" else []))
     return Table(
         f"Figure 3: peaks of the predicted densities ({describe_data(source)})",
         ["series", "peak at"] + (["published"] if source == "smpd" else []),

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 from PIL import ExifTags, Image
 
-from fame.progress import bar
+from fame.posts.sources.truth import write_truth
+from fame.runtime.progress import bar
 from fame.simulator.images import Picture, draw, encode, encode_jpeg
 from fame.simulator.users import HOMES, TOTALS, Users
 from fame.simulator.words import Texts
-from fame.sources.truth import write_truth
 
 ARCHIVE = "images.zip"
 ZIP_TIME = (2016, 7, 1, 0, 0, 0)

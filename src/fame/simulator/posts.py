@@ -26,8 +26,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
-from fame.errors import InputError
 from fame.params import SampleParams
+from fame.runtime.errors import InputError
 from fame.simulator.files import SimulatedPosts, write_folder
 from fame.simulator.images import LOOKS
 from fame.simulator.users import SECONDS_PER_DAY, Users, draw_users

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fame.common.contracts import LOCATION_DESCRIPTION_WIDTH, USER_DESCRIPTION_WIDTH
+from fame.posts.contract import LOCATION_DESCRIPTION_WIDTH, USER_DESCRIPTION_WIDTH
 
 SECONDS_PER_DAY = 86_400
 OLDEST_ACCOUNT = 1_075_593_600  # 1 February 2004

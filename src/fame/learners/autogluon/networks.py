@@ -13,13 +13,13 @@ from unittest import mock
 
 import numpy as np
 
-from fame.backbones.shared import checkpoints
-from fame.common.archives import ImageReader
-from fame.common.contracts import LOCATED
-from fame.common.images import UnreadableImageError, decode
-from fame.common.torch_runtime import import_torchvision
-from fame.errors import InputError
-from fame.progress import bar
+from fame.features.backbones.shared import checkpoints
+from fame.features.images import UnreadableImageError, decode
+from fame.posts.archives import ImageReader
+from fame.posts.contract import LOCATED
+from fame.runtime.devices import import_torchvision
+from fame.runtime.errors import InputError
+from fame.runtime.progress import bar
 
 if TYPE_CHECKING:
     from autogluon.tabular import TabularPredictor

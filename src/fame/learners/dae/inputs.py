@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fame.common.contracts import Table
+from fame.learners.contract import Table
 from fame.learners.folds import number_columns, read_rows
 
 if TYPE_CHECKING:

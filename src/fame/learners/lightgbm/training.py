@@ -19,13 +19,13 @@ from urllib.parse import quote
 
 import numpy as np
 
-from fame import progress
-from fame.common import io
-from fame.common.contracts import Table
-from fame.common.ray_runtime import connect, count_places
-from fame.errors import InputError
+from fame.learners import table_files
+from fame.learners.contract import Table
 from fame.learners.folds import read_rows
 from fame.params import RuntimeParams
+from fame.runtime import progress
+from fame.runtime.errors import InputError
+from fame.runtime.ray import connect, count_places
 
 if TYPE_CHECKING:
     from lightgbm import Booster, Dataset, Sequence
@@ -161,7 +161,7 @@ class Machine:
 
     def __init__(self, folder: Path, settings: dict[str, Any], number: int, count: int) -> None:
         check_device(settings)
-        self._table = io.read_feature_table(folder)
+        self._table = table_files.read_feature_table(folder)
         self._rows = np.flatnonzero(self._table.fold >= 0)[number::count]
         # Made when LightGBM has connected the machines, which agree on the bins' borders.
         self._bins = bin_rows(self._table, self._rows, settings)

@@ -1,1 +1,0 @@
-"""What every stage shares: contracts, ids, disk access, torch. A change here re-runs everything."""

@@ -1,1 +1,0 @@
-"""Pure functions and contracts: arrays and frames in, arrays and frames out, no disk."""

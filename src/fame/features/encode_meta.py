@@ -1,0 +1,34 @@
+"""Posts -> the feature block of categories and numeric metadata."""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from fame import params
+from fame.features import block_files, meta
+from fame.runtime import files
+from fame.runtime.stage import run
+
+
+def main() -> None:
+    """Encode the groups that are on."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--posts", type=Path, required=True)
+    parser.add_argument("--descriptions", type=Path, required=True)
+    parser.add_argument("--output", type=Path, required=True)
+    arguments = parser.parse_args()
+    settings = params.load().meta
+    posts = files.read_table(arguments.posts)
+    block = meta.encode(posts, files.read_batches(arguments.descriptions), settings)
+    with files.replacing_folder(arguments.output) as folder:
+        block_files.write_block(folder, block)
+    groups = [name for name, on in settings if on]
+    print(f"meta: {len(posts)} posts, {len(block.columns)} columns; groups on: {', '.join(groups)}")
+    crawled = [column.name.startswith("profile_") for column in block.columns]
+    if not np.isnan(block.values[:, crawled]).all():
+        print("meta: the group profile holds totals that were crawled after the labels")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,51 @@
+"""The version of a backbone's code: a digest of what its files do, not of how they are written.
+
+Found and not declared: a number that has to be raised by hand would be forgotten, and stale vectors
+look like good ones.
+"""
+
+import ast
+import hashlib
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+from fame.features.contract import Backbone
+
+DECODING = "fame.features.images"
+BACKBONES = "fame.features.backbones."
+
+
+def digest_code(backbone: type[Backbone]) -> str:
+    """Of the files that make a vector; comments, docstrings and layout do not count."""
+    own = Path(sys.modules[backbone.__module__].__file__).read_text(encoding="utf-8")
+    names = list_shared(own) + [DECODING] * any(shown.image for shown in backbone.passes)
+    files = [Path(find_spec(name).origin) for name in names]
+    sources = [own, *(file.read_text(encoding="utf-8") for file in files)]
+    programs = [digest_program(source) for source in sources]
+    return hashlib.sha256("".join(programs).encode()).hexdigest()
+
+
+def list_shared(source: str) -> list[str]:
+    """What a backbone's program imports of those that backbones share, here or in a function."""
+    nodes = ast.walk(ast.parse(source))
+    names = {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
+    return sorted(name for name in names if name.startswith(BACKBONES))
+
+
+def digest_program(source: str) -> str:
+    """A hex digest of a program without its comments and docstrings."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            node.body = [statement for statement in body if not _is_text(statement)]
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+
+
+def _is_text(statement: ast.stmt) -> bool:
+    return (
+        isinstance(statement, ast.Expr)
+        and isinstance(statement.value, ast.Constant)
+        and isinstance(statement.value.value, str)
+    )

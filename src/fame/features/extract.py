@@ -1,0 +1,93 @@
+"""Texts or images -> the feature block of one frozen backbone."""
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from fame import params
+from fame.features import block_files
+from fame.features.contract import Block
+from fame.features.engine import block as blocks
+from fame.features.engine import embed, unchanged
+from fame.posts.contract import LOCATED, NO_IMAGE, NO_TEXT, OK
+from fame.registry import BACKBONES, resolve
+from fame.runtime import arrays, files
+from fame.runtime.stage import run
+
+
+def main() -> None:
+    """Embed every post with the backbone of one name."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("backbone")
+    for name in ("input", "output", "record"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
+    arguments = parser.parse_args()
+    settings = params.load()
+    entry = params.choose(settings.backbones, arguments.backbone, "backbones")
+    kind = resolve(BACKBONES, entry.kind, f"params.yaml: backbones.{arguments.backbone}.kind")
+    table = files.read_table(arguments.input, embed.INPUTS[entry.reads])
+    limit, place = settings.data.max_unreadable_fraction, str(arguments.input)
+    start = time.perf_counter()
+    check_located(table, limit, place)
+    backbone = kind(entry, settings.runtime)
+    facts = {"input": files.digest_file(arguments.input), "max_unreadable_fraction": limit}
+    outputs = [arguments.output, arguments.record]
+    with embed.open_cache(backbone, settings.runtime) as cache:
+        note = cache / f"{arguments.output.name}.published.json"
+        if unchanged.is_unchanged(note, facts, outputs):
+            print(f"extract {arguments.backbone}: {len(table)} posts; nothing is new")
+            return
+        features = embed.embed(backbone, table, cache, settings.runtime)
+        with files.replacing_folder(arguments.output) as folder:
+            block = blocks.publish(backbone, table, features, folder)
+            for status in block.status.values():
+                blocks.check_readable(block.post_ids, status, limit, place)
+            block_files.describe_block(folder, block)
+            backbone.save(folder)
+        files.write_json(arguments.record, make_record(block))
+        if not features.missing:
+            unchanged.remember(note, facts, outputs)
+    print(summarise(arguments.backbone, block, features, time.perf_counter() - start))
+
+
+def check_located(table: pa.Table, max_unreadable_fraction: float, place: str) -> None:
+    """Refuse at once what no decoding can mend: too many images that are not there."""
+    if "status" in table.column_names:
+        status = arrays.to_strings(table["status"])
+        status[status == LOCATED] = OK
+        post_ids = arrays.to_strings(table["post_id"])
+        blocks.check_readable(post_ids, status, max_unreadable_fraction, place)
+
+
+def make_record(block: Block) -> dict[str, object]:
+    """Counts and facts that the metrics and a reader need; no time, no machine."""
+    return {
+        "posts": len(block.post_ids),
+        "width": len(block.columns),
+        "status": blocks.count_status(block),
+        "fitted_on": block.fitted_on,
+        "notes": block.notes,
+    }
+
+
+def summarise(name: str, block: Block, features: embed.Features, seconds: float) -> str:
+    """One line; a modality of which no post has anything is named in it."""
+    parts = [f"extract {name}: {len(block.post_ids)} posts, {len(block.columns)} columns"]
+    for modality, status in block.status.items():
+        if np.isin(status, (NO_IMAGE, NO_TEXT)).all():
+            parts.append(f"{modality}: no post has anything to embed, all rows are masked")
+        elif modality == "image":
+            parts.append(f"{modality}: {blocks.describe_unreadable(status)}")
+    parts.append(f"{features.new} contents new, {features.reused} reused")
+    parts.append(f"{seconds:.1f} s, {len(block.post_ids) / seconds:.0f} posts/s")
+    if features.new:
+        times = f"{features.waited:.1f} s waiting for input, {features.computed:.1f} s computing"
+        parts.append(times)
+    return "; ".join(parts)
+
+
+if __name__ == "__main__":
+    run(main)

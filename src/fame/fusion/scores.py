@@ -1,0 +1,81 @@
+"""The numbers of metrics.json: learners, fusion, leave-one-out, baseline, all on holdout rows."""
+
+import numpy as np
+
+from fame.fusion import mean
+from fame.runtime.metrics import mean_absolute_error, spearman
+
+DECIMALS = 6
+
+
+def score_all(
+    true: np.ndarray, predictions: dict[str, np.ndarray], weights: dict[str, float]
+) -> dict[str, dict[str, float]]:
+    """SRC and MAE of each learner, of the fusion and of every leave-one-out fusion.
+
+    Args:
+        true: (n,) labels of the holdout.
+        predictions: learner -> (n,) predictions of the same rows.
+        weights: learner -> weight, summing to 1.
+
+    Returns:
+        ``fame``, each learner, ``without_<learner>`` (FAME, Table 2): {src, mae}.
+    """
+    scores = {name: score(true, prediction) for name, prediction in predictions.items()}
+    scores["fame"] = score(true, mean.fuse(predictions, weights))
+    for left, remaining in mean.leave_one_out(weights).items():
+        kept = {name: predictions[name] for name in remaining}
+        scores[f"without_{left}"] = score(true, mean.fuse(kept, remaining))
+    return scores
+
+
+def score(true: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
+    """{src, mae} of (n,) predictions, rounded for a file that is compared line by line."""
+    return {
+        "src": round(spearman(true, predicted), DECIMALS),
+        "mae": round(mean_absolute_error(true, predicted), DECIMALS),
+    }
+
+
+def count_users(users: list[str | None], split: np.ndarray) -> dict[str, int]:
+    """How the holdout's users overlap with those that were fitted on.
+
+    Args:
+        users: n user ids, None where unknown.
+        split: (n,) fit, holdout or challenge.
+
+    Returns:
+        Users and posts of the holdout, and how many of them are of users seen in fitting.
+    """
+    fit = {user for user, part in zip(users, split, strict=True) if part == "fit"} - {None}
+    holdout = [user for user, part in zip(users, split, strict=True) if part == "holdout"]
+    known = set(holdout) - {None}
+    return {
+        "users_fit": len(fit),
+        "users_holdout": len(known),
+        "users_holdout_seen_in_fit": len(known & fit),
+        "posts_holdout_of_users_seen_in_fit": sum(user in fit for user in holdout),
+    }
+
+
+def bin_density(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """(bins,) density of (n,) values over (bins + 1,) edges; sums to 1 / width inside them."""
+    return np.histogram(values, bins=edges, density=True)[0]
+
+
+def bin_edges(samples: list[np.ndarray], width: float) -> np.ndarray:
+    """Edges of bins of ``width`` on the grid of its multiples that hold every sample."""
+    low = np.floor(min(sample.min() for sample in samples) / width)
+    high = np.floor(max(sample.max() for sample in samples) / width) + 1
+    return np.arange(low, high + 1) * width
+
+
+def calibrate(
+    true: np.ndarray, predicted: np.ndarray, parts: int = 10
+) -> list[tuple[float, float]]:
+    """Mean prediction and mean label of each tenth of the posts, by ascending prediction."""
+    order = np.argsort(predicted, kind="stable")
+    return [
+        (float(predicted[rows].mean()), float(true[rows].mean()))
+        for rows in np.array_split(order, min(parts, len(order)))
+    ]

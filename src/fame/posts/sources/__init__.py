@@ -1,0 +1,1 @@
+"""Raw data -> posts. Each source ends in the same table; see `fame.posts.contract.Posts`."""

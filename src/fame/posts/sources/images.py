@@ -1,0 +1,232 @@
+"""Where each post's image lies: in a folder, or inside archives that are read in place.
+
+A listed path and a file belong together where one ends with all of the other, folder by folder:
+``train/59@N75/1.jpg`` is found as ``59@N75/1.jpg`` where a folder or archive starts one level
+deeper, and inside an archive as ``images/train/59@N75/1.jpg`` too. The longest match counts, and
+what two paths would share by such a match belongs to neither.
+"""
+
+import hashlib
+import os
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path, PurePosixPath
+
+import pyarrow as pa
+
+from fame.posts.archives import Archive, is_archive, open_archive
+from fame.posts.contract import IMAGES, LOCATED, NO_IMAGE
+from fame.runtime.errors import InputError
+from fame.runtime.progress import bar
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".gif")
+PART_FOLDERS = ("train", "test")
+USER_MARK = "@N"  # in the name of every user's folder
+MAX_IMAGE_BYTES = 256 << 20  # no image of a post is larger; such a file is not read
+DIGEST_BYTES = 16
+MISSING, EMPTY, TRUNCATED, BOMB, OUTSIDE = "missing", "empty", "truncated", "bomb", "outside"
+
+Row = tuple[str, str | None, str | None, str | None]  # IMAGES after post_id
+Match = tuple["_Place", str]
+
+
+def locate(
+    post_ids: Sequence[str] | pa.ChunkedArray,
+    paths: Sequence[str | None],
+    places: Sequence[Path],
+) -> pa.Table:
+    """Find and digest the image of each post.
+
+    Args:
+        post_ids: n ids.
+        paths: n listed paths, relative to a place; None or "" where the source names no image.
+        places: folders and archives, earlier ones first; none where the source has no images at
+            all: then no image is missing, and ``paths`` are not looked at.
+
+    Returns:
+        IMAGES, n rows in the order of ``post_ids``. A path that leaves its folder, as written or
+        through a link, is ``outside`` and never opened; a damaged member is ``truncated``.
+
+    Raises:
+        InputError: a place does not exist, or an archive is not whole.
+    """
+    if not places:
+        nothing = pa.nulls(len(post_ids), pa.string())
+        return pa.table([post_ids, pa.repeat(NO_IMAGE, len(post_ids)), *[nothing] * 3], IMAGES)
+    with ExitStack() as stack:
+        opened = [_open_place(place, stack) for place in places]
+        matches = _match({path for path in paths if path}, opened)
+        facts = _read_matches((m for m in matches.values() if not isinstance(m, str)), opened)
+    found = {
+        path: _row(match) if isinstance(match, str) else facts[match]
+        for path, match in matches.items()
+    }
+    rows = [found[path] if path else _row(NO_IMAGE) for path in paths]
+    columns = [[row[column] for row in rows] for column in range(len(IMAGES) - 1)]
+    return pa.table([post_ids, *columns], schema=IMAGES)
+
+
+def find_places(root: Path) -> list[Path]:
+    """Folders and archives with images in a folder of the challenge; empty if there are none.
+
+    Looks in ``root`` and in the folders directly in it. An archive without an image (the metadata
+    as downloaded, say) is none.
+    """
+    folders = [root, *sorted(path for path in root.iterdir() if path.is_dir())]
+    places = []
+    for folder in folders:
+        parts = [folder / part for part in PART_FOLDERS if (folder / part).is_dir()]
+        places += [part for part in parts if part not in places]
+        if folder not in places and any(USER_MARK in child.name for child in folder.iterdir()):
+            places.append(folder)
+    archives = [
+        path
+        for folder in folders
+        if folder == root or folder not in places
+        for path in sorted(folder.iterdir())
+        if is_archive(path) and path.is_file() and _holds_images(path)
+    ]
+    return places + archives
+
+
+def _holds_images(path: Path) -> bool:
+    with open_archive(path) as archive:
+        return any(member.name.lower().endswith(IMAGE_SUFFIXES) for member in archive.members)
+
+
+class _Place(ABC):
+    """A folder or an archive."""
+
+    @abstractmethod
+    def find(self, path: str) -> str | None:
+        """The member at ``path``, None if there is none, OUTSIDE if it leaves the place."""
+
+    def find_below(self, path: str) -> str | None:  # noqa: ARG002
+        """The one member that ends with ``path``, below folders that the path does not name."""
+        return None
+
+    @abstractmethod
+    def digest(self, members: set[str]) -> Iterator[tuple[str, Row]]:
+        """Read ``members``; each with its row."""
+
+
+class _Folder(_Place):
+    def __init__(self, path: Path) -> None:
+        self._path = path.as_posix()
+        self._real_path = os.path.realpath(path)
+
+    def find(self, path: str) -> str | None:
+        target = f"{self._path}/{path}"
+        if not os.path.lexists(target):
+            return None
+        real_path = os.path.realpath(target)
+        if os.path.commonpath([real_path, self._real_path]) != self._real_path:
+            return OUTSIDE
+        return target if Path(real_path).is_file() else None
+
+    def digest(self, members: set[str]) -> Iterator[tuple[str, Row]]:
+        for member in sorted(members):
+            path = Path(member)
+            try:
+                row = _digest("", member, path.stat().st_size, path.read_bytes)
+            except OSError:
+                row = _row(MISSING)
+            yield member, row
+
+
+class _ArchivePlace(_Place):
+    def __init__(self, path: Path, archive: Archive) -> None:
+        self._path = path.as_posix()
+        self._archive = archive
+        self._names = {member.name for member in archive.members}
+        self._by_file_name: dict[str, list[str]] = {}
+        for name in self._names:
+            self._by_file_name.setdefault(name.rpartition("/")[2], []).append(name)
+
+    def find(self, path: str) -> str | None:
+        return path if path in self._names else None
+
+    def find_below(self, path: str) -> str | None:
+        names = self._by_file_name.get(path.rpartition("/")[2], ())
+        below = [name for name in names if name.endswith(f"/{path}")]
+        return below[0] if len(below) == 1 else None
+
+    def digest(self, members: set[str]) -> Iterator[tuple[str, Row]]:
+        for member in self._archive.members:  # in the order of the bytes
+            if member.name in members:
+                read = partial(self._archive.read, member.name)
+                try:
+                    row = _digest(self._path, member.name, member.size, read)
+                except OSError:
+                    row = _row(TRUNCATED)
+                yield member.name, row
+
+
+def _open_place(path: Path, stack: ExitStack) -> _Place:
+    if path.is_dir():
+        return _Folder(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such folder or archive of images")
+    return _ArchivePlace(path, stack.enter_context(open_archive(path)))
+
+
+def _match(paths: set[str], places: list[_Place]) -> dict[str, Match | str]:
+    """Listed path -> the place and member that it names, or why there is none."""
+    matches = {path: _match_path(path, places) for path in paths}
+    claims = Counter(match for match in matches.values() if not isinstance(match, str))
+    return {
+        path: MISSING if claims[match] > 1 and not _is_exact(path, match) else match
+        for path, match in matches.items()
+    }
+
+
+def _is_exact(path: str, match: Match) -> bool:
+    place, member = match
+    return place.find(PurePosixPath(path).as_posix()) == member
+
+
+def _match_path(path: str, places: list[_Place]) -> Match | str:
+    pure = PurePosixPath(path)
+    if pure.is_absolute() or ".." in pure.parts:
+        return OUTSIDE
+    for dropped in range(len(pure.parts)):
+        suffix = "/".join(pure.parts[dropped:])
+        finds = [(place, place.find) for place in places]
+        if not dropped:
+            finds += [(place, place.find_below) for place in places]
+        for place, find in finds:
+            member = find(suffix)
+            if member == OUTSIDE:
+                return OUTSIDE
+            if member is not None:
+                return place, member
+    return MISSING
+
+
+def _read_matches(matches: Iterable[Match], places: list[_Place]) -> dict[Match, Row]:
+    members: dict[_Place, set[str]] = {place: set() for place in places}
+    for place, member in matches:
+        members[place].add(member)
+    rows = {}
+    with bar(sum(map(len, members.values())), "digest images", "image") as progress:
+        for place in places:
+            for member, row in place.digest(members[place]):
+                rows[place, member] = row
+                progress.update()
+    return rows
+
+
+def _digest(container: str, member: str, size: int, read: Callable[[], bytes]) -> Row:
+    if size == 0:
+        return _row(EMPTY)
+    if size > MAX_IMAGE_BYTES:
+        return _row(BOMB)
+    digest = hashlib.blake2b(read(), digest_size=DIGEST_BYTES).hexdigest()
+    return LOCATED, container, member, digest
+
+
+def _row(status: str) -> Row:
+    return status, None, None, None

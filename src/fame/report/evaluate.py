@@ -1,0 +1,115 @@
+"""Predictions -> confidence intervals, ways to fuse beside each other, errors by kind of post."""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from fame import params
+from fame.fusion import weights
+from fame.learners import table_files
+from fame.posts.contract import CHALLENGE, FIT, HOLDOUT
+from fame.report import bootstrap, breakdown, density
+from fame.runtime import arrays, files
+from fame.runtime.stage import run
+
+COLUMNS = ["post_id", "user_id", "split", "fold", "popularity", "category", "posted_at"]
+
+
+def main() -> None:
+    """Resample users, compare fusions, break the errors down."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name in ("posts", "metrics", "predictions", "output"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
+    arguments = parser.parse_args()
+    settings = params.load()
+    posts = files.read_table(arguments.posts, COLUMNS)
+    learners = list(files.read_json(arguments.metrics)["weights"])
+    predictions = {
+        name: table_files.read_predictions(
+            arguments.predictions / f"{name}.parquet", posts["post_id"]
+        )
+        for name in [*learners, "fame"]
+    }
+    split, label = arrays.to_strings(posts["split"]), arrays.to_numbers(posts["popularity"])
+    held, fit = split == HOLDOUT, split == FIT
+    on_holdout = {name: values[held] for name, values in predictions.items()}
+    users = arrays.to_strings(posts["user_id"])
+    samples = bootstrap.resample_scores(
+        label[held],
+        on_holdout,
+        bootstrap.number_users(users[held].tolist()),
+        settings.report.resamples,
+        settings.report.seed,
+    )
+    confidence = settings.report.confidence
+    content = {
+        "confidence": confidence,
+        "resamples": settings.report.resamples,
+        "scores": bootstrap.add_intervals(label[held], on_holdout, samples, confidence),
+        "fusions": compare(
+            label, {name: predictions[name] for name in learners}, posts, fit, held, settings
+        ),
+        "densities": find_densities(predictions, label, split),
+        "breakdown": {
+            "category": breakdown.by_category(
+                posts["category"].to_pylist(), held, label, predictions["fame"]
+            ),
+            "posts_per_user": breakdown.by_posts_per_user(
+                users.tolist(), held, label, predictions["fame"]
+            ),
+            "time": breakdown.by_time(
+                posts["posted_at"].to_pylist(), held, label, predictions["fame"]
+            ),
+        },
+    }
+    files.write_json(arguments.output, content)
+    low, high = content["scores"]["fame"]["mae_interval"]
+    print(
+        f"evaluate: FAME's MAE on the holdout {content['scores']['fame']['mae']:.4f}, "
+        f"{confidence:.0%} of {settings.report.resamples} resamples of users in {low} to {high}"
+    )
+
+
+def compare(
+    label: np.ndarray,
+    predictions: dict[str, np.ndarray],
+    posts: object,
+    fit: np.ndarray,
+    held: np.ndarray,
+    settings: params.Params,
+) -> dict[str, dict[str, object]]:
+    """Way to fuse -> weights, its honest score out of fold, its score on the holdout."""
+    fold = posts["fold"].to_numpy()[fit]
+    inside = {name: values[fit] for name, values in predictions.items()}
+    outside = {name: values[held] for name, values in predictions.items()}
+    ways = weights.compare(label[fit], inside, fold, settings.fusion.weights())
+    return {
+        way: {
+            "weights": {name: round(weight, 6) for name, weight in found["weights"].items()},
+            "out_of_fold": {metric: round(found[metric], 6) for metric in ("src", "mae")},
+            "holdout": weights.score(label[held], outside, found["weights"]),
+        }
+        for way, found in ways.items()
+    }
+
+
+def find_densities(
+    predictions: dict[str, np.ndarray], label: np.ndarray, split: np.ndarray
+) -> dict[str, object]:
+    """Predicted densities and their peaks (FAME, Figure 3), on the challenge posts if any."""
+    part = CHALLENGE if (split == CHALLENGE).sum() > 1 else HOLDOUT
+    series = {name: values[split == part] for name, values in predictions.items()}
+    series["labels of the holdout"] = label[split == HOLDOUT]
+    grid = density.make_grid(list(series.values()))
+    found = {}
+    for name, values in series.items():
+        curve = density.estimate(values, grid)
+        peak = density.find_peak(curve, grid)
+        if peak is not None:
+            found[name] = {"peak": round(peak, 4), "density": np.round(curve[::4], 6).tolist()}
+    return {"part": part, "grid": np.round(grid[::4], 4).tolist(), "series": found}
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,41 @@
+"""The result table beside the published one, for the README."""
+
+from typing import Any
+
+from fame.report import published_results
+
+
+def render_results(metrics: dict[str, Any]) -> str:
+    """The result table as Markdown, the published number beside each."""
+    data, weights = metrics["data"], metrics["weights"]
+    simulated = data["simulated"]
+    ours = "simulated sample" if simulated else "this data"
+    lines = [
+        f"| model | SRC, {ours} | MAE, {ours} | SRC, published on SMPD | MAE, published on SMPD |",
+        "|---|---|---|---|---|",
+    ]
+    labels = {"fame": "FAME (fused)"}
+    labels |= {name: f"{name} (weight {weights[name]:.3f})" for name in weights}
+    labels |= {
+        name: f"FAME {name.replace('_', ' ', 1)}" for name in metrics if name.startswith("without_")
+    }
+    labels |= {"median": "median of the fit posts (constant)"}
+    if simulated:
+        labels |= {"simulated_best": "best reachable (simulated truth)"}
+    for name, label in labels.items():
+        pair = (
+            " | ".join(f"{value:.4f}" for value in published_results.FUSIONS.get(name, ()))
+            or "- | -"
+        )
+        scores = metrics[name]
+        lines.append(f"| {label} | {scores['src']:.4f} | {scores['mae']:.4f} | {pair} |")
+    lines += [
+        "",
+        f"{data['posts_fit']} posts to fit on, {data['posts_holdout']} held out, "
+        f"{data['posts_challenge']} without a label.",
+    ]
+    if simulated:
+        lines.append(
+            "All posts are simulated: these numbers and the published ones are of different data."
+        )
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,93 @@
+"""Fused predictions -> the challenge's submission file, checked against its form."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fame import params
+from fame.learners import table_files
+from fame.posts.contract import CHALLENGE
+from fame.runtime import arrays, files
+from fame.runtime.errors import InputError
+from fame.runtime.stage import run
+
+VERSION = "VERSION 1.2"
+
+
+def main() -> None:
+    """Write, read back, check, summarise."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name in ("posts", "prediction", "features", "output", "summary"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
+    arguments = parser.parse_args()
+    settings = params.load()
+    posts = files.read_table(arguments.posts, ["post_id", "split"])
+    rows = arrays.to_strings(posts["split"]) == CHALLENGE
+    prediction = table_files.read_predictions(arguments.prediction, posts["post_id"])[rows]
+    post_ids = arrays.to_strings(posts["post_id"])[rows]
+    backbones = [path.stem for path in sorted(arguments.features.glob("*.json"))]
+    details = "frozen pretrained backbones: " + ", ".join(backbones)
+    files.write_json(arguments.output, compose(post_ids, prediction, details))
+    summary = check(files.read_json(arguments.output), set(post_ids), str(arguments.output))
+    files.write_json(arguments.summary, summary | {"source": settings.data.source})
+    if not len(post_ids):
+        print("submit: there are no challenge posts; the submission is empty")
+        return
+    print(
+        f"submit ({settings.data.source}): {summary['posts']} posts, each once, all finite; "
+        f"score {summary['lowest']:.2f} to {summary['highest']:.2f}, mean {summary['mean']:.2f}"
+    )
+
+
+def compose(post_ids: np.ndarray, prediction: np.ndarray, details: str) -> dict[str, Any]:
+    """The content of the file in the challenge's form."""
+    return {
+        "version": VERSION,
+        "result": [
+            {"post_id": f"post{post_id}", "popularity_score": round(float(score), 4)}
+            for post_id, score in zip(post_ids, prediction, strict=True)
+        ],
+        "external_data": {"used": "true", "details": details},
+    }
+
+
+def check(content: Any, post_ids: set[str], place: str) -> dict[str, Any]:
+    """Refuse what the challenge would; else a summary of the scores.
+
+    Raises:
+        InputError: names the post: it is missing, there twice, unknown, or its score not finite.
+    """
+    if not isinstance(content, dict) or set(content) != {"version", "result", "external_data"}:
+        raise InputError(f"{place}: expected the keys version, result and external_data")
+    seen: set[str] = set()
+    scores = []
+    for number, entry in enumerate(content["result"], 1):
+        if set(entry) != {"post_id", "popularity_score"}:
+            raise InputError(f"{place}: result {number}: expected post_id and popularity_score")
+        post_id, score = str(entry["post_id"]).removeprefix("post"), entry["popularity_score"]
+        if post_id not in post_ids:
+            raise InputError(f"{place}: result {number}: post {post_id} is no challenge post")
+        if post_id in seen:
+            raise InputError(f"{place}: result {number}: post {post_id} is there twice")
+        number_like = isinstance(score, int | float) and not isinstance(score, bool)
+        if not (number_like and np.isfinite(score)):
+            raise InputError(f"{place}: post {post_id}: score {score!r}, expected a finite number")
+        seen.add(post_id)
+        scores.append(float(score))
+    if missing := sorted(post_ids - seen):
+        raise InputError(f"{place}: {len(missing)} challenge posts are missing, first {missing[0]}")
+    if not scores:
+        return {"posts": 0}
+    return {
+        "posts": len(scores),
+        "lowest": min(scores),
+        "highest": max(scores),
+        "mean": round(float(np.mean(scores)), 6),
+        "median": round(float(np.median(scores)), 6),
+    }
+
+
+if __name__ == "__main__":
+    run(main)

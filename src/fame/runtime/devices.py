@@ -1,0 +1,87 @@
+"""How torch is run: on which device, and so that the same inputs give the same numbers."""
+
+import ctypes
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from fame.runtime.errors import InputError
+
+_LIBRARIES: list[Any] = []  # what they declare lasts as long as they do
+
+
+def choose_device(wanted: str) -> str:
+    """``cpu`` or ``cuda`` for runtime.device, where ``auto`` takes CUDA if it is there.
+
+    Raises:
+        InputError: CUDA is asked for by name and is not there.
+    """
+    present = wanted != "cpu" and _sees_cuda()
+    if wanted == "cuda" and not present:
+        raise InputError(
+            "params.yaml: runtime.device: found 'cuda', but torch sees no such device; "
+            "allowed here: auto, cpu"
+        )
+    return "cuda" if present else "cpu"
+
+
+def _sees_cuda() -> bool:
+    """Asks torch, whose import takes seconds, only where there is a driver."""
+    try:
+        ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return False
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def use_one_thread() -> None:
+    """Keep torch's operators in the calling thread, if anything has imported torch.
+
+    Splitting work among threads and not inside an operator keeps a result the same whatever their
+    number, and no core waits for another.
+    """
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)
+
+
+@contextmanager
+def deterministic(threads: int) -> Iterator[None]:
+    """Deterministic algorithms on fixed threads; the caller's settings and random state return."""
+    import torch
+
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what CUDA needs for it
+    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True)
+    try:
+        with torch.random.fork_rng():
+            yield
+    finally:
+        torch.set_num_threads(before[0])
+        torch.use_deterministic_algorithms(before[1])
+
+
+def import_torchvision() -> None:
+    """Import torchvision, also where its operators fail to load.
+
+    Its wheel is built for CUDA: beside a CPU build of torch, two operators that nobody here calls
+    are not declared, and then neither torchvision nor what imports it can be imported.
+    """
+    from torch import library
+
+    try:
+        import torchvision
+    except RuntimeError as error:
+        if "torchvision::nms" not in str(error):
+            raise
+        for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
+            del sys.modules[name]
+        added = library.Library("torchvision", "DEF")
+        for operator in ("nms", "qnms"):
+            added.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        _LIBRARIES.append(added)
+        import torchvision  # noqa: F401

@@ -1,0 +1,77 @@
+"""dvc.lock: whether a folder is the one that a stage wrote, and a copy, for DVC may damage it."""
+
+import hashlib
+import json
+import shutil
+import sys
+from pathlib import Path
+
+from fame.runtime import files
+from fame.runtime.errors import InputError
+
+LOCK = "dvc.lock"
+LOCKS = (Path(LOCK), Path("reports") / LOCK)
+KEPT = Path(".dvc/tmp/kept")
+
+
+def check_locked(folder: Path) -> None:
+    """Refuse a folder but the output of a stage as the nearest dvc.lock above it records it.
+
+    Raises:
+        InputError: there is no dvc.lock, it does not name the folder, or it has another digest.
+    """
+    place = folder.resolve()
+    root = next((parent for parent in place.parents if (parent / LOCK).is_file()), None)
+    if root is None:
+        raise InputError(f"{folder}: there is no {LOCK} above it to check it by; not opened")
+    outs = [out for stage in _read(root / LOCK).values() for out in stage.get("outs", [])]
+    path = place.relative_to(root).as_posix()
+    recorded = next((out.get("md5") for out in outs if out["path"] == path), None)
+    if recorded is None:
+        raise InputError(f"{folder}: {LOCK} does not record it; not opened, run `dvc repro`")
+    if digest_folder(folder) != recorded:
+        raise InputError(
+            f"{folder}: not what {LOCK} records; not opened, run `dvc repro`, which makes it again"
+        )
+
+
+def digest_folder(folder: Path) -> str:
+    """The digest of all files of a folder, as DVC makes it of their names and MD5s."""
+    entries = []
+    for path in (path for path in folder.rglob("*") if path.is_file()):
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "md5").hexdigest()
+        entries.append({"md5": digest, "relpath": path.relative_to(folder).as_posix()})
+    entries.sort(key=lambda entry: entry["relpath"])
+    return hashlib.md5(json.dumps(entries, sort_keys=True).encode()).hexdigest() + ".dir"
+
+
+def keep_locks() -> None:
+    """Copy what DVC has recorded so far: it writes in place, so a full disk or a kill loses it."""
+    for path in LOCKS:
+        if path.exists():
+            with files.replacing(KEPT / path) as temporary:
+                shutil.copyfile(path, temporary)
+
+
+def mend_locks() -> None:
+    """Put the last copy in place of a record that is cut off."""
+    for path in LOCKS:
+        if path.exists() and not _read(path):
+            path.unlink()
+            if (KEPT / path).exists():
+                shutil.copyfile(KEPT / path, path)
+            print(
+                f"{path}: was cut off; it is as it was when the last stage began", file=sys.stderr
+            )
+
+
+def _read(path: Path) -> dict[str, dict]:
+    """Stage -> entry; empty for a file that is cut off."""
+    from ruamel.yaml import YAML, YAMLError  # here, for every stage that starts imports this
+
+    try:
+        content = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+    except YAMLError:
+        return {}
+    return content.get("stages") or {} if isinstance(content, dict) else {}

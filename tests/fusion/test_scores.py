@@ -1,0 +1,44 @@
+import numpy as np
+import pytest
+
+from fame.fusion import scores
+from fame.runtime.metrics import spearman
+
+TRUE = np.array([1.0, 2.0, 3.0, 4.0])
+PREDICTIONS = {"a": np.array([1.0, 3.0, 2.0, 4.0]), "b": np.array([2.0, 2.0, 2.0, 6.0])}
+
+
+def test_every_score_is_computed_from_its_predictions():
+    found = scores.score_all(TRUE, PREDICTIONS, {"a": 0.25, "b": 0.75})
+    fused = 0.25 * PREDICTIONS["a"] + 0.75 * PREDICTIONS["b"]
+    assert found["a"] == {"src": 0.8, "mae": 0.5}
+    assert found["fame"]["mae"] == pytest.approx(np.abs(TRUE - fused).mean())
+    assert found["fame"]["src"] == pytest.approx(spearman(TRUE, fused))
+    assert found["without_a"] == found["b"]
+    assert found["without_b"] == found["a"]
+
+
+def test_users_are_counted_in_both_parts():
+    users = ["u", "v", None, "u", "w", None, "v"]
+    split = np.array(["fit", "fit", "fit", "holdout", "holdout", "holdout", "challenge"])
+    assert scores.count_users(users, split) == {
+        "users_fit": 2,
+        "users_holdout": 2,
+        "users_holdout_seen_in_fit": 1,
+        "posts_holdout_of_users_seen_in_fit": 1,
+    }
+
+
+def test_a_density_integrates_to_one():
+    sample = np.random.default_rng(1).normal(6, 2, 500)
+    edges = scores.bin_edges([sample, np.array([-1.0, 4.0])], 0.25)
+    assert edges[0] <= -1
+    assert edges[-1] > sample.max()
+    assert scores.bin_density(sample, edges).sum() * 0.25 == pytest.approx(1)
+
+
+def test_bins_stand_on_one_grid_whatever_the_sample():
+    first = scores.bin_edges([np.array([1.1, 2.9])], 0.5)
+    second = scores.bin_edges([np.array([1.4, 2.6])], 0.5)
+    np.testing.assert_allclose(first, [1, 1.5, 2, 2.5, 3])
+    np.testing.assert_allclose(second, [1, 1.5, 2, 2.5, 3])

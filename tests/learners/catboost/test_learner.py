@@ -1,0 +1,172 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from fame import params
+from fame.features.contract import Column
+from fame.learners.catboost import learner as catboost
+from fame.runtime.errors import InputError
+
+
+def test_time_and_random_id_are_not_in_the_files(fitted):
+    from catboost import CatBoostRegressor
+
+    _, folder = fitted("catboost")
+    metadata = CatBoostRegressor().load_model(str(folder / "fold_0.cbm")).get_metadata()
+    assert metadata["train_finish_time"] == ""
+    assert metadata["model_guid"] == ""
+
+
+def test_names_of_columns_are_kept_to_the_model(learners, tables, tmp_path):
+    from catboost import CatBoostRegressor
+
+    table, _ = tables()
+    names = ['own_{"é": [1, 2]}', "own_a b", "own_a_b", "own_a\tb", "own_🙂"]
+    columns = (*table.columns[:2], *map(Column, names), *table.columns[7:])
+    learner = learners("catboost")
+    learner.fit(replace(table, columns=columns))
+    learner.save(tmp_path)
+    model = CatBoostRegressor().load_model(str(tmp_path / "fold_0.cbm"))
+    assert set(names) < set(model.feature_names_)
+    categories = [model.feature_names_[place] for place in model.get_cat_feature_indices()]
+    assert categories == ["meta.category", "meta.concept"]
+
+
+def test_a_category_never_seen_is_predicted_as_any_other_never_seen(fitted, tables):
+    table, _ = tables()
+    values = np.repeat(table.values[:1], 3, axis=0)
+    values[:, 0] = [0, 900, 901]
+    learner = fitted("catboost")[0]
+    known, unseen, other = learner.predict_fold(0, replace(table, values=values), np.arange(3))
+    assert unseen == other
+    assert known != unseen
+
+
+def test_what_cannot_be_learned_is_one_sentence(learners, tables):
+    table, _ = tables()
+    equal = np.where(table.fold >= 0, 6.4, np.nan)
+    with pytest.raises(InputError, match=r"catboost cannot learn on fold 0: .*equal"):
+        learners("catboost").fit(replace(table, popularity=equal))
+    same = np.zeros_like(table.values)
+    with pytest.raises(InputError, match=r"catboost cannot learn on fold 0: .*constant"):
+        learners("catboost").fit(replace(table, values=same))
+
+
+def test_writes_no_file_of_its_own(learners, tables, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    learner = learners("catboost", one_step=True)
+    learner.fit(tables()[0])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_loss_is_a_parameter(learners, tables):
+    table, _ = tables()
+    predictions = []
+    for loss in ("rmse", "mae"):
+        learner = learners("catboost", loss=loss)
+        learner.fit(table)
+        predictions.append(learner.predict(table))
+    assert not np.array_equal(*predictions)
+
+
+def test_a_fold_is_what_catboost_makes_of_its_rows_alone_in_the_same_bins(
+    fitted, learners, tables, tmp_path
+):
+    """Directly trained, it has never seen a row outside: statistics of categories neither."""
+    from catboost import CatBoostRegressor
+
+    table, _ = tables()
+    learner = learners("catboost")
+
+    def make_pool(rows):
+        return catboost._pool(table, rows, labels=table.popularity[rows])
+
+    pool = make_pool(np.flatnonzero(table.fold >= 0))
+    pool.quantize(border_count=learner.params.border_count, random_seed=learner.params.seed)
+    pool.save_quantization_borders(str(tmp_path / "borders"))
+    own = {"kind", "table", "seed", "threads", "loss", "early_stopping_rounds"}
+    direct = CatBoostRegressor(
+        **learner.params.model_dump(exclude=own),
+        random_seed=learner.params.seed,
+        thread_count=1,
+        early_stopping_rounds=learner.params.early_stopping_rounds,
+        eval_metric="MAE",
+        input_borders=str(tmp_path / "borders"),
+        allow_writing_files=False,
+        verbose=False,
+    )
+    direct.fit(
+        make_pool(table.training_rows(3)),
+        eval_set=make_pool(table.validation_rows(3)),
+        use_best_model=True,
+    )
+    rows = np.arange(len(table.post_ids))
+    expected = direct.predict(catboost._pool(table, rows))
+    np.testing.assert_array_equal(fitted("catboost")[0].predict_fold(3, table, rows), expected)
+
+
+def test_columns_are_cut_into_bins_once(learners, tables, monkeypatch):
+    from catboost import Pool
+
+    made, quantize = [], Pool.quantize
+    monkeypatch.setattr(
+        Pool, "quantize", lambda pool, **given: made.append(pool) or quantize(pool, **given)
+    )
+    learner = learners("catboost", one_step=True)
+    learner.fit(tables()[0])
+    assert [pool.shape for pool in made] == [(160, 32)]
+    assert learner._binned is None
+
+
+def test_a_fold_goes_on_from_its_snapshot(fitted, learners, tables, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(catboost, "SNAPSHOT_SECONDS", 0)
+    table, _ = tables()
+    keep, kept = catboost._Snapshots.keep, tmp_path / "kept"
+
+    def stop(snapshots):
+        keep(snapshots)
+        raise OSError("no space left")
+
+    def train():
+        learner = learners("catboost")
+        learner.keep_in(kept)
+        learner.fit(table)
+        return learner
+
+    kept.mkdir()
+    with monkeypatch.context() as patch:
+        patch.setattr(catboost._Snapshots, "keep", stop)
+        with pytest.raises(OSError, match="no space"):
+            train()
+    (snapshot,) = (kept / "fold_0").glob("*.snapshot")
+    content = snapshot.read_bytes()
+    for changed, told in ((content, "goes on from its last snapshot"), (b"x", "damaged; the fold")):
+        for path in kept.glob("fold_*.*"):
+            path.unlink()
+        snapshot.parent.mkdir(exist_ok=True)
+        snapshot.write_bytes(changed)
+        learner = train()
+        assert told in capsys.readouterr().err
+        target = tmp_path / str(len(changed))
+        target.mkdir()
+        learner.save(target)
+        for path in fitted("catboost")[1].iterdir():
+            assert (target / path.name).read_bytes() == path.read_bytes(), path.name
+        assert learner.curves() == fitted("catboost")[0].curves()
+        assert [path.name for path in kept.iterdir() if path.is_dir()] == ["fold_4"]
+
+
+def test_a_gpu_that_is_not_there_is_refused_before_anything_is_read(learners, monkeypatch):
+    monkeypatch.setattr("catboost.utils.get_gpu_device_count", lambda: 0)
+    learner = learners("catboost", task_type="GPU")
+    with pytest.raises(InputError, match=r"task_type .*'GPU', but CatBoost sees no GPU; .*CPU"):
+        learner.fit(None)
+
+
+def test_what_a_gpu_cannot_do_is_a_wrong_parameter(write_params, tmp_path):
+    write_params(**{"learners.catboost.task_type": "GPU", "learners.catboost.rsm": 0.5})
+    with pytest.raises(InputError, match=r"learners.catboost.task_type: must be 'CPU' where rsm"):
+        params.load(tmp_path / "params.yaml")
+    write_params(**{"learners.catboost.task_type": "GPU", "learners.catboost.rsm": 1.0})
+    assert params.load(tmp_path / "params.yaml").learners["catboost"].task_type == "GPU"

@@ -1,0 +1,404 @@
+"""The user's own posts: the same posts from every format, and one clear error for each mistake."""
+
+import json
+import zipfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from fame.params import ColumnParams, DataParams, SampleParams, TableParams
+from fame.posts import schema
+from fame.posts.contract import POSTS
+from fame.posts.sources.table import TableFile
+from fame.runtime.errors import InputError
+
+NO_COLUMNS = {
+    "user": None,
+    "time": None,
+    "title": None,
+    "tags": None,
+    "categories": [],
+    "numeric": [],
+    "image": None,
+    "split": None,
+}
+HEADER = "id,popularity,user,when,title,tags,kind,sort,price,picture"
+ROWS = (
+    '007,5.25,ann,2016-03-01T12:00:00Z,"Hello, world",a b  c,Food,Fruit,1.5,x/1.jpg',
+    "1,,bob,1456790400,,,Food,,,",
+    '12,3,ann,2016-03-01T14:00:00+02:00,שלום 🌅,"é",Urban,Tram,-2e3,2.png',
+)
+MAPPED = {
+    "user": "user",
+    "time": "when",
+    "title": "title",
+    "tags": "tags",
+    "categories": ["kind", "sort"],
+    "numeric": ["price"],
+    "image": "picture",
+}
+
+
+def make_source(
+    file: str = "posts.csv", images: str | None = None, separator: str = " ", **columns: object
+) -> TableFile:
+    mapping = {"id": "id", "target": "popularity"} | NO_COLUMNS | columns
+    table = TableParams(
+        file=file, images=images, tag_separator=separator, columns=ColumnParams(**mapping)
+    )
+    sample = SampleParams(training_posts=100, challenge_posts=10, users=20, seed=1)
+    data = DataParams(
+        source="table", root="own", max_unreadable_fraction=0.05, sample=sample, table=table
+    )
+    return TableFile(data)
+
+
+def write_csv(folder: Path, *rows: str, header: str = HEADER) -> None:
+    text = "".join(f"{row}\n" for row in (header, *rows))
+    (folder / "posts.csv").write_text(text, encoding="utf-8", newline="")
+
+
+def load_column(folder: Path, column: str, values: list[object], **mapped: object) -> list[object]:
+    """One mapped column of a JSONL file with the given values, as the posts table has it."""
+    records = [{"id": str(i), "popularity": 1, "x": value} for i, value in enumerate(values)]
+    lines = "\n".join(json.dumps(record) for record in records)
+    (folder / "posts.jsonl").write_text(lines, encoding="utf-8")
+    return make_source("posts.jsonl", **mapped).load(folder).table[column].to_pylist()
+
+
+def test_reads_each_kind_of_column(tmp_path: Path) -> None:
+    write_csv(tmp_path, *ROWS)
+    posts = make_source(**MAPPED).load(tmp_path).table
+    noon = datetime(2016, 3, 1, 12, tzinfo=UTC)
+    assert posts["post_id"].to_pylist() == ["007", "1", "12"]
+    assert posts["popularity"].to_pylist() == [5.25, None, 3.0]
+    assert posts["user_id"].to_pylist() == ["ann", "bob", "ann"]
+    assert posts["posted_at"].to_pylist() == [noon, datetime(2016, 3, 1, tzinfo=UTC), noon]
+    assert posts["title"].to_pylist() == ["Hello, world", None, "שלום 🌅"]
+    assert posts["tags"].to_pylist() == [["a", "b", "c"], [], ["é"]]
+    assert posts["category"].to_pylist() == ["Food", "Food", "Urban"]
+    assert posts["subcategory"].to_pylist() == ["Fruit", None, "Tram"]
+    assert posts["concept"].to_pylist() == [None] * 3
+    assert posts["own_price"].to_pylist() == [1.5, None, -2000.0]
+    schema.validate(posts)
+
+
+def test_id_and_target_are_enough(tmp_path: Path) -> None:
+    write_csv(tmp_path, "a,1", "b,2", header="id,popularity")
+    loaded = make_source().load(tmp_path)
+    schema.validate(loaded.table)
+    expected = [name for name in POSTS.names if name not in ("split", "fold")]
+    assert loaded.table.column_names == expected
+    assert loaded.table["tags"].null_count == loaded.table["posted_at"].null_count == 2
+    assert loaded.images["status"].to_pylist() == ["no_image"] * 2
+    assert list(loaded.descriptions) == []
+
+
+def test_csv_parquet_and_jsonl_give_the_same_posts(tmp_path: Path) -> None:
+    write_csv(tmp_path, *ROWS)
+    frame = pd.DataFrame(
+        {
+            "id": ["007", "1", "12"],
+            "popularity": [5.25, None, 3.0],
+            "user": ["ann", "bob", "ann"],
+            "when": pd.to_datetime(
+                ["2016-03-01 12:00:00", "2016-03-01 00:00:00", "2016-03-01 12:00:00"], utc=True
+            ),
+            "title": ["Hello, world", None, "שלום 🌅"],
+            "tags": [["a", "b", "c"], [], ["é"]],
+            "kind": ["Food", "Food", "Urban"],
+            "sort": ["Fruit", None, "Tram"],
+            "price": [1.5, None, -2000],
+            "picture": ["x/1.jpg", None, "2.png"],
+        }
+    )
+    frame.to_parquet(tmp_path / "posts.parquet")
+    frame.to_json(
+        tmp_path / "posts.jsonl", orient="records", lines=True, date_format="iso", date_unit="s"
+    )
+    expected = make_source(**MAPPED).load(tmp_path)
+    for file in ("posts.parquet", "posts.jsonl"):
+        found = make_source(file, **MAPPED).load(tmp_path)
+        assert found.table.equals(expected.table)
+        assert found.images.equals(expected.images)
+
+
+@pytest.mark.parametrize(
+    ("column", "ids"),
+    [
+        (pa.array([1, 2]), ["1", "2"]),
+        (pa.array([1.0, 2.5]), ["1", "2.5"]),
+        (pa.array(["007", "1e3"]), ["007", "1e3"]),
+        (pa.array([2**62, 1]), ["4611686018427387904", "1"]),
+        (pa.array(["a", "b"]).dictionary_encode(), ["a", "b"]),
+    ],
+)
+def test_ids_are_texts(tmp_path: Path, column: pa.Array, ids: list[str]) -> None:
+    table = pa.table({"id": column, "popularity": [1.0, 2.0]})
+    pq.write_table(table, tmp_path / "posts.parquet")
+    posts = make_source("posts.parquet").load(tmp_path).table
+    assert posts["post_id"].to_pylist() == ids
+
+
+def test_times_of_all_forms_are_utc(tmp_path: Path) -> None:
+    values = [
+        "2016-03-01T12:00:00Z",
+        "2016-03-01 12:00",
+        "2016-03-01T13:30:00.900+01:30",
+        "20160301T120000",
+        "1456833600",
+        1456833600,
+        1456833600.75,
+        " 1456833600 ",
+    ]
+    found = load_column(tmp_path, "posted_at", values, time="x")
+    assert found == [datetime(2016, 3, 1, 12, tzinfo=UTC)] * len(values)
+    assert load_column(tmp_path, "posted_at", ["2016-03-01", 20160301, None, ""], time="x") == [
+        *[datetime(2016, 3, 1, tzinfo=UTC)] * 2,
+        None,
+        None,
+    ]
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+@pytest.mark.parametrize("zone", [None, "UTC", "Europe/Rome"])
+def test_parquet_times_are_utc(tmp_path: Path, unit: str, zone: str | None) -> None:
+    times = pa.array([1456833600, None], pa.timestamp("s")).cast(pa.timestamp(unit, zone))
+    table = pa.table({"id": ["a", "b"], "popularity": [1, 2], "t": times})
+    pq.write_table(table, tmp_path / "posts.parquet")
+    found = make_source("posts.parquet", time="t").load(tmp_path).table["posted_at"].to_pylist()
+    assert found == [datetime(2016, 3, 1, 12, tzinfo=UTC), None]
+
+
+def test_parquet_dates_are_midnight_utc(tmp_path: Path) -> None:
+    days = pa.array([16861], pa.date32())
+    pq.write_table(
+        pa.table({"id": ["a"], "popularity": [1], "t": days}), tmp_path / "posts.parquet"
+    )
+    found = make_source("posts.parquet", time="t").load(tmp_path).table["posted_at"].to_pylist()
+    assert found == [datetime(2016, 3, 1, tzinfo=UTC)]
+
+
+@settings(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.text(st.characters(), min_size=1))
+def test_any_text_survives(tmp_path: Path, text: str) -> None:
+    written = text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+    with (tmp_path / "posts.csv").open("w", encoding="utf-8", newline="") as file:
+        escaped = written.replace('"', '""')
+        file.write(f'id,popularity,title\n1,2,"{escaped}"\n')
+    assert make_source(title="title").load(tmp_path).table["title"].to_pylist() == [written]
+    # json.loads joins a pair of surrogates that stand side by side to the character they mean.
+    paired = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    assert load_column(tmp_path, "title", [text], title="x") == [paired]
+
+
+def test_long_and_odd_texts_survive(tmp_path: Path) -> None:
+    odd = [
+        "x" * 10_000,
+        "a\0b\x1b\x85\u2028c",
+        "مرحبا",
+        "👩‍👩‍👧‍👦",
+        " spaces ",
+        "None",
+        "line\r\nbreak",
+    ]
+    assert load_column(tmp_path, "title", odd, title="x") == odd
+    frame = pd.DataFrame({"id": range(len(odd)), "popularity": 1, "title": odd})
+    frame.to_csv(tmp_path / "posts.csv", index=False)
+    assert make_source(title="title").load(tmp_path).table["title"].to_pylist() == odd
+
+
+def test_lone_surrogates_become_the_replacement_character(tmp_path: Path) -> None:
+    assert load_column(tmp_path, "title", ["a\ud800b"], title="x") == ["a\ufffdb"]
+    assert load_column(tmp_path, "tags", [["\udc00"]], tags="x") == [["\ufffd"]]
+
+
+def test_tags_are_split_by_the_separator(tmp_path: Path) -> None:
+    table = make_source("posts.jsonl", separator=",", tags="x")
+    (tmp_path / "posts.jsonl").write_text(
+        '{"id": 1, "popularity": 2, "x": "new york, , sky"}\n\n'
+        '{"id": 2, "popularity": 2, "x": [" a", "", null, 2016]}\n'
+        '{"id": 3, "popularity": 2, "x": null}\n'
+    )
+    found = table.load(tmp_path).table["tags"].to_pylist()
+    assert found == [["new york", "sky"], ["a", "2016"], []]
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path: Path) -> None:
+    (tmp_path / "posts.csv").write_bytes("\ufeffid,popularity\r\n1,2\r\n\r\n".encode())
+    assert make_source().load(tmp_path).table["post_id"].to_pylist() == ["1"]
+
+
+@pytest.mark.parametrize("images", [None, "pictures", "pictures.zip"])
+def test_images_lie_in_the_root_a_folder_or_an_archive(tmp_path: Path, images: str | None) -> None:
+    write_csv(tmp_path, "a,1,x/1.jpg", "b,2,gone.jpg", "c,3,", header="id,popularity,picture")
+    content = b"picture"
+    if images == "pictures.zip":
+        with zipfile.ZipFile(tmp_path / images, "w") as archive:
+            archive.writestr("x/1.jpg", content)
+    else:
+        folder = tmp_path / (images or "") / "x"
+        folder.mkdir(parents=True)
+        (folder / "1.jpg").write_bytes(content)
+    found = make_source(images=images, image="picture").load(tmp_path).images
+    assert found["status"].to_pylist() == ["located", "missing", "no_image"]
+    assert found["post_id"].to_pylist() == ["a", "b", "c"]
+
+
+def test_images_outside_the_root_are_never_opened(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    (tmp_path / "secret.jpg").write_bytes(b"secret")
+    write_csv(root, "a,1,../secret.jpg", f"b,2,{tmp_path}/secret.jpg", header="id,popularity,p")
+    found = make_source(image="p").load(root).images
+    assert found["status"].to_pylist() == ["outside", "outside"]
+    assert found["digest"].null_count == 2
+
+
+def test_own_split_is_kept(tmp_path: Path) -> None:
+    write_csv(tmp_path, "a,1,fit", "b,2,holdout", "c,,challenge", header="id,popularity,part")
+    posts = make_source(split="part").load(tmp_path).table
+    assert posts["split"].to_pylist() == ["fit", "holdout", "challenge"]
+    schema.validate(posts)
+
+
+def expect_error(folder: Path, *parts: str, file: str = "posts.csv", **columns: object) -> None:
+    """Loading fails with one sentence that holds all ``parts``."""
+    images = columns.pop("images", None)
+    with pytest.raises(InputError) as caught:
+        make_source(file, images, **columns).load(folder)
+    message = str(caught.value)
+    assert "\n" not in message
+    for part in parts:
+        assert part in message
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "parts"),
+    [
+        (["a,1", "b,x"], {}, ["posts.csv: row 2: popularity is 'x'", "expected a number"]),
+        (["a,1", "b,inf"], {}, ["row 2: popularity is 'inf'", "a finite number"]),
+        (["a,1_000"], {}, ["row 1: popularity is '1_000'", "a number"]),
+        (["a,1", "a,2"], {}, ["row 2: id 'a' stands in row 1 too", "unique"]),
+        (["a,1", ",2"], {}, ["row 2: id is ''", "expected an id"]),
+        (["a,1", "b"], {}, ["row 2 (line 3) has 1 cells, expected 2"]),
+        (["a,1", "b,1,2"], {}, ["row 2 (line 3) has 3 cells, expected 2"]),
+        (['a,"1'], {}, ["line 2: not valid CSV"]),
+        (["a,1"], {"time": "id"}, ["row 1: id is 'a'", "ISO 8601", "epoch seconds"]),
+        (["2016,1"], {"time": "id"}, ["row 1: id is '2016'", "ISO 8601"]),
+        (["1456790400000,1"], {"time": "id"}, ["row 1: id is '1456790400000'", "epoch seconds"]),
+        (["a,1"], {"numeric": ["id"]}, ["row 1: id is 'a'", "expected a number"]),
+        (["a,1"], {"split": "id"}, ["row 1: id is 'a'", "fit, holdout, challenge"]),
+        (["challenge,1"], {"split": "id"}, ["row 1: popularity is 1.0", "challenge"]),
+        (["holdout,"], {"split": "id"}, ["row 1: popularity is None", "a number", "holdout"]),
+        ([], {}, ["posts.csv: holds no post"]),
+    ],
+)
+def test_bad_cells_are_named(
+    tmp_path: Path, rows: list[str], columns: dict[str, object], parts: list[str]
+) -> None:
+    write_csv(tmp_path, *rows, header="id,popularity")
+    expect_error(tmp_path, *parts, **columns)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("id", "x"),
+        ("target", "x"),
+        ("user", "x"),
+        ("time", "x"),
+        ("title", "x"),
+        ("tags", "x"),
+        ("categories", ["id", "x"]),
+        ("numeric", ["x"]),
+        ("image", "x"),
+        ("split", "x"),
+    ],
+)
+@pytest.mark.parametrize("file", ["posts.csv", "posts.parquet", "posts.jsonl"])
+def test_a_mapping_that_names_an_absent_column(
+    tmp_path: Path, file: str, key: str, value: object
+) -> None:
+    frame = pd.DataFrame({"id": ["a"], "popularity": [1.0]})
+    frame.to_csv(tmp_path / "posts.csv", index=False)
+    frame.to_parquet(tmp_path / "posts.parquet")
+    frame.to_json(tmp_path / "posts.jsonl", orient="records", lines=True)
+    expect_error(
+        tmp_path,
+        f"params.yaml: data.table.columns.{key}: no column 'x' in {file}; "
+        "its columns: id, popularity",
+        file=file,
+        **{key: value},
+    )
+
+
+def test_a_target_that_is_mapped_as_an_input_too(tmp_path: Path) -> None:
+    write_csv(tmp_path, "a,1", header="id,popularity")
+    for key, value in (("numeric", ["popularity"]), ("title", "popularity")):
+        where = f"data.table.columns.{key}: 'popularity' is the target"
+        expect_error(tmp_path, where, **{key: value})
+
+
+def test_a_column_named_twice(tmp_path: Path) -> None:
+    write_csv(tmp_path, "a,1,2", header="id,popularity,n")
+    expect_error(tmp_path, "columns.numeric: 'n' is named twice", numeric=["n", "n"])
+    write_csv(tmp_path, "a,1,2", header="id,popularity,id")
+    expect_error(tmp_path, "posts.csv: column 'id' stands twice")
+    twice = pa.table([["a"], [1.0], ["b"]], names=["id", "popularity", "id"])
+    pq.write_table(twice, tmp_path / "posts.parquet")
+    expect_error(tmp_path, "posts.parquet: column 'id' stands twice", file="posts.parquet")
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    expect_error(tmp_path, "posts.csv: no such file", "data.table.file")
+    expect_error(tmp_path, "'posts.xlsx'", ".csv, .parquet, .jsonl", file="posts.xlsx")
+    expect_error(tmp_path, "data.table.file: '../posts.csv' leaves", file="../posts.csv")
+    (tmp_path / "posts.csv").write_bytes(b"")
+    expect_error(tmp_path, "posts.csv: is empty", "header")
+    (tmp_path / "posts.csv").write_bytes("id,popularity\né,1\n".encode("latin-1"))
+    expect_error(tmp_path, "posts.csv: not UTF-8 at byte 14")
+    (tmp_path / "posts.parquet").write_bytes(b"PAR1 no parquet PAR1")
+    expect_error(tmp_path, "posts.parquet: not a readable Parquet file", file="posts.parquet")
+    pq.write_table(pa.table({"id": ["a"], "popularity": [1]}), tmp_path / "whole.parquet")
+    cut = (tmp_path / "whole.parquet").read_bytes()[:-20]
+    (tmp_path / "posts.parquet").write_bytes(cut)
+    expect_error(tmp_path, "posts.parquet: not a readable Parquet file", file="posts.parquet")
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ('{"id": 1, "popularity": 2}\n\n{"id": 2,', ["line 3: not valid JSON"]),
+        ('{"id": 1, "popularity": 2}\n[1]\n', ["line 2: holds a list", "an object"]),
+        ("[" * 100_000, ["line 1: not readable JSON"]),
+        ("\n", ["holds no post"]),
+        ('{"id": 1, "popularity": 2}\n\n{"id": 1, "popularity": 2}', ["line 3", "in line 1 too"]),
+        ('{"id": [1], "popularity": 2}', ["line 1: id is [1]", "a text or a number"]),
+        ('{"id": true, "popularity": 2}', ["line 1: id is True", "a text or a number"]),
+        ('{"id": 1, "popularity": true}', ["line 1: popularity is True", "a number"]),
+        ('{"id": 1, "popularity": Infinity}', ["line 1: popularity is inf", "a finite number"]),
+        ('{"id": 1, "popularity": 1%s}' % ("0" * 400), ["popularity", "a finite number"]),
+        ('{"id": 1, "popularity": {}}', ["line 1: popularity is {}", "a number"]),
+    ],
+)
+def test_bad_lines_are_named(tmp_path: Path, text: str, parts: list[str]) -> None:
+    (tmp_path / "posts.jsonl").write_text(text)
+    expect_error(tmp_path, "posts.jsonl", *parts, file="posts.jsonl")
+
+
+def test_images_that_are_nowhere(tmp_path: Path) -> None:
+    write_csv(tmp_path, "a,1,b.jpg", header="id,popularity,p")
+    expect_error(tmp_path, "data.table.images", "no folder", ".zip", images="gone", image="p")
+    expect_error(tmp_path, "data.table.images: '/x' leaves data.root", images="/x", image="p")
+    expect_error(tmp_path, "data.table.columns.image: is null", images="pictures")
+    (tmp_path / "p.zip").write_bytes(b"no archive")
+    expect_error(tmp_path, "p.zip: not a whole archive", images="p.zip", image="p")

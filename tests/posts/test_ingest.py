@@ -1,0 +1,113 @@
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from fame.posts.contract import CONTENTS, DESCRIPTIONS, IMAGES, POSTS, TEXTS
+from fame.runtime import files
+from fame.runtime.errors import InputError
+
+COLUMNS = {
+    "id": "id",
+    "target": "likes",
+    "user": "who",
+    "time": "when",
+    "title": "text",
+    "tags": None,
+    "categories": [],
+    "numeric": ["price"],
+    "image": None,
+    "split": None,
+}
+TABLES = ("posts.parquet", "texts.parquet", "images.parquet", "contents.parquet")
+OUTPUTS = (*TABLES, "descriptions.arrow")
+
+
+@pytest.fixture
+def ingest(run_stage, tmp_path, write_params):
+    def call(lines, columns=None, **changes):
+        table = {
+            "file": "posts.csv",
+            "images": None,
+            "tag_separator": " ",
+            "columns": COLUMNS | (columns or {}),
+        }
+        write_params(**({"data.source": "table", "data.table": table} | changes))
+        (tmp_path / "own").mkdir(exist_ok=True)
+        (tmp_path / "own" / "posts.csv").write_text("\n".join(lines) + "\n")
+        paths = [part for file in OUTPUTS for part in (f"--{file.split('.')[0]}", file)]
+        run_stage("posts.ingest", "--root", "own", *paths)
+        return pq.read_table(tmp_path / "posts.parquet")
+
+    return call
+
+
+def make_lines(count=40):
+    lines = [
+        f"{i},{3 + i % 5},u{i % 9},2024-01-{1 + i % 28:02d}T08:00:00Z,title {i},{i}.5"
+        for i in range(1, count + 1)
+    ]
+    return ["id,likes,who,when,text,price", *lines, f"{count + 1},,u1,2024-03-01T00:00:00Z,new,1"]
+
+
+def test_posts_are_sorted_by_id_and_split(ingest, tmp_path):
+    header, *lines = make_lines()
+    posts = ingest([header, *reversed(lines)])
+    assert posts["post_id"].to_pylist() == [str(i) for i in range(1, 42)]
+    assert posts.column_names == [*POSTS.names, "own_price"]
+    split = np.array(posts["split"].to_pylist())
+    assert (split == "challenge").tolist() == [False] * 40 + [True]
+    assert (split == "holdout").sum() == 8
+    texts = pq.read_table(tmp_path / "texts.parquet")
+    images = pq.read_table(tmp_path / "images.parquet")
+    assert texts.schema.names == TEXTS.names
+    assert images.schema == IMAGES
+    assert set(images["status"].to_pylist()) == {"no_image"}
+    assert texts["post_id"].equals(posts["post_id"])
+    assert images["post_id"].equals(posts["post_id"])
+    contents = pq.read_table(tmp_path / "contents.parquet")
+    assert contents.schema.names == CONTENTS.names
+    assert contents.select(TEXTS.names).to_pylist() == texts.to_pylist()
+    assert contents.select(IMAGES.names).equals(images)
+    assert files.read_batches(tmp_path / "descriptions.arrow").schema == DESCRIPTIONS
+
+
+def test_the_order_of_the_file_does_not_matter(ingest, tmp_path):
+    header, *lines = make_lines()
+    first, second = [], []
+    for order, written in ((lines, first), (lines[::-1], second)):
+        ingest([header, *order])
+        written += [(tmp_path / file).read_bytes() for file in OUTPUTS]
+    assert first == second
+
+
+def test_a_split_of_ones_own_is_kept(ingest):
+    header, *lines = make_lines(20)
+    parts = ["holdout" if i % 4 == 0 else "fit" for i in range(20)] + ["challenge"]
+    lines = [f"{line},{part}" for line, part in zip(lines, parts, strict=True)]
+    posts = ingest([header + ",part", *lines], {"split": "part"}, **{"split.folds": 2})
+    assert posts["split"].to_pylist() == parts
+    fold = np.array(posts["fold"].to_pylist())
+    assert ((fold >= 0) == (np.array(parts) == "fit")).all()
+
+
+def test_without_users_every_post_is_its_own(ingest):
+    posts = ingest(make_lines(), {"user": None}, **{"split.folds": 30})
+    assert len(set(posts["fold"].to_pylist())) == 31
+
+
+def test_bad_posts_leave_nothing_behind(ingest, tmp_path):
+    lines = make_lines()
+    with pytest.raises(InputError, match="chronological needs the posting time"):
+        ingest(lines, {"time": None})
+    header, first, *rest = lines
+    with pytest.raises(InputError, match="1"):
+        ingest([header, first, first, *rest])
+    assert not [file for file in OUTPUTS if (tmp_path / file).exists()]
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_a_split_column_without_a_holdout_is_refused(ingest):
+    header, *lines = make_lines(20)
+    lines = [f"{line},fit" for line in lines[:-1]]
+    with pytest.raises(InputError, match="names no holdout post"):
+        ingest([header + ",part", *lines], {"split": "part"})

@@ -1,0 +1,58 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fame.report import bootstrap
+from fame.runtime.metrics import mean_absolute_error, spearman
+
+
+def draw_rows(users, seed, number):
+    """The rows of a resample, one by one: the plain way."""
+    count = users.max() + 1
+    drawn = np.random.default_rng([seed, number]).integers(count, size=count)
+    return np.concatenate([np.flatnonzero(users == user) for user in drawn])
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 2**31), st.booleans())
+def test_each_resample_is_scored_as_if_its_rows_were_written_out(seed, tied):
+    draw = np.random.default_rng(seed)
+    users = np.unique(draw.integers(12, size=80), return_inverse=True)[1]
+    true = np.round(draw.normal(6, 2, 80), 0)
+    predicted = true + draw.normal(0, 1, 80)
+    predictions = {"a": np.round(predicted, 0) if tied else predicted, "b": np.full(80, 5.0)}
+    scores = bootstrap.resample_scores(true, predictions, users, 5, seed)
+    for number in range(5):
+        rows = draw_rows(users, seed, number)
+        for name, values in predictions.items():
+            found = scores[name]
+            assert found["src"][number] == pytest.approx(spearman(true[rows], values[rows]))
+            mae = mean_absolute_error(true[rows], values[rows])
+            assert found["mae"][number] == pytest.approx(mae)
+
+
+def test_a_resample_does_not_depend_on_how_many_there_are():
+    draw = np.random.default_rng(0)
+    true, users = draw.normal(size=50), np.arange(50) % 10
+    few = bootstrap.resample_scores(true, {"a": true**3 + 1}, users, 3, 7)
+    many = bootstrap.resample_scores(true, {"a": true**3 + 1}, users, 8, 7)
+    assert np.array_equal(few["a"]["mae"], many["a"]["mae"][:3])
+
+
+def test_intervals_are_wider_when_a_users_posts_resemble_each_other():
+    draw = np.random.default_rng(0)
+    users = np.repeat(np.arange(40), 10)
+    true = np.zeros(400)
+    errors = np.repeat(draw.normal(size=40), 10)
+    width = {}
+    for name, own in (("users", users), ("posts", np.arange(400))):
+        samples = bootstrap.resample_scores(true, {"a": errors}, own, 300, 1)["a"]["mae"]
+        low, high = bootstrap.interval(samples, 0.95)
+        assert low < np.abs(errors).mean() < high
+        width[name] = high - low
+    assert width["users"] > 2 * width["posts"]
+
+
+def test_posts_without_a_user_are_their_own():
+    assert bootstrap.number_users(["u", None, "u", None]).tolist() == [0, 1, 0, 2]

@@ -1,0 +1,45 @@
+import csv
+
+from fame.runtime import files
+
+MODELS = [
+    {"model": "CatBoost_BAG_L1", "layer": 1, "validation_mae": 1.5},
+    {"model": "WeightedEnsemble_L3", "layer": 3, "validation_mae": 1.25},
+]
+
+
+def test_models_of_stacks_are_listed_with_the_seconds_that_are_known(tmp_path, run_stage, capsys):
+    files.write_json(tmp_path / "learners" / "stack.json", {"leaderboard": MODELS})
+    files.write_json(tmp_path / "learners" / "catboost.json", {"folds": []})
+    seconds = {"fit_seconds": {"CatBoost_BAG_L1": 0.0}}
+    files.write_json(tmp_path / "runs" / "train@stack.json", seconds)
+    run_stage("report.leaderboard", "--learners=learners", "--runs=runs", "--output=board.csv")
+    with (tmp_path / "board.csv").open(newline="") as file:
+        assert list(csv.DictReader(file)) == [
+            {
+                "learner": "stack",
+                "layer": "1",
+                "model": "CatBoost_BAG_L1",
+                "validation_mae": "1.5",
+                "fit_seconds": "0.0",
+            },
+            {
+                "learner": "stack",
+                "layer": "3",
+                "model": "WeightedEnsemble_L3",
+                "validation_mae": "1.25",
+                "fit_seconds": "",
+            },
+        ]
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[-2].endswith(" 0.0 s")
+    assert printed[-1].split()[2:4] == ["3", "WeightedEnsemble_L3"]
+    assert printed[-1].endswith(" - s")
+
+
+def test_without_a_stack_the_table_is_empty(tmp_path, run_stage):
+    (tmp_path / "learners").mkdir()
+    run_stage("report.leaderboard", "--learners=learners", "--runs=runs", "--output=board.csv")
+    assert (tmp_path / "board.csv").read_text() == (
+        "learner,layer,model,validation_mae,fit_seconds\n"
+    )

@@ -1,0 +1,224 @@
+import json
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from ruamel.yaml import YAML
+
+from fame import params
+
+ROOT = Path(__file__).parents[2]
+
+METRICS = {
+    "fame": {"src": 0.71, "mae": 1.21},
+    "dae": {"src": 0.5, "mae": 1.9},
+    "without_dae": {"src": 0.7, "mae": 1.2},
+    "median": {"src": 0.0, "mae": 2.0},
+    "simulated_best": {"src": 0.86, "mae": 0.98},
+    "weights": {"dae": 1.0},
+    "data": {
+        "simulated": True,
+        "posts_fit": 80,
+        "posts_holdout": 20,
+        "posts_challenge": 5,
+        "unreadable": {"efficientnet": {"missing": 2, "bomb": 1}},
+    },
+}
+SCORE = {"src": 0.71, "mae": 1.21, "src_interval": [0.6, 0.8], "mae_interval": [1.1, 1.3]}
+GROUP = [{"name": "<b>x</b>", "posts": 3, "mae": 1.5, "bias": -0.2}]
+BOTH = {"src": 0.7, "mae": 1.2}
+WAY = {"weights": {"dae": 1.0}, "out_of_fold": BOTH, "holdout": BOTH}
+EVALUATION = {
+    "confidence": 0.95,
+    "resamples": 100,
+    "scores": {"dae": SCORE, "fame": SCORE},
+    "fusions": dict.fromkeys(("mean", "paper", "learned_mae", "learned_src"), WAY),
+    "densities": {
+        "part": "challenge",
+        "grid": [1, 2, 3],
+        "series": {"dae": {"peak": 2.0, "density": [0.1, 0.8, 0.1]}},
+    },
+    "breakdown": dict.fromkeys(("category", "posts_per_user", "time"), GROUP),
+}
+CELLS = [
+    {"row": "vilt", "learner": "dae", "entry": "dae_on_vilt", "blocks": ["minilm"]} | BOTH,
+    {"row": "meta_blip", "learner": "lightgbm", "entry": "x", "blocks": ["meta", "blip"]} | BOTH,
+]
+FILES = {
+    "plots/predicted_true.csv": "true,predicted\n1,2\n3,4\n",
+    "plots/calibration.csv": "model,predicted,true\nfame,1,2\nfame,3,4\n",
+    "curves/dae.csv": "phase,fold,iteration,training_mae,validation_mae\n"
+    "1,0,1,2.0,2.1\n1,0,2,1.9,2.0\n2,0,1,1.8,1.9\n2,1,1,1.7,1.8\n",
+    "importance/dae.json": '{"learner": "dae", "method": "permutation", "blocks": {"minilm": 0.1}}',
+    "leaderboard.csv": "learner,layer,model,validation_mae,fit_seconds\n"
+    "autogluon,1,CatBoost_BAG_L1,1.6,12.5\nautogluon,3,WeightedEnsemble_L3,1.5,\n",
+    "leakage.json": '{"passed": true, "gates": {"users": {"passed": true, "leaks": [], "n": 3}}}',
+    "submission.json": '{"posts": 2, "lowest": 1.0, "highest": 3.0, "mean": 2.0}',
+}
+
+
+@pytest.fixture
+def report(run_stage, write_params, tmp_path):
+    def call(metrics=METRICS, source="sample", ablation=True):
+        own = YAML(typ="safe").load((ROOT / "params.yaml").read_text())["learners"]["dae"]
+        write_params(**{"data.source": source, "learners": {"dae": own}})
+        for name, content in FILES.items():
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            (tmp_path / name).write_text(content)
+        for name in ("ablation", "protocols"):
+            (tmp_path / name).mkdir(exist_ok=True)
+        settings = params.load(tmp_path / "params.yaml")
+        if ablation:
+            made = params.identify(settings, ["data", "tables"])
+            cells = {"simulated": True, "cells": CELLS, "made_with": made}
+            (tmp_path / "ablation/cells.json").write_text(json.dumps(cells))
+        scores = {"scores": EVALUATION["scores"]}
+        protocols = {
+            "confidence": 0.95,
+            "protocols": {"user": scores, "random": scores},
+            "made_with": params.identify(settings, ["data", "fusion"]),
+        }
+        (tmp_path / "protocols/scores.json").write_text(json.dumps(protocols))
+        (tmp_path / "metrics.json").write_text(json.dumps(metrics))
+        (tmp_path / "evaluation.json").write_text(json.dumps(EVALUATION))
+        files = ("metrics", "evaluation", "leakage", "submission")
+        names = {name: f"{name}.json" for name in files} | {"params": "params.yaml"}
+        folders = ("plots", "curves", "importance", "ablation", "protocols", "figures", "tables")
+        names |= {name: name for name in folders}
+        names |= {"results": "results.md", "page": "report.html", "leaderboard": "leaderboard.csv"}
+        run_stage("report.report", *[part for k, v in names.items() for part in (f"--{k}", v)])
+        return (tmp_path / "results.md").read_text()
+
+    return call
+
+
+class References(HTMLParser):
+    """What a page would fetch, and its images."""
+
+    def __init__(self):
+        super().__init__()
+        self.fetched, self.images, self.titles = [], [], []
+
+    def handle_starttag(self, tag, attrs):
+        found = dict(attrs)
+        self.fetched += [found[key] for key in ("src", "href", "srcset", "data") if key in found]
+        if tag == "img":
+            self.images.append(found["src"])
+
+
+def test_every_figure_is_drawn_and_the_same_twice(report, tmp_path):
+    report()
+    folder = tmp_path / "figures"
+    first = {path.name: path.read_bytes() for path in folder.iterdir()}
+    names = ["densities", "intervals", "predicted_true", "calibration", "importance", "protocols"]
+    names += ["errors_category", "errors_posts_per_user", "errors_time", "learning_curve_dae"]
+    assert set(first) == {f"{name}.png" for name in names}
+    for name in first:
+        with Image.open(folder / name) as image:
+            assert len(image.convert("L").getcolors()) > 10
+    page = (tmp_path / "report.html").read_bytes()
+    report()
+    assert first == {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert page == (tmp_path / "report.html").read_bytes()
+
+
+def test_the_published_number_stands_beside_ours(report):
+    text = report()
+    assert "| FAME (fused) | 0.7100 | 1.2100 | 0.7543 | 1.1607 |" in text
+    assert "| FAME without dae | 0.7000 | 1.2000 | 0.7511 | 1.1711 |" in text
+    assert "| dae (weight 1.000) | 0.5000 | 1.9000 | - | - |" in text
+
+
+def test_simulated_numbers_are_called_simulated(report, tmp_path):
+    text = report()
+    assert "SRC, simulated sample" in text
+    assert "All posts are simulated" in text
+    for path in (tmp_path / "tables").glob("*.md"):
+        assert "simulated sample" in path.read_text().splitlines()[0], path
+    assert "0.7511" not in (tmp_path / "tables/table_2.md").read_text()
+
+
+def test_on_smpd_the_published_number_stands_beside_each_cell(report, tmp_path):
+    data = METRICS["data"] | {"simulated": False}
+    text = report(METRICS | {"data": data}, source="smpd")
+    assert "simulated" not in text
+    second = (tmp_path / "tables/table_2.md").read_text()
+    assert "| without dae | 0.7000 | 1.2000 | -0.0100 | 0.7511 | 1.1711 |" in second
+    third = (tmp_path / "tables/table_3.csv").read_text().splitlines()
+    assert third[1] == "vilt,minilm,0.7000 / 1.2000,0.6267 / 1.4273,-,-"
+    assert third[2] == "meta + blip,meta + blip,-,0.6267 / 1.4273,0.7000 / 1.2000,0.7313 / 1.2241"
+    assert "| dae | 2.00 | 4.78 to 6.01 |" in (tmp_path / "tables/figure_3.md").read_text()
+
+
+def test_cells_of_other_parameters_are_not_shown(report, tmp_path):
+    report(ablation=False)
+    (tmp_path / "tables").rename(tmp_path / "before")
+    stale = {"cells": CELLS, "made_with": {"blocks": ["data"], "digest": "of others"}}
+    (tmp_path / "ablation/cells.json").write_text(json.dumps(stale))
+    report(ablation=False)
+    assert not (tmp_path / "tables/table_3.md").exists()
+    assert "Not made with these parameters yet: make ablation." in (
+        tmp_path / "report.html"
+    ).read_text().replace("`", "")
+
+
+def test_the_page_asks_the_network_for_nothing(report, tmp_path):
+    report()
+    page = (tmp_path / "report.html").read_text()
+    references = References()
+    references.feed(page)
+    outside = [place for place in references.fetched if not place.startswith(("data:", "#"))]
+    assert outside == []
+    assert not re.search(r"@import|url\(|<script|<iframe|https?://", page)
+    assert len(references.images) == 10
+    assert "&lt;b&gt;" not in page  # group names are in figures only
+    assert len(page) < 3e6
+
+
+BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chrome")
+PROBE = """
+<script>
+window.addEventListener("load", () => {
+  const images = [...document.images];
+  const shown = images.filter((x) => x.naturalWidth && x.getClientRects()[0].width > 200);
+  const whole = document.documentElement.scrollWidth;
+  parent.postMessage(`${innerWidth} ${whole} ${images.length} ${shown.length}`, "*");
+});
+</script>
+"""
+# A window is never narrower than 500 pixels; a frame is.
+FRAME = """<!doctype html><link rel="icon" href="data:,"><script>
+onmessage = (event) => { document.documentElement.dataset.found = event.data; };
+</script><iframe src="probed.html" style="border: 0; width: {width}px; height: 2000px"></iframe>
+"""
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no chromium on this machine")
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_browser_shows_every_figure_and_complains_of_nothing(report, tmp_path, width):
+    report()
+    page = (tmp_path / "report.html").read_text().replace("</body>", PROBE + "</body>")
+    (tmp_path / "probed.html").write_text(page)
+    (tmp_path / "frame.html").write_text(FRAME.replace("{width}", str(width)))
+    run = subprocess.run(
+        [
+            *(BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr"),
+            *("--window-size=1400,2100", f"--user-data-dir={tmp_path / 'browser'}"),
+            *("--virtual-time-budget=5000", "--dump-dom", (tmp_path / "frame.html").as_uri()),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    found = re.search(r'data-found="(\d+) (\d+) (\d+) (\d+)"', run.stdout)
+    inner, whole, images, shown = map(int, found.groups())
+    assert inner == width
+    assert whole <= inner, "the page is wider than the window"
+    assert images == shown == 10
+    # Failed requests and errors both go to the console.
+    assert "CONSOLE" not in run.stderr

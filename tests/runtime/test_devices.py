@@ -1,0 +1,48 @@
+import subprocess
+import sys
+
+import pytest
+
+from fame.runtime.devices import choose_device, deterministic
+from fame.runtime.errors import InputError
+
+
+def test_cuda_by_name_needs_cuda(monkeypatch):
+    monkeypatch.setattr("fame.runtime.devices._sees_cuda", lambda: False)
+    with pytest.raises(InputError, match=r"runtime.device: found 'cuda'.*allowed here: auto, cpu"):
+        choose_device("cuda")
+    assert choose_device("auto") == choose_device("cpu") == "cpu"
+
+
+def test_cuda_is_taken_where_it_is(monkeypatch):
+    monkeypatch.setattr("fame.runtime.devices._sees_cuda", lambda: True)
+    assert choose_device("auto") == choose_device("cuda") == "cuda"
+    assert choose_device("cpu") == "cpu"
+
+
+def test_torch_is_not_asked_where_there_is_no_driver_or_no_wish():
+    code = (
+        "import ctypes, sys\n"
+        "from fame.runtime.devices import choose_device\n"
+        "choose_device('cpu')\n"
+        "ctypes.CDLL = lambda name: (_ for _ in ()).throw(OSError(name))\n"
+        "assert choose_device('auto') == 'cpu'\n"
+        "print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
+def test_settings_and_random_state_come_back():
+    import torch
+
+    threads, state = torch.get_num_threads(), torch.get_rng_state()
+    # Another test of this process may have switched it on.
+    before = torch.are_deterministic_algorithms_enabled()
+    with deterministic(threads + 1):
+        assert torch.get_num_threads() == threads + 1
+        assert torch.are_deterministic_algorithms_enabled()
+        torch.manual_seed(1)
+    assert torch.get_num_threads() == threads
+    assert torch.are_deterministic_algorithms_enabled() == before
+    assert torch.equal(torch.get_rng_state(), state)

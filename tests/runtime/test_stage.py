@@ -1,0 +1,167 @@
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from fame.runtime.errors import InputError
+from fame.runtime.processes import runs
+from fame.runtime.stage import run
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DVC_STAGE", "reports/dvc.yaml:report")
+
+
+def test_what_a_run_cost_is_kept(tmp_path):
+    run(lambda: None)
+    facts = json.loads((tmp_path / "runs" / "report.json").read_text())
+    assert facts["seconds"] >= 0
+    assert facts["peak_memory_mb"] > 1
+    assert facts["python"] == ".".join(map(str, sys.version_info[:3]))
+    assert "numpy" in facts["versions"]
+
+
+def refuse():
+    raise InputError("posts.csv row 3: bad")
+
+
+def stop():
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("main", "status", "said"),
+    [(refuse, 1, "error: posts.csv row 3: bad\n"), (stop, 130, "interrupted\n")],
+)
+def test_bad_input_ends_in_one_line(main, status, said, capsys, tmp_path):
+    with pytest.raises(SystemExit) as ended:
+        run(main)
+    assert ended.value.code == status
+    assert capsys.readouterr().err == said
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError(), OSError(errno.EIO, "broken"), OSError()])
+def test_a_mistake_of_ours_keeps_its_traceback(error):
+    def fail():
+        raise error
+
+    with pytest.raises(type(error)):
+        run(fail)
+
+
+@pytest.mark.parametrize(
+    ("number", "said", "files"),
+    [
+        (errno.ENOSPC, "No space left on device", ["out/a.npy"]),
+        (errno.EROFS, "Read-only file system", ["out/a.npy"]),
+        (errno.EACCES, "Permission denied", ["out/a.npy"]),
+        (errno.ENOSPC, "No space left on device", ["read/by/a/copy", None, "out/a.npy"]),
+    ],
+)
+def test_a_place_that_cannot_be_written_to_is_one_line(number, said, files, capsys):
+    def fail():
+        raise OSError(number, "whatever a library says", *files)
+
+    with pytest.raises(SystemExit) as ended:
+        run(fail)
+    assert ended.value.code == 1
+    assert capsys.readouterr().err == f"error: out/a.npy: {said}; mend that and run again\n"
+
+
+def start(code, **options):
+    """A stage's process that has printed a line."""
+    environment = {name: value for name, value in os.environ.items() if name != "DVC_STAGE"}
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        env=environment | options.pop("env", {}),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,
+    )
+    assert process.stdout.readline() == "begun\n"
+    return process
+
+
+WRITING = """
+import time
+from pathlib import Path
+from fame.runtime import files
+from fame.runtime.stage import run
+def main():
+    with files.replacing_folder(Path("out")) as folder:
+        (folder / "half").touch()
+        print("begun", flush=True)
+        {working}
+run(main)
+"""
+WAITING = "time.sleep(60)"
+# Waits for a lock of its own in C, for ever: Python's handlers do not run.
+STUCK = (
+    "import ctypes, subprocess; from fame.runtime import processes; "
+    "processes.SECONDS_TO_UNWIND = 0.5; child = subprocess.Popen(['sleep', '60']); "
+    "c = ctypes.CDLL(None); lock = ctypes.create_string_buffer(64); c.pthread_mutex_lock(lock); "
+    "print(child.pid, flush=True); c.pthread_mutex_lock(lock)"
+)
+
+
+@pytest.mark.parametrize(
+    ("number", "said"), [(signal.SIGINT, "interrupted\n"), (signal.SIGTERM, "terminated\n")]
+)
+def test_a_signal_ends_it_with_nothing_half_made(number, said, tmp_path):
+    process = start(WRITING.format(working=WAITING))
+    process.send_signal(number)
+    assert process.communicate(timeout=20) == ("", said)
+    assert process.returncode == 128 + number
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_signal_before_it_began_is_one_line_too():
+    code = "import fame.runtime.stage; raise {}"
+    for error, said in (("KeyboardInterrupt", "interrupted"), ("ValueError('x')", "ValueError: x")):
+        command = [sys.executable, "-c", code.format(error)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode != 0
+        assert done.stderr.splitlines()[-1] == said
+        assert ("Traceback" in done.stderr) == (error != "KeyboardInterrupt")
+
+
+def test_what_a_library_makes_of_a_signal_does_not_matter(tmp_path):
+    swallowing = f"try: {WAITING}\n        except KeyboardInterrupt: raise SystemExit(1)"
+    process = start(WRITING.format(working=swallowing))
+    process.send_signal(signal.SIGTERM)
+    assert process.communicate(timeout=20) == ("", "terminated\n")
+    assert process.returncode == 128 + signal.SIGTERM
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_library_that_does_not_return_ends_with_it_and_what_it_started():
+    process = start(WRITING.format(working=STUCK))
+    child = int(process.stdout.readline())
+    time.sleep(0.2)
+    process.send_signal(signal.SIGTERM)
+    assert process.communicate(timeout=20) == ("", "\nterminated\n")
+    assert process.returncode == 128 + signal.SIGTERM
+    limit = time.monotonic() + 5
+    while runs(child):
+        assert time.monotonic() < limit
+
+
+def test_a_stage_ends_with_the_dvc_that_runs_it(tmp_path):
+    code = f"""
+import subprocess, sys
+subprocess.Popen([sys.executable, "-c", {WRITING.format(working=WAITING)!r}])
+import time; time.sleep(60)
+"""
+    dvc = start(code, env={"DVC_STAGE": "train@dae"})
+    dvc.kill()
+    assert dvc.stderr.read() == "terminated\n"  # to the end of the stage, which shares it
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,60 @@
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from fame.report import published_results
+from fame.runtime.errors import InputError
+from fame.variants import ablation
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def content():
+    return YAML(typ="safe").load((ROOT / "params.yaml").read_text())
+
+
+@pytest.fixture
+def entries():
+    return ablation.load(ROOT / "profiles" / "ablation.yaml")
+
+
+def test_the_cells_are_those_of_the_papers_table(content, entries):
+    cells = ablation.add_entries(content, entries)
+    published_cells = {
+        (row, learner) for row, cells in published_results.FEATURE_SETS.items() for learner in cells
+    }
+    assert {(cell["row"], cell["learner"]) for cell in cells} == published_cells
+
+
+def test_a_cell_is_its_learner_with_another_table(content, entries):
+    base = dict(content["learners"]["catboost"])
+    ablation.add_entries(content, entries)
+    cell = content["learners"]["catboost_on_meta_vilt"]
+    assert cell == base | {"table": "meta_vilt"}
+    assert content["learners"]["catboost"] == base
+
+
+def test_what_is_trained_already_is_not_trained_again(content, entries):
+    cells = ablation.add_entries(content, entries)
+    entry = {(cell["row"], cell["learner"]): cell["entry"] for cell in cells}
+    assert entry["meta_glove_image_stats_blip", "catboost"] == "catboost"
+    assert entry["blip", "dae"] == "dae"
+    assert "catboost_on_meta_glove_image_stats_blip" not in content["learners"]
+
+
+def test_others_stand_in_only_for_backbones_that_are_not_there(content, entries):
+    backbones = content["backbones"]
+    stand_ins = entries.stand_ins
+    assert ablation.substitute(["meta", "vilt"], backbones, stand_ins) == ["meta", "minilm"]
+    assert ablation.substitute(["meta", "vilt"], backbones | {"vilt": {}}, stand_ins) == [
+        "meta",
+        "vilt",
+    ]
+
+
+def test_an_unknown_learner_is_named(content, entries):
+    del content["learners"]["lightgbm"]
+    with pytest.raises(InputError, match=r"learners: no entry 'lightgbm'"):
+        ablation.add_entries(content, entries)
