@@ -5,13 +5,16 @@ INSTALLED := .venv/.installed
 # The environment first: DVC runs a stage with the first `python` on the path.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help repro ablation protocols test test-faults lint bench bench-extraction bench-training bench-scale profile
+.PHONY: help links repro ablation protocols test test-faults lint bench bench-extraction bench-training bench-scale profile
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
-repro: $(INSTALLED)  ## set up, run every stage that something changed for, print the results
+links: $(INSTALLED)  ## write deps/ anew: which source files each stage imports
+	@python -m fame.dependencies
+
+repro: links  ## set up, run every stage that something changed for, print the results
 	python -m fame.params
 	@python -m fame.variants.workspace
 	dvc repro --all-pipelines

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from fame.registry import BACKBONES, LEARNERS, resolve
+from fame.registry import BACKBONES, resolve, resolve_learner
 from fame.runtime.errors import InputError
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
@@ -161,6 +161,8 @@ class LeakageParams(Strict):
 
     label_correlation: Annotated[float, Field(gt=0, le=1)]
     probe_posts: Annotated[int, Field(ge=100)]
+    probe_ridge: Positive
+    probe_deviations: Positive
     seed: Seed
 
 
@@ -172,6 +174,7 @@ class ReportParams(Strict):
     resamples: Annotated[int, Field(ge=20)]
     confidence: Annotated[float, Field(gt=0, lt=1)]
     importance_posts: Count
+    importance_repeats: Count
     seed: Seed
 
 
@@ -213,17 +216,16 @@ def load(path: Path | str = "params.yaml", *, kinds: bool = True) -> Params:
     """
     path = Path(path)
     params = _validate(Params, _read_yaml(path), path.name, "")
-    for block, registry, common in (
-        ("backbones", BACKBONES, AnyBackboneParams),
-        ("learners", LEARNERS, AnyLearnerParams),
+    for block, find, common in (
+        ("backbones", _find_backbone_params, AnyBackboneParams),
+        ("learners", _find_learner_params, AnyLearnerParams),
     ):
         entries = getattr(params, block)
         for name, entry in entries.items():
             where = f"{block}.{name}"
-            if kinds:
-                entries[name] = _validate_entry(entry, registry, path.name, where)
-            else:
-                entries[name] = _validate(common, entry, path.name, where)
+            general = _validate(common, entry, path.name, where)
+            model = find(general, f"{path.name}: {where}") if kinds else None
+            entries[name] = _validate(model, entry, path.name, where) if model else general
     _check_names(params, path.name)
     return params
 
@@ -274,15 +276,15 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     return content
 
 
-def _validate_entry(entry: Any, registry: dict[str, str], file: str, where: str) -> Strict:
-    if not isinstance(entry, dict) or not isinstance(entry.get("kind"), str):
-        raise InputError(f"{file}: {where}.kind: missing; allowed: {', '.join(sorted(registry))}")
-    cls = resolve(registry, entry["kind"], f"{file}: {where}.kind")
-    params = _validate(cls.Params, entry, file, where)
-    reads = getattr(cls, "reads", None)
-    if reads is not None and params.reads != reads:
-        raise InputError(f"{file}: {where}.reads: must be {reads!r}, found {params.reads!r}")
-    return params
+def _find_backbone_params(entry: AnyBackboneParams, where: str) -> type[Strict]:
+    kind = resolve(BACKBONES, entry.kind, f"{where}.kind")
+    if entry.reads != kind.reads:
+        raise InputError(f"{where}.reads: must be {kind.reads!r}, found {entry.reads!r}")
+    return kind.Params
+
+
+def _find_learner_params(entry: AnyLearnerParams, where: str) -> type[Strict]:
+    return resolve_learner(entry.kind, "Params", f"{where}.kind")
 
 
 def _validate(model: type[Strict], content: Any, file: str, prefix: str) -> Any:

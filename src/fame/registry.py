@@ -1,9 +1,10 @@
-"""What can be named in params.yaml: kind -> "module:Class", imported when it is used.
+"""What can be named in params.yaml, by kind; a module is imported when it is used.
 
 This file is no dependency of a stage: a new line here cannot change the result of an old kind.
 """
 
 from importlib import import_module
+from typing import Any
 
 from fame.runtime.errors import InputError
 
@@ -22,15 +23,16 @@ BACKBONES = {
     "blip": "fame.features.backbones.blip:Blip",
 }
 
+# A folder with the modules params (Params), training (Trainer) and model (Model).
 LEARNERS = {
-    "catboost": "fame.learners.catboost.learner:CatBoost",
-    "lightgbm": "fame.learners.lightgbm.learner:LightGBM",
-    "autogluon": "fame.learners.autogluon.learner:AutoGluon",
-    "dae": "fame.learners.dae.learner:DenoisingAutoencoder",
+    "catboost": "fame.learners.catboost",
+    "lightgbm": "fame.learners.lightgbm",
+    "autogluon": "fame.learners.autogluon",
+    "dae": "fame.learners.dae",
 }
 
 
-def resolve(registry: dict[str, str], kind: str, where: str) -> type:
+def resolve(registry: dict[str, str], kind: str, where: str) -> Any:
     """The class registered as ``kind``.
 
     ``where`` is the parameter that named it, for the error.
@@ -40,5 +42,16 @@ def resolve(registry: dict[str, str], kind: str, where: str) -> type:
     """
     if kind not in registry:
         raise InputError(f"{where}: unknown kind {kind!r}; allowed: {', '.join(sorted(registry))}")
-    module, name = registry[kind].split(":")
+    module, _, name = registry[kind].partition(":")
     return getattr(import_module(module), name)
+
+
+def resolve_learner(kind: str, part: str, where: str) -> Any:
+    """`Params`, `Trainer` or `Model` of a kind of learner.
+
+    Raises:
+        InputError: ``kind`` is not registered.
+    """
+    modules = {"Params": "params", "Trainer": "training", "Model": "model"}
+    places = {name: f"{folder}.{modules[part]}:{part}" for name, folder in LEARNERS.items()}
+    return resolve(places, kind, where)

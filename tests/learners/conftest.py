@@ -2,7 +2,9 @@
 
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import cache
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
@@ -11,45 +13,16 @@ import pytest
 from ruamel.yaml import YAML
 
 from fame.features.contract import Column
-from fame.learners.contract import Learner, Table
+from fame.learners.contract import FitTable, Model, Table, Trainer
 from fame.params import RuntimeParams
 from fame.posts.contract import CHALLENGE, FIT, HOLDOUT
-from fame.registry import LEARNERS, resolve
+from fame.registry import resolve_learner
 from fame.runtime.devices import import_torchvision
 from fame.runtime.dvc_lock import digest_folder
 
 FIT_ROWS, HOLDOUT_ROWS, CHALLENGE_ROWS, FOLDS, NUMBERS = 160, 300, 20, 5, 30
 
 WORDS = ("dog", "beach", "rain", "music")  # a category's title
-
-# What makes a learner quick enough for 160 posts to fit on; all else is as in params.yaml.
-QUICK: dict[str, dict[str, Any]] = {
-    "catboost": {"iterations": 60, "learning_rate": 0.2, "depth": 3, "rsm": 1.0, "threads": 1},
-    "lightgbm": {"iterations": 60, "learning_rate": 0.2, "feature_fraction": 1.0, "threads": 1},
-    "autogluon": {
-        "catboost": {"iterations": 60, "learning_rate": 0.2, "depth": 3, "rsm": 1.0},
-        "lightgbm": {"num_boost_round": 60, "learning_rate": 0.2, "feature_fraction": 1.0},
-        "multimodal": {
-            "max_tokens": 8,
-            "epochs": 3,
-            "learning_rate": 0.003,
-            "head_rate_factor": 3.0,
-        },
-        "threads": 1,
-    },
-    "dae": {
-        "encoded_width": 16,
-        "phase_1": {"epochs": 6, "batch_size": 32, "learning_rate": 0.005},
-        "phase_2": {"epochs": 60, "learning_rate": 0.01},
-        "threads": 1,
-    },
-}
-# Training that cannot stop early: what is kept does not depend on the posts that it stops on.
-ONE_STEP: dict[str, dict[str, Any]] = {
-    "catboost": {"iterations": 1},
-    "lightgbm": {"iterations": 1},
-    "dae": {"phase_1": {"epochs": 1}, "phase_2": {"epochs": 1}},
-}
 
 
 def merge(block: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
@@ -60,11 +33,48 @@ def merge(block: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def make_table(dtype: type = np.float32, seed: int = 3) -> tuple[Table, np.ndarray]:
+@dataclass(frozen=True, kw_only=True)
+class Mixed(Table):
+    """Training posts and others in one table, so that a test can take either.
+
+    Attributes:
+        split: (n,) str.
+        fold: (n,) int8, -1 outside the training posts.
+        popularity: (n,) float64, NaN outside the training posts.
+    """
+
+    split: np.ndarray
+    fold: np.ndarray
+    popularity: np.ndarray
+
+    def take(self, rows: np.ndarray) -> "Mixed":
+        """Some rows."""
+        names = ("post_ids", "values", "split", "fold", "popularity")
+        taken = {name: getattr(self, name)[rows] for name in names}
+        beside = {
+            name: {key: column[rows] for key, column in getattr(self, name).items()}
+            for name in ("texts", "images")
+        }
+        return replace(self, **taken, **beside)
+
+    @property
+    def fit_rows(self) -> np.ndarray:
+        """Positions of the training posts."""
+        return np.flatnonzero(self.fold >= 0)
+
+    @property
+    def training(self) -> FitTable:
+        """The training posts, as a trainer gets them."""
+        own = self.take(self.fit_rows)
+        fields = ("post_ids", "values", "columns", "texts", "images", "fold", "popularity")
+        return FitTable(**{name: getattr(own, name) for name in fields})
+
+
+def make_table(dtype: type = np.float32, seed: int = 3) -> tuple[Mixed, np.ndarray]:
     """A table and the labels of all its rows, those that it hides included.
 
     Two numbers and a category carry the label; 28 numbers, some of them missing, do not. Holdout
-    and challenge posts have categories that no fit row has.
+    and challenge posts have categories that no training post has.
     """
     generator = np.random.default_rng(seed)
     rows = FIT_ROWS + HOLDOUT_ROWS + CHALLENGE_ROWS
@@ -81,7 +91,7 @@ def make_table(dtype: type = np.float32, seed: int = 3) -> tuple[Table, np.ndarr
         *(Column(f"minilm.title_{i:02d}") for i in range(NUMBERS)),
     )
     parts = [FIT] * FIT_ROWS + [HOLDOUT] * HOLDOUT_ROWS + [CHALLENGE] * CHALLENGE_ROWS
-    table = Table(
+    table = Mixed(
         post_ids=np.array([str(1000 + i) for i in range(rows)], dtype=object),
         values=np.column_stack([category, concept, values]).astype(dtype),
         columns=columns,
@@ -96,19 +106,65 @@ def make_table(dtype: type = np.float32, seed: int = 3) -> tuple[Table, np.ndarr
     return table, label
 
 
-def build_learner(kind: str, one_step: bool = False, **changes: Any) -> Learner:
+class Trained:
+    """A trainer and the model of what it saved."""
+
+    def __init__(self, kind: str, params: Any) -> None:
+        runtime = RuntimeParams(
+            device="cpu", workers=1, cache="unused", engine="local", ray_address=None
+        )
+        self.kind = kind
+        self.trainer: Trainer = resolve_learner(kind, "Trainer", "kind")(params, runtime)
+        self.model: Model = resolve_learner(kind, "Model", "kind")(params, runtime)
+
+    def fit(self, table: Mixed, checkpoints: Path | None = None) -> "Trained":
+        """Train, save, load what was saved."""
+        place = checkpoints or Path(tempfile.mkdtemp(prefix="fame_checkpoints_"))
+        place.mkdir(parents=True, exist_ok=True)
+        self.trainer.fit(table.training, place)
+        self.folder = Path(tempfile.mkdtemp(prefix="fame_models_")) / "models"
+        self.folder.mkdir()
+        self.trainer.save(self.folder)
+        write_lock(self.folder)
+        self.model.load(self.folder)
+        return self
+
+    def predict(self, table: Mixed) -> np.ndarray:
+        """(n,): out of fold for training posts, by the model for all others."""
+        prediction = np.empty(len(table.post_ids))
+        fit = table.fit_rows
+        prediction[fit] = self.trainer.out_of_fold()
+        others = np.flatnonzero(table.fold < 0)
+        prediction[others] = self.model.predict(table, others)
+        return prediction
+
+    def read(self) -> dict[str, bytes]:
+        """The saved files."""
+        return {path.name: path.read_bytes() for path in sorted(self.folder.iterdir())}
+
+
+def read_tests_params(kind: str) -> dict[str, Any]:
+    """What a kind's own test folder says: QUICK and ONE_STEP, changes of its params block."""
+    path = Path(__file__).parent / kind / "settings.py"
+    spec = spec_from_file_location(f"settings_of_{kind}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return vars(module)
+
+
+def build_learner(kind: str, one_step: bool = False, **changes: Any) -> Trained:
     """A learner of the kind: its first block in params.yaml, made quick, with ``changes``."""
     content = YAML(typ="safe", pure=True).load(Path(__file__).parents[2] / "params.yaml")
+    settings = read_tests_params(kind)
     if kind == "autogluon":
         changes = merge({"multimodal": {"checkpoint": make_checkpoint()}}, changes)
-    block = next(block for block in content["learners"].values() if block["kind"] == kind)
-    for part in (QUICK[kind], ONE_STEP[kind] if one_step else {}, changes):
+    blocks = [*content["learners"].values(), settings.get("BLOCK", {"kind": kind})]
+    block = next(block for block in blocks if block["kind"] == kind)
+    for part in (settings["QUICK"], settings["ONE_STEP"] if one_step else {}, changes):
         block = merge(block, part)
-    cls = resolve(LEARNERS, kind, "kind")
-    return cls(
-        cls.Params.model_validate(block),
-        RuntimeParams(device="cpu", workers=1, cache="unused", engine="local", ray_address=None),
-    )
+    return Trained(kind, resolve_learner(kind, "Params", "kind").model_validate(block))
 
 
 @cache
@@ -129,12 +185,12 @@ def make_checkpoint() -> str:
 
 
 @pytest.fixture(scope="session")
-def tables() -> Callable[..., tuple[Table, np.ndarray]]:
+def tables() -> Callable[..., tuple[Mixed, np.ndarray]]:
     return make_table
 
 
 @pytest.fixture(scope="session")
-def learners() -> Callable[..., Learner]:
+def learners() -> Callable[..., Trained]:
     return build_learner
 
 
@@ -151,18 +207,6 @@ def write_lock(folder: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def fitted(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[Learner, Path]]:
-    """Kind -> a learner fitted on `make_table()` and the folder it was saved into; fitted once."""
-    done: dict[str, tuple[Learner, Path]] = {}
-
-    def fit_once(kind: str) -> tuple[Learner, Path]:
-        if kind not in done:
-            learner, folder = build_learner(kind), tmp_path_factory.mktemp(kind) / "models"
-            learner.fit(make_table()[0])
-            folder.mkdir()
-            learner.save(folder)
-            write_lock(folder)
-            done[kind] = learner, folder
-        return done[kind]
-
-    return fit_once
+def fitted() -> Callable[[str], Trained]:
+    """Kind -> a learner fitted on `make_table()`; fitted once."""
+    return cache(lambda kind: build_learner(kind).fit(make_table()[0]))

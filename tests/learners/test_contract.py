@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from fame.learners.folds import FoldLearner
 from scipy.stats import spearmanr
 
 from fame.features.contract import Column
 from fame.gates.checks import BORDERS
-from fame.learners.folds import FoldLearner
 from fame.posts.contract import FIT, HOLDOUT
 from fame.registry import LEARNERS, resolve
 from fame.runtime import ids

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
+from fame.learners.folds import CURVE_POINTS, Step, read_rows, thin
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fame.learners import folds
-from fame.learners.folds import CURVE_POINTS, Step, read_rows, thin
 from fame.runtime import arrays
 
 

@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fame.posts.splits import number_users
 from fame.report import bootstrap
 from fame.runtime.metrics import mean_absolute_error, spearman
 
@@ -55,4 +56,4 @@ def test_intervals_are_wider_when_a_users_posts_resemble_each_other():
 
 
 def test_posts_without_a_user_are_their_own():
-    assert bootstrap.number_users(["u", None, "u", None]).tolist() == [0, 1, 0, 2]
+    assert number_users(["u", None, "u", None]).tolist() == [0, 1, 0, 2]

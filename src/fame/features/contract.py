@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
+import pyarrow as pa
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ class Backbone(ABC):
 
     Params: ClassVar[type]  # its block of params.yaml, a subclass of fame.params.BackboneParams
     # The input that re-runs it: "texts", "images", "contents" (both), or "posts" (texts with their
-    # split) where it fits on the fit rows.
+    # split) where it fits on the training posts.
     reads: ClassVar[str]
     passes: ClassVar[tuple[Pass, ...]]
     special_tokens: ClassVar[int] = 0  # around every text; a text without any other is NO_TEXT
@@ -88,6 +89,11 @@ class Backbone(ABC):
         made = super().__new__(cls)
         made._made_from = params, runtime
         return made
+
+    @property
+    def runtime(self) -> Any:
+        """The block runtime that it was made with."""
+        return self._made_from[1]
 
     @abstractmethod
     def __init__(self, params: Any, runtime: Any) -> None:
@@ -140,7 +146,7 @@ class Backbone(ABC):
         return {modality: len(columns) for modality, columns in self.columns().items()}
 
     def fit(self, modality: str, vectors: Iterator[np.ndarray]) -> None:  # noqa: B027
-        """See the fit rows' vectors, in the order of their ids. Only called where it reads posts.
+        """See the training posts' vectors, in the order of their ids; only where it reads posts.
 
         Args:
             modality: of the block.
@@ -151,5 +157,39 @@ class Backbone(ABC):
         """Vectors (n, width) -> the block's values (n, d), by what was fitted."""
         return vectors
 
-    def save(self, folder: Path) -> None:  # noqa: B027
+    def save_fitted(self, folder: Path) -> None:  # noqa: B027
         """Write what was fitted into ``folder``. Most backbones have nothing to write."""
+
+    def load_fitted(self, folder: Path) -> None:  # noqa: B027
+        """Read what ``save_fitted`` wrote: `project` gives the same values as after `fit`."""
+
+
+class Encoder(ABC):
+    """Posts -> a block, from the posts' own columns; what is fitted saves and loads.
+
+    It is given the whole posts table, but no label outside the training posts. A row of a block
+    depends on its post and on the training posts alone, never on other posts beside it.
+    """
+
+    Params: ClassVar[type]  # its block of params.yaml
+    reads: ClassVar[str] = "posts"
+
+    @abstractmethod
+    def __init__(self, params: Any, runtime: Any) -> None:
+        """From its block of params.yaml and the block runtime."""
+
+    @abstractmethod
+    def fit(self, posts: pa.Table) -> None:
+        """See the training posts (POSTS and own numbers), in the order of their ids."""
+
+    @abstractmethod
+    def transform(self, posts: pa.Table) -> Block:
+        """The block of any posts; of the training posts, the same values as after ``fit``."""
+
+    @abstractmethod
+    def save(self, folder: Path) -> None:
+        """Write what was fitted into ``folder`` (exists, empty); no pickle."""
+
+    @abstractmethod
+    def load(self, folder: Path) -> None:
+        """Read what ``save`` wrote."""

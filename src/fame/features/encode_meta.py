@@ -6,7 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from fame import params
-from fame.features import block_files, meta
+from fame.features import block_files
+from fame.features.encoding import encode
+from fame.features.meta import Meta
 from fame.runtime import files
 from fame.runtime.stage import run
 
@@ -17,12 +19,16 @@ def main() -> None:
     parser.add_argument("--posts", type=Path, required=True)
     parser.add_argument("--descriptions", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--encoder", type=Path, required=True)
     arguments = parser.parse_args()
     settings = params.load().meta
     posts = files.read_table(arguments.posts)
-    block = meta.encode(posts, files.read_batches(arguments.descriptions), settings)
+    encoder = Meta(settings, descriptions=files.read_batches(arguments.descriptions))
+    block = encode(encoder, posts)
     with files.replacing_folder(arguments.output) as folder:
         block_files.write_block(folder, block)
+    with files.replacing_folder(arguments.encoder) as folder:
+        encoder.save(folder)
     groups = [name for name, on in settings if on]
     print(f"meta: {len(posts)} posts, {len(block.columns)} columns; groups on: {', '.join(groups)}")
     crawled = [column.name.startswith("profile_") for column in block.columns]

@@ -9,7 +9,8 @@ import pyarrow as pa
 
 from fame import params
 from fame.features import block_files
-from fame.features.contract import Block
+from fame.features.contract import Backbone, Block, Encoder
+from fame.features.encoding import encode
 from fame.features.engine import block as blocks
 from fame.features.engine import embed, unchanged
 from fame.posts.contract import LOCATED, NO_IMAGE, NO_TEXT, OK
@@ -17,40 +18,70 @@ from fame.registry import BACKBONES, resolve
 from fame.runtime import arrays, files
 from fame.runtime.stage import run
 
+FINGERPRINT = "fingerprint.json"  # of the weights that an encoder needs beside its files
+
 
 def main() -> None:
     """Embed every post with the backbone of one name."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("backbone")
-    for name in ("input", "output", "record"):
+    for name in ("input", "output", "encoder", "record"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     arguments = parser.parse_args()
     settings = params.load()
     entry = params.choose(settings.backbones, arguments.backbone, "backbones")
     kind = resolve(BACKBONES, entry.kind, f"params.yaml: backbones.{arguments.backbone}.kind")
-    table = files.read_table(arguments.input, embed.INPUTS[entry.reads])
-    limit, place = settings.data.max_unreadable_fraction, str(arguments.input)
+    maker = kind(entry, settings.runtime)
+    if isinstance(maker, Encoder):
+        extract_by_encoder(maker, arguments)
+    else:
+        extract_by_backbone(maker, arguments, settings)
+
+
+def extract_by_encoder(encoder: Encoder, paths: argparse.Namespace) -> None:
+    """Fit on the training posts, transform all, write."""
+    start = time.perf_counter()
+    block = encode(encoder, files.read_table(paths.input))
+    with files.replacing_folder(paths.output) as folder:
+        block_files.write_block(folder, block)
+    with files.replacing_folder(paths.encoder) as folder:
+        encoder.save(folder)
+    files.write_json(paths.record, make_record(block))
+    seconds = time.perf_counter() - start
+    print(
+        f"extract {paths.backbone}: {len(block.post_ids)} posts, {len(block.columns)} columns; "
+        f"{seconds:.1f} s"
+    )
+
+
+def extract_by_backbone(
+    backbone: Backbone, paths: argparse.Namespace, settings: params.Params
+) -> None:
+    """Embed what is new, fit what is fitted, write."""
+    table = files.read_table(paths.input, embed.INPUTS[backbone.reads])
+    limit, place = settings.data.max_unreadable_fraction, str(paths.input)
     start = time.perf_counter()
     check_located(table, limit, place)
-    backbone = kind(entry, settings.runtime)
-    facts = {"input": files.digest_file(arguments.input), "max_unreadable_fraction": limit}
-    outputs = [arguments.output, arguments.record]
+    facts = {"input": files.digest_file(paths.input), "max_unreadable_fraction": limit}
+    outputs = [paths.output, paths.encoder, paths.record]
     with embed.open_cache(backbone, settings.runtime) as cache:
-        note = cache / f"{arguments.output.name}.published.json"
+        note = cache / f"{paths.output.name}.published.json"
         if unchanged.is_unchanged(note, facts, outputs):
-            print(f"extract {arguments.backbone}: {len(table)} posts; nothing is new")
+            print(f"extract {paths.backbone}: {len(table)} posts; nothing is new")
             return
         features = embed.embed(backbone, table, cache, settings.runtime)
-        with files.replacing_folder(arguments.output) as folder:
+        with files.replacing_folder(paths.output) as folder:
             block = blocks.publish(backbone, table, features, folder)
             for status in block.status.values():
                 blocks.check_readable(block.post_ids, status, limit, place)
             block_files.describe_block(folder, block)
-            backbone.save(folder)
-        files.write_json(arguments.record, make_record(block))
+        with files.replacing_folder(paths.encoder) as folder:
+            backbone.save_fitted(folder)
+            files.write_json(folder / FINGERPRINT, backbone.fingerprint())
+        files.write_json(paths.record, make_record(block))
         if not features.missing:
             unchanged.remember(note, facts, outputs)
-    print(summarise(arguments.backbone, block, features, time.perf_counter() - start))
+    print(summarise(paths.backbone, block, features, time.perf_counter() - start))
 
 
 def check_located(table: pa.Table, max_unreadable_fraction: float, place: str) -> None:

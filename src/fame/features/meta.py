@@ -1,62 +1,83 @@
 """Metadata -> numbers: categories as ids, numeric groups, one readable name a column."""
 
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fame.features.contract import Block, Column
+from fame.features.contract import Block, Column, Encoder
 from fame.params import MetaParams
-from fame.posts.contract import FIT, OWN_NUMBER_PREFIX
-from fame.runtime import ids
+from fame.posts.contract import OWN_NUMBER_PREFIX
+from fame.runtime import arrays, files
 
 CATEGORIES = ("category", "subcategory", "concept")
-# Ids of a categorical column: what the fit rows never show must not look like one of their values.
+# Ids of a categorical column: what the training posts never show must not look like their values.
 MISSING_ID, UNSEEN_ID, FIRST_ID = 0, 1, 2
 
 SECONDS_PER_DAY = 86_400
+VOCABULARIES = "vocabularies.json"
 
 
-def encode(posts: pa.Table, descriptions: pa.Table, params: MetaParams) -> Block:
+class Meta(Encoder):
     """The block ``meta`` (FAME, section 1: X_cate and X_num).
 
-    Args:
-        posts: POSTS, n rows.
-        descriptions: DESCRIPTIONS, any rows of the posts; read only if the group is on.
-        params: which numeric groups are on.
-
-    Returns:
-        (n, 3 + d) float32; vocabularies from the fit rows only, kept in the notes. A numeric
-        value that is not known is NaN.
+    (n, 3 + d) float32; the vocabularies are of the training posts. A numeric value that is not
+    known is NaN.
     """
-    fit = posts["split"].to_numpy() == FIT
-    columns: dict[str, np.ndarray] = {}
-    vocabularies: dict[str, list[str]] = {}
-    for name in CATEGORIES:
-        columns[name], vocabularies[name] = _encode_category(posts[name], fit)
-    for group, compute in GROUPS.items():
-        if getattr(params, group):
-            columns |= compute(posts)
-    if params.description:
-        columns |= _describe(posts["post_id"], descriptions)
-    post_ids = np.asarray(posts["post_id"].to_pylist(), dtype=object)
-    return Block(
-        post_ids=post_ids,
-        values=np.column_stack(list(columns.values())).astype(np.float32),
-        columns=tuple(Column(name, name in CATEGORIES) for name in columns),
-        fitted_on=ids.digest(post_ids[fit]),
-        notes={"vocabularies": vocabularies},
-    )
+
+    Params = MetaParams
+
+    def __init__(
+        self,
+        params: MetaParams,
+        runtime: Any = None,  # noqa: ARG002
+        descriptions: pa.Table | None = None,
+    ) -> None:
+        """Which groups are on; ``descriptions`` (DESCRIPTIONS) of any rows of the posts."""
+        self._params = params
+        self._descriptions = descriptions
+        self._vocabularies: dict[str, list[str]] = {}
+
+    def fit(self, posts: pa.Table) -> None:
+        """Sort the values of each category: the one at position i has id FIRST_ID + i."""
+        for name in CATEGORIES:
+            known = pc.unique(posts[name].drop_null())
+            self._vocabularies[name] = sorted(known.to_pylist())
+
+    def transform(self, posts: pa.Table) -> Block:
+        """Categories and the groups that are on, one column each."""
+        columns = {
+            name: _encode_category(posts[name], self._vocabularies[name]) for name in CATEGORIES
+        }
+        for group, compute in GROUPS.items():
+            if getattr(self._params, group):
+                columns |= compute(posts)
+        if self._params.description and self._descriptions is not None:
+            columns |= _describe(posts["post_id"], self._descriptions)
+        return Block(
+            post_ids=arrays.to_strings(posts["post_id"]),
+            values=np.column_stack(list(columns.values())).astype(np.float32),
+            columns=tuple(Column(name, name in CATEGORIES) for name in columns),
+            notes={"vocabularies": self._vocabularies},
+        )
+
+    def save(self, folder: Path) -> None:
+        """The vocabularies."""
+        files.write_json(folder / VOCABULARIES, self._vocabularies)
+
+    def load(self, folder: Path) -> None:
+        """The vocabularies of ``save``."""
+        self._vocabularies = files.read_json(folder / VOCABULARIES)
 
 
-def _encode_category(values: pa.ChunkedArray, fit: np.ndarray) -> tuple[np.ndarray, list[str]]:
-    """Ids (n,) and the vocabulary, sorted: its value at position i has id FIRST_ID + i."""
-    known = pc.unique(values.filter(pa.array(fit)).drop_null())
-    vocabulary = sorted(known.to_pylist())
+def _encode_category(values: pa.ChunkedArray, vocabulary: list[str]) -> np.ndarray:
+    """(n,) ids."""
     position = pc.index_in(values, value_set=pa.array(vocabulary, pa.string()))
     encoded = pc.fill_null(pc.add(position, FIRST_ID), UNSEEN_ID)
-    return pc.if_else(pc.is_null(values), MISSING_ID, encoded).to_numpy(), vocabulary
+    return pc.if_else(pc.is_null(values), MISSING_ID, encoded).to_numpy()
 
 
 def _numbers(values: pa.ChunkedArray) -> np.ndarray:

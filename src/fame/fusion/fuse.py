@@ -25,7 +25,7 @@ from fame.runtime.stage import run
 def main() -> None:
     """Fuse, score on the holdout, write."""
     parser = argparse.ArgumentParser(description=__doc__)
-    inputs = ("posts", "predictions", "learners", "features", "leakage")
+    inputs = ("posts", "predictions", "records", "features", "leakage")
     for name in (*inputs, "output", "metrics", "plots"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     arguments = parser.parse_args()
@@ -35,7 +35,7 @@ def main() -> None:
     columns = ["post_id", "user_id", "split", "fold", "popularity", "simulated_truth"]
     posts = files.read_table(arguments.posts, columns)
     predictions = {
-        name: read_predictions(name, arguments.learners, arguments.predictions, posts)
+        name: read_predictions(name, arguments.records, arguments.predictions, posts)
         for name in settings.learners
     }
     split = arrays.to_strings(posts["split"])

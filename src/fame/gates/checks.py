@@ -9,15 +9,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fame.features.contract import Block
+from fame.params import LeakageParams
 from fame.posts.contract import FIT, HOLDOUT
 from fame.runtime import ids
 from fame.runtime.metrics import spearman
 
 BORDERS = "borders_fitted_on"  # of a column's bins, from its values alone: the fold's rows too
 NAMED = 3  # examples in a sentence
-RIDGE = 10.0  # penalty of the probe, on standardised columns
-# A label that nothing explains gives an SRC with standard deviation 1 / sqrt(rows).
-DEVIATIONS = 5
 POSTING_TIME_GROUPS = ("post_", "time_", "geo_", "user_")
 
 
@@ -41,23 +39,25 @@ class Gate:
 def check_parts(
     post_ids: np.ndarray, split: np.ndarray, tables: dict[str, tuple[np.ndarray, np.ndarray]]
 ) -> Gate:
-    """No id is in two parts, and every table has each post in the part that it is in.
+    """No id is in two parts; each table's training posts are those, its other posts the others.
 
     Args:
         post_ids, split: (n,) of the posts.
-        tables: name -> (post_ids, split) of a learner's table.
+        tables: name -> ids of a learner's training posts, ids of its other posts.
     """
     gate = Gate(facts={"posts": len(post_ids), "tables": sorted(tables)})
     parts: dict[str, str] = {}
     for post_id, part in zip(post_ids, split, strict=True):
         if parts.setdefault(post_id, part) != part:
             gate.leaks.append(f"post {post_id} is in two parts: {parts[post_id]} and {part}")
-    for name, (own_ids, own_split) in tables.items():
-        for post_id, part in zip(own_ids, own_split, strict=True):
-            if parts.get(post_id) != part:
-                gate.leaks.append(
-                    f"post {post_id} is in part {parts.get(post_id)}, in table {name} in {part}"
-                )
+    for name, (fit, others) in tables.items():
+        wrong = [post_id for post_id in fit if parts.get(post_id) != FIT]
+        gate.leaks += [
+            f"post {post_id} is in part {parts.get(post_id)}, but table {name} trains on it"
+            for post_id in wrong
+        ]
+        lost = parts.keys() - set(fit) - set(others)
+        gate.leaks += [f"post {post_id} is not in table {name}" for post_id in sorted(lost)]
     gate.leaks = _shorten(gate.leaks)
     return gate
 
@@ -106,10 +106,10 @@ def check_fitted_on(
     """What was fitted saw the rows that it may see, by the digest of their ids.
 
     Args:
-        post_ids, fold: (n,) of the posts; fold is -1 outside the fit rows.
+        post_ids, fold: (n,) of the posts; fold is -1 outside the training posts.
         blocks: block -> its digest, None where nothing was fitted.
         learners: learner -> its record; a fold's models must not have seen the fold, the borders
-            of their bins nothing but the fit rows.
+            of their bins nothing but the training posts.
     """
     fit = ids.digest(post_ids[fold >= 0])
     outside = {
@@ -121,11 +121,11 @@ def check_fitted_on(
         if found is not None:
             checked += 1
             if found != fit:
-                gate.leaks.append(f"block {name} was fitted on other posts than the fit rows")
+                gate.leaks.append(f"block {name} was fitted on other posts than the training posts")
     for name, record in learners.items():
         checked += 1
         if record["fitted_on"] != fit:
-            gate.leaks.append(f"learner {name} was fitted on other posts than the fit rows")
+            gate.leaks.append(f"learner {name} was fitted on other posts than the training posts")
         for entry in record["folds"]:
             for key in (key for key in entry if key.endswith("fitted_on")):
                 checked += 1
@@ -133,7 +133,7 @@ def check_fitted_on(
                 if key == BORDERS and entry[key] != fit:
                     gate.leaks.append(
                         f"learner {name}: the {part} of fold {entry['fold']} were fitted on other "
-                        "posts than the fit rows"
+                        "posts than the training posts"
                     )
                 elif key != BORDERS and entry[key] != outside[entry["fold"]]:
                     gate.leaks.append(
@@ -145,16 +145,15 @@ def check_fitted_on(
 
 
 def check_labels_in_columns(
-    label: np.ndarray, columns: Iterator[tuple[str, np.ndarray]], limit: float
+    columns: Iterator[tuple[str, np.ndarray, np.ndarray]], limit: float
 ) -> Gate:
     """No column is the label: its |SRC| with it is below ``limit``.
 
     Args:
-        label: (n,) labels of the rows that are looked at.
-        columns: name and (n,) values of each column, NaN where missing.
+        columns: of each column its name, (n,) values, NaN where missing, and the posts' labels.
     """
     gate, highest = Gate(), ("", 0.0)
-    for name, values in columns:
+    for name, values, label in columns:
         known = np.isfinite(values)
         if known.sum() < max(30, 0.1 * len(label)):
             continue
@@ -173,8 +172,8 @@ def check_unchanged(before: dict[str, Block], after: dict[str, Block], rows: np.
 
     Args:
         before, after: block -> as stored, and as made again from posts of which the labels, texts
-            and users outside the fit rows are others.
-        rows: (n,) bool, the fit rows.
+            and users outside the training posts are others.
+        rows: (n,) bool, the training posts.
     """
     gate = Gate(facts={"blocks": sorted(before)})
     for name, block in before.items():
@@ -183,10 +182,10 @@ def check_unchanged(before: dict[str, Block], after: dict[str, Block], rows: np.
                 key for key in block.notes if block.notes[key] != after[name].notes.get(key)
             )
             gate.leaks.append(
-                f"block {name}: {', '.join(changed)} changed with rows outside the fit rows"
+                f"block {name}: {', '.join(changed)} changed with posts outside the training posts"
             )
         elif not np.array_equal(block.values[rows], after[name].values[rows], equal_nan=True):
-            gate.leaks.append(f"block {name}: fit rows changed with rows outside the fit rows")
+            gate.leaks.append(f"block {name}: rows of training posts changed with other posts")
     return gate
 
 
@@ -216,22 +215,26 @@ def check_posting_time(
 
 
 def check_shuffled(
-    shuffled: np.ndarray, values: np.ndarray, fold: np.ndarray, scored: np.ndarray
+    shuffled: np.ndarray,
+    values: np.ndarray,
+    fold: np.ndarray,
+    scored: np.ndarray,
+    settings: LeakageParams,
 ) -> Gate:
     """Nothing is learned from labels that were shuffled before the features were made.
 
-    A ridge regression on the fit rows of each fold, scored on the fold and on the holdout.
+    A ridge regression on the training posts of each fold, scored on the fold and on the holdout.
 
     Args:
-        shuffled: (n,) labels, permuted within the fit rows and within the holdout.
+        shuffled: (n,) labels, permuted within the training posts and within the holdout.
         values: (n, d) columns made from posts with these labels.
-        fold: (n,) -1 outside the fit rows. scored: (n,) bool, the holdout.
+        fold: (n,) -1 outside the training posts. scored: (n,) bool, the holdout.
     """
     numbers = sorted(set(fold[fold >= 0].tolist()))
     inside, outside = [], []
     for number in numbers:
         training = (fold >= 0) & (fold != number)
-        predict = _fit_ridge(values[training], shuffled[training])
+        predict = _fit_ridge(values[training], shuffled[training], settings.probe_ridge)
         rows = fold == number
         if rows.sum() > 1:
             inside.append(spearman(shuffled[rows], predict(values[rows])) * np.sqrt(rows.sum()))
@@ -243,7 +246,8 @@ def check_shuffled(
         found["holdout"] = spearman(shuffled[scored], np.mean(outside, axis=0))
     gate = Gate(facts={f"src_{name}": round(value, 6) for name, value in found.items()})
     for name, value in found.items():
-        limit = DEVIATIONS / np.sqrt(rows[name])
+        # A label that nothing explains gives an SRC with standard deviation 1 / sqrt(rows).
+        limit = settings.probe_deviations / np.sqrt(rows[name])
         if abs(value) > limit:
             gate.leaks.append(
                 f"shuffled labels are predicted: SRC {value:.3f} on {name.replace('_', ' ')}, "
@@ -252,7 +256,9 @@ def check_shuffled(
     return gate
 
 
-def _fit_ridge(values: np.ndarray, label: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+def _fit_ridge(
+    values: np.ndarray, label: np.ndarray, penalty: float
+) -> Callable[[np.ndarray], np.ndarray]:
     """Ridge regression on standardised columns, a missing value at the mean."""
     filled = values.astype(np.float64)
     missing = np.isnan(filled)
@@ -270,7 +276,7 @@ def _fit_ridge(values: np.ndarray, label: np.ndarray) -> Callable[[np.ndarray], 
 
     x = filled
     x *= scale
-    gram = x.T @ x + RIDGE * np.eye(x.shape[1])
+    gram = x.T @ x + penalty * np.eye(x.shape[1])
     slope, centre = np.linalg.solve(gram, x.T @ (label - label.mean())), label.mean()
     return lambda rows: standardise(rows) @ slope + centre
 

@@ -6,28 +6,32 @@ rows are others, on posts without the later half, and on shuffled labels.
 
 import argparse
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from fame import params
-from fame.features import block_files, meta
-from fame.features.contract import Backbone, Block
+from fame.features import block_files
+from fame.features.contract import Backbone, Block, Encoder
+from fame.features.encoding import encode
 from fame.features.engine import embed
 from fame.features.engine.block import publish
+from fame.features.meta import Meta
 from fame.gates import checks
 from fame.learners import table_files
-from fame.learners.contract import Table
-from fame.posts.contract import FIT, HOLDOUT, OWN_NUMBER_PREFIX
+from fame.learners.contract import FitTable, ScoreTable, Table
+from fame.posts.contract import CHALLENGE, FIT, HOLDOUT, OWN_NUMBER_PREFIX
 from fame.registry import BACKBONES, resolve
 from fame.runtime import arrays, files
 from fame.runtime.errors import InputError
 from fame.runtime.stage import run
 
+Pair = tuple[FitTable, ScoreTable]
 GROUPS = (*checks.POSTING_TIME_GROUPS, OWN_NUMBER_PREFIX)
 
 
@@ -38,17 +42,13 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=Path, required=True)
     arguments = parser.parse_args()
     settings = params.load()
-    posts, descriptions = (
-        files.read_table(arguments.posts),
-        files.read_batches(arguments.descriptions),
-    )
+    posts = files.read_table(arguments.posts)
+    descriptions = files.read_batches(arguments.descriptions)
     blocks = {
         name: block_files.read_block(arguments.features / name)
         for name in ("meta", *settings.backbones)
     }
-    tables = {
-        name: table_files.read_feature_table(arguments.tables / name) for name in settings.tables
-    }
+    tables = {name: read_pair(arguments.tables / name) for name in settings.tables}
     records = {
         name: files.read_json(arguments.learners / f"{name}.json") for name in settings.learners
     }
@@ -61,27 +61,34 @@ def main() -> None:
     print(f"leakage: {len(gates)} gates passed: {', '.join(gates)}")
 
 
+def read_pair(folder: Path) -> Pair:
+    """A learner's two tables."""
+    fit = table_files.read_fit_table(folder / table_files.FIT_FOLDER)
+    return fit, table_files.read_score_table(folder / table_files.SCORE_FOLDER)
+
+
 def run_gates(
     settings: params.Params,
     posts: pa.Table,
     descriptions: pa.Table,
     blocks: dict[str, Block],
-    tables: dict[str, Table],
-    records: dict[str, dict],
+    tables: dict[str, Pair],
+    records: dict[str, dict[str, Any]],
 ) -> dict[str, checks.Gate]:
     """Gate -> what it found, the quick ones first."""
     post_ids, split = arrays.to_strings(posts["post_id"]), arrays.to_strings(posts["split"])
     fold, label = posts["fold"].to_numpy(), arrays.to_numbers(posts["popularity"])
+    labelled = dict(zip(post_ids[split != CHALLENGE], label[split != CHALLENGE], strict=True))
     chosen = choose_rows(split, settings.leakage)
 
-    def encode(table: pa.Table) -> Block:
-        return meta.encode(table, descriptions, settings.meta)
+    def encode_meta(table: pa.Table) -> Block:
+        return encode(Meta(settings.meta, descriptions=descriptions), table)
 
     fitted = {name: block for name, block in blocks.items() if block.fitted_on is not None}
-    columns = read_columns(tables, post_ids, chosen)
-    parts = {name: (table.post_ids, table.split) for name, table in tables.items()}
     gates = {
-        "parts": checks.check_parts(post_ids, split, parts),
+        "parts": checks.check_parts(
+            post_ids, split, {name: (f.post_ids, s.post_ids) for name, (f, s) in tables.items()}
+        ),
         "users": checks.check_users(
             arrays.to_strings(posts["user_id"]).tolist(), split, fold, settings.split.protocol
         ),
@@ -89,20 +96,25 @@ def run_gates(
             post_ids, fold, {name: block.fitted_on for name, block in blocks.items()}, records
         ),
         "label_in_a_feature": checks.check_labels_in_columns(
-            label[chosen], columns, settings.leakage.label_correlation
+            read_columns(tables, labelled, settings.leakage), settings.leakage.label_correlation
         ),
-        "outside_the_fit_rows": checks.check_unchanged(
-            fitted, make_again(settings, change_outside(posts, split), encode), split == FIT
+        "outside_the_training_posts": checks.check_unchanged(
+            fitted, make_again(settings, change_outside(posts, split), encode_meta), split == FIT
         ),
-        "posting_time": checks.check_posting_time(posts, encode, GROUPS),
+        "posting_time": checks.check_posting_time(posts, encode_meta, GROUPS),
     }
     shuffled = shuffle(label, split, settings.leakage.seed)
     column = pa.array(shuffled, pa.float64(), from_pandas=True)
-    made = encode(set_column(posts, "popularity", column))
-    values = [made.values[chosen]]
-    values += [arrays.read_rows(b.values, chosen) for name, b in blocks.items() if name != "meta"]
+    made = make_again(settings, set_column(posts, "popularity", column), encode_meta)
+    values = [
+        arrays.read_rows(made.get(name, block).values, chosen) for name, block in blocks.items()
+    ]
     gates["shuffled_labels"] = checks.check_shuffled(
-        shuffled[chosen], np.hstack(values), fold[chosen], (split == HOLDOUT)[chosen]
+        shuffled[chosen],
+        np.hstack(values),
+        fold[chosen],
+        (split == HOLDOUT)[chosen],
+        settings.leakage,
     )
     return gates
 
@@ -116,18 +128,27 @@ def choose_rows(split: np.ndarray, settings: params.LeakageParams) -> np.ndarray
 
 
 def read_columns(
-    tables: dict[str, Table], post_ids: np.ndarray, chosen: np.ndarray
-) -> Iterator[tuple[str, np.ndarray]]:
-    """Each column of the tables once; the tables have the posts' order."""
+    tables: dict[str, Pair], labelled: dict[str, float], settings: params.LeakageParams
+) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    """Each column of the tables once: name, values and labels (n,) of labelled posts."""
     seen = set()
-    for name, table in tables.items():
-        if not np.array_equal(table.post_ids, post_ids):
-            raise InputError(f"leakage: parts: the post ids of table {name} are not the posts'")
-        values = arrays.read_rows(table.values, chosen)
-        for place, column in enumerate(table.columns):
+    for fit, score in tables.values():
+        parts = [(table, find_labelled(table, labelled, settings)) for table in (fit, score)]
+        values = np.concatenate([table.read(rows) for table, rows in parts])
+        label = np.array([labelled[i] for table, rows in parts for i in table.post_ids[rows]])
+        for place, column in enumerate(fit.columns):
             if column.name not in seen:
                 seen.add(column.name)
-                yield column.name, values[:, place].astype(np.float64)
+                yield column.name, values[:, place].astype(np.float64), label
+
+
+def find_labelled(
+    table: Table, labelled: dict[str, float], settings: params.LeakageParams
+) -> np.ndarray:
+    """Positions of a table's labelled posts, ``probe_posts`` of them at most, ascending."""
+    rows = np.flatnonzero([post_id in labelled for post_id in table.post_ids])
+    draw = np.random.default_rng([settings.seed, 0])
+    return np.sort(draw.choice(rows, size=min(settings.probe_posts, len(rows)), replace=False))
 
 
 def change_outside(posts: pa.Table, split: np.ndarray) -> pa.Table:
@@ -147,21 +168,25 @@ def change_outside(posts: pa.Table, split: np.ndarray) -> pa.Table:
     return posts
 
 
-def make_again(settings: params.Params, posts: pa.Table, encode: object) -> dict[str, Block]:
+def make_again(
+    settings: params.Params, posts: pa.Table, encode_meta: Callable[[pa.Table], Block]
+) -> dict[str, Block]:
     """The blocks that see the posts' table, made from another one."""
-    blocks = {"meta": encode(posts)}
+    blocks = {"meta": encode_meta(posts)}
     for name, entry in settings.backbones.items():
         if entry.reads == "posts":
             kind = resolve(BACKBONES, entry.kind, f"params.yaml: backbones.{name}.kind")
-            blocks[name] = extract(kind(entry, settings.runtime), posts, settings.runtime)
+            maker = kind(entry, settings.runtime)
+            again = encode if isinstance(maker, Encoder) else extract
+            blocks[name] = again(maker, posts)
     return blocks
 
 
-def extract(backbone: Backbone, posts: pa.Table, runtime: params.RuntimeParams) -> Block:
+def extract(backbone: Backbone, posts: pa.Table) -> Block:
     """A block made from nothing: what it embeds is kept nowhere."""
     table = posts.select(embed.INPUTS["posts"])
     with tempfile.TemporaryDirectory() as temporary:
-        own = runtime.model_copy(update={"cache": temporary, "engine": "local"})
+        own = backbone.runtime.model_copy(update={"cache": temporary, "engine": "local"})
         with embed.open_cache(backbone, own) as cache:
             features = embed.embed(backbone, table, cache, own)
             block = publish(backbone, table, features, Path(temporary))
@@ -169,7 +194,7 @@ def extract(backbone: Backbone, posts: pa.Table, runtime: params.RuntimeParams) 
 
 
 def shuffle(label: np.ndarray, split: np.ndarray, seed: int) -> np.ndarray:
-    """Labels permuted within the fit rows and within the holdout."""
+    """Labels permuted within the training posts and within the holdout."""
     shuffled = label.copy()
     for number, part in enumerate((FIT, HOLDOUT), 1):
         rows = split == part

@@ -1,15 +1,23 @@
-"""Feature blocks -> a learner's table: what a table does not name cannot reach its learner."""
+"""Feature blocks -> a learner's tables: what a table does not name cannot reach its learner.
+
+Two tables and a recipe: the training posts with their labels and folds, all other posts without,
+and what was decided on the training posts (which columns there are), by which any other posts
+become rows of the same table.
+"""
 
 import argparse
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
 from fame import params
 from fame.features import block_files
-from fame.learners import blocks, table_files
+from fame.features.contract import Block
+from fame.learners import recipes, table_files
+from fame.learners.recipes import Recipe
 from fame.posts.contract import FIT
-from fame.runtime import files
+from fame.runtime import arrays, files
 from fame.runtime.errors import InputError
 from fame.runtime.stage import run
 
@@ -21,42 +29,59 @@ def main() -> None:
     """Join the blocks of one table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("table")
-    for name in ("posts", "images", "features", "output"):
+    for name in ("posts", "images", "features", "fit", "score", "recipe"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     arguments = parser.parse_args()
     settings = params.choose(params.load().tables, arguments.table, "tables")
-    rows = files.read_table(arguments.posts, ["post_id", "split", "fold", "popularity"])
-    post_ids = np.asarray(rows["post_id"].to_pylist(), dtype=object)
-    fit = rows["split"].to_numpy() == FIT
-    parts = []
-    for name in settings.blocks:
-        if name in (TEXTS, IMAGES):
-            continue
-        part = blocks.select(name, block_files.read_block(arguments.features / name), post_ids, fit)
-        if part.dropped:
-            print(f"table {arguments.table}: {part.dropped} columns of {name} have no value")
-        parts.append(part)
-    columns = [column for part in parts for column in part.columns]
-    if not columns:
+    posts = files.read_table(arguments.posts)
+    post_ids, split = arrays.to_strings(posts["post_id"]), arrays.to_strings(posts["split"])
+    blocks = {
+        name: block_files.read_block(arguments.features / name)
+        for name in settings.blocks
+        if name not in (TEXTS, IMAGES)
+    }
+    recipe = recipes.decide(blocks, post_ids[split == FIT], settings.dtype)
+    report_dropped(arguments.table, blocks, recipe)
+    if not recipe.columns:
         raise InputError(
             f"params.yaml: tables.{arguments.table}.blocks: {', '.join(settings.blocks)} hold no "
-            "value for any post to fit on; name a block that the data has input for"
+            "value for any training post; name a block that the data has input for"
         )
-    with files.replacing_folder(arguments.output) as folder:
-        shape = (len(post_ids), len(columns))
-        table_files.write_feature_table(
-            folder, rows, fit, columns, blocks.join(parts, settings.dtype), shape, settings.dtype
-        )
-        if TEXTS in settings.blocks:
-            table_files.write_texts(
-                folder, files.read_table(arguments.posts, ["post_id", "title", "tags"])
-            )
-        if IMAGES in settings.blocks:
-            table_files.write_images(folder, files.read_table(arguments.images), rows["post_id"])
-    beside = ", title and tags" if TEXTS in settings.blocks else ""
-    beside += ", images" if IMAGES in settings.blocks else ""
-    print(
-        f"table {arguments.table}: {shape[0]} posts, {shape[1]} columns{beside}, {settings.dtype}"
+    with files.replacing_folder(arguments.recipe) as folder:
+        recipe.save(folder)
+    for place, chosen, names in (
+        (arguments.fit, split == FIT, ["post_id", "fold", "popularity"]),
+        (arguments.score, split != FIT, ["post_id", "split"]),
+    ):
+        part = posts.filter(pa.array(chosen))
+        with files.replacing_folder(place) as folder:
+            chunks = recipe.join(blocks, post_ids[chosen])
+            columns = list(recipe.columns)
+            table_files.write_table(folder, part.select(names), columns, chunks, recipe.dtype)
+            if TEXTS in settings.blocks:
+                table_files.write_texts(folder, part)
+            if IMAGES in settings.blocks:
+                images = files.read_table(arguments.images).filter(pa.array(chosen))
+                table_files.write_images(folder, images, part["post_id"])
+    print(summarise(arguments.table, split, recipe, settings.blocks))
+
+
+def report_dropped(table: str, blocks: dict[str, Block], recipe: Recipe) -> None:
+    """A line for each block with columns that have no value."""
+    for name, block in blocks.items():
+        dropped = len(block.columns) - len(recipe.kept[name])
+        if dropped:
+            print(f"table {table}: {dropped} columns of {name} have no value")
+
+
+def summarise(table: str, split: np.ndarray, recipe: Recipe, blocks: list[str]) -> str:
+    """One line for a person."""
+    beside = ", title and tags" if TEXTS in blocks else ""
+    beside += ", images" if IMAGES in blocks else ""
+    fit = int((split == FIT).sum())
+    return (
+        f"table {table}: {fit} training posts, {len(split) - fit} others, "
+        f"{len(recipe.columns)} columns{beside}, {recipe.dtype}"
     )
 
 

@@ -2,62 +2,56 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from fame.features.block_files import MANIFEST, ROWS, VALUES
 from fame.features.contract import Column
-from fame.learners.contract import Table
-from fame.runtime import arrays, files
+from fame.learners.contract import FitTable, ScoreTable
+from fame.runtime import arrays, files, ids
 from fame.runtime.errors import InputError
 
+FIT_FOLDER, SCORE_FOLDER = "fit", "score"
 TEXTS = "texts.parquet"  # only in a table with texts
 IMAGES = "images.parquet"  # only in a table with images
 
 
-def read_feature_table(folder: Path) -> Table:
-    """A learner's table; its values are memory-mapped."""
-    manifest = files.read_json(folder / MANIFEST)
-    rows = files.read_table(folder / ROWS)
-    categorical = set(manifest["categorical"])
-    columns = tuple(Column(name, name in categorical) for name in manifest["columns"])
-    return Table(
-        post_ids=arrays.to_strings(rows["post_id"]),
-        values=arrays.read_values(folder / VALUES, len(rows), len(columns)),
-        columns=columns,
-        split=arrays.to_strings(rows["split"]),
-        fold=rows["fold"].to_numpy(),
-        popularity=rows["popularity"].to_numpy(),
-        texts=_read_beside(folder / TEXTS, rows["post_id"], ("title", "tags")),
-        images=_read_beside(folder / IMAGES, rows["post_id"], ("status", "container", "member")),
-    )
-
-
-def write_feature_table(
+def write_table(
     folder: Path,
     rows: pa.Table,
-    fit: np.ndarray,
     columns: list[Column],
     chunks: Iterable[np.ndarray],
-    shape: tuple[int, int],
     dtype: str,
 ) -> None:
     """A learner's table into ``folder`` (exists), chunk by chunk.
 
-    ``rows`` has post_id, split, fold and popularity; labels outside the fit rows are blanked, so
-    that no learner can see one.
+    ``rows`` has post_id, and fold and popularity (training posts) or split (all others).
     """
-    arrays.write_values(folder / VALUES, chunks, shape, dtype)
-    popularity = np.where(fit, rows["popularity"].to_numpy(), np.nan)
-    position = rows.column_names.index("popularity")
-    rows = rows.set_column(position, "popularity", pa.array(popularity, pa.float64()))
+    arrays.write_values(folder / VALUES, chunks, (len(rows), len(columns)), dtype)
     files.write_table(folder / ROWS, rows)
     manifest = {
         "columns": [column.name for column in columns],
         "categorical": [column.name for column in columns if column.categorical],
     }
     files.write_json(folder / MANIFEST, manifest)
+
+
+def read_fit_table(folder: Path) -> FitTable:
+    """The training posts; their values are memory-mapped."""
+    rows = files.read_table(folder / ROWS)
+    return FitTable(
+        **_read_common(folder, rows),
+        fold=rows["fold"].to_numpy(),
+        popularity=rows["popularity"].to_numpy(),
+    )
+
+
+def read_score_table(folder: Path) -> ScoreTable:
+    """All other posts; their values are memory-mapped."""
+    rows = files.read_table(folder / ROWS)
+    return ScoreTable(**_read_common(folder, rows), split=arrays.to_strings(rows["split"]))
 
 
 def write_texts(folder: Path, posts: pa.Table) -> None:
@@ -79,15 +73,33 @@ def write_images(folder: Path, images: pa.Table, post_ids: pa.ChunkedArray) -> N
     files.write_table(folder / IMAGES, images)
 
 
+def write_out_of_fold(path: Path, table: FitTable, prediction: np.ndarray) -> None:
+    """post_id and prediction (n,) float64 of the training posts, which must be finite."""
+    columns = {"post_id": pa.array(table.post_ids, pa.string())}
+    files.write_table(path, pa.table(columns | _check_finite(path, table.post_ids, prediction)))
+
+
+def join_predictions(
+    path: Path, out_of_fold: Path, score: ScoreTable, prediction: np.ndarray
+) -> None:
+    """All posts' predictions in the order of their ids: post_id, split, prediction."""
+    own = files.read_table(out_of_fold)
+    post_ids = [*own["post_id"].to_pylist(), *score.post_ids.tolist()]
+    order = ids.order(post_ids)
+    split = np.concatenate([np.full(len(own), FIT_FOLDER, dtype=object), score.split])
+    columns = {
+        "post_id": pa.array(np.array(post_ids, dtype=object)[order], pa.string()),
+        "split": pa.array(split[order], pa.string()),
+    }
+    both = np.concatenate([arrays.to_numbers(own["prediction"]), prediction])[order]
+    files.write_table(path, pa.table(columns | _check_finite(path, post_ids, both)))
+
+
 def write_predictions(path: Path, rows: pa.Table, prediction: np.ndarray) -> None:
     """post_id and split of ``rows``, and prediction (n,) float64, which must be finite."""
-    if not np.isfinite(prediction).all():
-        row = int(np.flatnonzero(~np.isfinite(prediction))[0])
-        raise InputError(f"{path}: the prediction for post {rows['post_id'][row]} is not finite")
-    values = np.ascontiguousarray(prediction, dtype=np.float64)
-    # Not pa.array: see `to_numbers`.
-    column = pa.Array.from_buffers(pa.float64(), len(values), [None, pa.py_buffer(values)])
-    files.write_table(path, rows.select(["post_id", "split"]).append_column("prediction", column))
+    finite = _check_finite(path, rows["post_id"], prediction)
+    table = rows.select(["post_id", "split"])
+    files.write_table(path, table.append_column("prediction", finite["prediction"]))
 
 
 def read_predictions(path: Path, post_ids: pa.ChunkedArray) -> np.ndarray:
@@ -96,6 +108,30 @@ def read_predictions(path: Path, post_ids: pa.ChunkedArray) -> np.ndarray:
     if not table["post_id"].equals(post_ids):
         raise InputError(f"{path}: its post ids are not those of the posts; run `dvc repro`")
     return arrays.to_numbers(table["prediction"])
+
+
+def _check_finite(path: Path, post_ids: Any, prediction: np.ndarray) -> dict[str, pa.Array]:
+    if not np.isfinite(prediction).all():
+        row = int(np.flatnonzero(~np.isfinite(prediction))[0])
+        raise InputError(f"{path}: the prediction for post {post_ids[row]} is not finite")
+    values = np.ascontiguousarray(prediction, dtype=np.float64)
+    # Not pa.array: see `to_numbers`.
+    column = pa.Array.from_buffers(pa.float64(), len(values), [None, pa.py_buffer(values)])
+    return {"prediction": column}
+
+
+def _read_common(folder: Path, rows: pa.Table) -> dict[str, Any]:
+    manifest = files.read_json(folder / MANIFEST)
+    categorical = set(manifest["categorical"])
+    columns = tuple(Column(name, name in categorical) for name in manifest["columns"])
+    places = ("status", "container", "member")
+    return {
+        "post_ids": arrays.to_strings(rows["post_id"]),
+        "values": arrays.read_values(folder / VALUES, len(rows), len(columns)),
+        "columns": columns,
+        "texts": _read_beside(folder / TEXTS, rows["post_id"], ("title", "tags")),
+        "images": _read_beside(folder / IMAGES, rows["post_id"], places),
+    }
 
 
 def _read_beside(

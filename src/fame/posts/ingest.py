@@ -10,11 +10,23 @@ import pyarrow.compute as pc
 
 from fame import params
 from fame.posts import schema, splits
-from fame.posts.contract import CONTENTS, DESCRIPTIONS, FIT, HOLDOUT, IMAGES, POSTS, SPLITS, TEXTS
+from fame.posts.contract import (
+    CHALLENGE,
+    CONTENTS,
+    DESCRIPTIONS,
+    FIT,
+    HOLDOUT,
+    IMAGES,
+    POSTS,
+    SPLITS,
+    TEXTS,
+)
 from fame.registry import SOURCES, resolve
 from fame.runtime import arrays, files, ids
 from fame.runtime.errors import InputError
 from fame.runtime.stage import run
+
+NO_FOLD = -1  # of a post that is not a training post
 
 
 def main() -> None:
@@ -40,9 +52,12 @@ def main() -> None:
 
 
 def split_posts(table: pa.Table, settings: params.SplitParams) -> pa.Table:
-    """The posts sorted by id, with the columns of POSTS: a split of their own is kept."""
+    """The posts sorted by id, with the columns of POSTS: a split of their own is kept.
+
+    Holdout and folds are drawn from the labelled posts alone.
+    """
     table = table.take(ids.order(table["post_id"].to_pylist()))
-    users = _number_users(table)
+    users = table["user_id"].to_pylist()
     if "split" in table.column_names:
         split = np.asarray(table["split"].to_pylist(), dtype=object)
         table = table.drop_columns(["split"])
@@ -50,14 +65,18 @@ def split_posts(table: pa.Table, settings: params.SplitParams) -> pa.Table:
             if part not in split:
                 raise InputError(f"posts: the split column names no {part} post, expected some")
     else:
-        labelled = pc.is_valid(table["popularity"]).to_numpy()
+        split = np.full(len(table), CHALLENGE, dtype=object)
+        labelled = np.flatnonzero(pc.is_valid(table["popularity"]).to_numpy())
         posted_at = pc.cast(pc.cast(table["posted_at"], pa.int64()), pa.float64()).to_numpy()
-        split = splits.assign_split(labelled, posted_at, users, settings)
-    fold = splits.assign_folds(split, users, settings)
+        own = splits.number_users([users[row] for row in labelled])
+        split[labelled] = splits.assign_split(posted_at[labelled], own, settings)
+    fit = np.flatnonzero(split == FIT)
+    fold = np.full(len(table), NO_FOLD, dtype=np.int8)
+    fold[fit] = splits.assign_folds(splits.number_users([users[row] for row in fit]), settings)
     table = table.append_column(POSTS.field("split"), pa.array(split, pa.string()))
     table = table.append_column(POSTS.field("fold"), pa.array(fold, pa.int8()))
-    own = [name for name in table.column_names if name not in POSTS.names]
-    return table.select([*POSTS.names, *own])
+    own_numbers = [name for name in table.column_names if name not in POSTS.names]
+    return table.select([*POSTS.names, *own_numbers])
 
 
 def order_images(images: pa.Table, post_ids: pa.ChunkedArray) -> pa.Table:
@@ -71,13 +90,6 @@ def order_images(images: pa.Table, post_ids: pa.ChunkedArray) -> pa.Table:
 def join_contents(texts: pa.Table, images: pa.Table) -> pa.Table:
     """Texts and images of the same posts side by side."""
     return pa.table([*texts.columns, *images.drop_columns("post_id").columns], schema=CONTENTS)
-
-
-def _number_users(table: pa.Table) -> np.ndarray:
-    """(n,) int64: the same number for posts of one user; a post without a user is its own."""
-    codes = pc.dictionary_encode(table["user_id"]).combine_chunks().indices
-    alone = pa.array(np.arange(len(table)) + len(table), pa.int64())
-    return pc.coalesce(pc.cast(codes, pa.int64()), alone).to_numpy()
 
 
 def _summarise(posts: pa.Table, images: pa.Table, source: str) -> str:

@@ -122,18 +122,6 @@ def add_intervals(
     }
 
 
-def number_users(users: list[str | None]) -> np.ndarray:
-    """(n,) int64: a number a user; a post without one is a user of its own."""
-    known: dict[str | int, int] = {}
-    return np.array(
-        [
-            known.setdefault(row if user is None else user, len(known))
-            for row, user in enumerate(users)
-        ],
-        dtype=np.int64,
-    )
-
-
 def _sort(values: np.ndarray) -> _Order:
     rows = np.argsort(values, kind="stable")
     changed = np.diff(values[rows], prepend=np.nan) != 0

@@ -9,6 +9,7 @@ from fame import params
 from fame.fusion import weights
 from fame.learners import table_files
 from fame.posts.contract import CHALLENGE, FIT, HOLDOUT
+from fame.posts.splits import number_users
 from fame.report import bootstrap, breakdown, density
 from fame.runtime import arrays, files
 from fame.runtime.stage import run
@@ -38,7 +39,7 @@ def main() -> None:
     samples = bootstrap.resample_scores(
         label[held],
         on_holdout,
-        bootstrap.number_users(users[held].tolist()),
+        number_users(users[held].tolist()),
         settings.report.resamples,
         settings.report.seed,
     )

@@ -12,13 +12,11 @@ import numpy as np
 
 from fame import params, registry
 from fame.learners import table_files
-from fame.learners.contract import Learner, Table
+from fame.learners.contract import Model, ScoreTable, Table
 from fame.posts.contract import HOLDOUT
 from fame.runtime import arrays, files
 from fame.runtime.dvc_lock import check_locked
 from fame.runtime.stage import run
-
-REPEATS = 5  # exchanges of a block's rows
 
 
 def main() -> None:
@@ -28,40 +26,39 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=Path, required=True)
     arguments = parser.parse_args()
     settings = params.load()
-    label = arrays.to_numbers(files.read_table(arguments.posts, ["popularity"])["popularity"])
+    posts = files.read_table(arguments.posts, ["post_id", "popularity"])
+    labels = dict(zip(posts["post_id"].to_pylist(), posts["popularity"].to_pylist(), strict=True))
     with files.replacing_folder(arguments.output) as folder:
         for name, chosen in settings.learners.items():
-            kind = registry.resolve(registry.LEARNERS, chosen.kind, f"learners.{name}.kind")
-            learner = kind(chosen, settings.runtime)
-            if not learner.explained:
+            kind = registry.resolve_learner(chosen.kind, "Model", f"learners.{name}.kind")
+            model = kind(chosen, settings.runtime)
+            if not model.explained:
                 print(f"importance {name}: not measured, it predicts too slowly")
                 continue
             # Libraries trust their files: a tampered one could end the process, or worse.
             check_locked(arguments.models / name)
-            learner.load(arguments.models / name)
-            table = table_files.read_feature_table(arguments.tables / chosen.table)
-            rows = choose_rows(table, settings.report.importance_posts, settings.report.seed)
-            own = take(table, rows)
-            method, found = measure(learner, own, label[rows], settings.report.seed)
+            model.load(arguments.models / name)
+            table = table_files.read_score_table(
+                arguments.tables / chosen.table / table_files.SCORE_FOLDER
+            )
+            own = choose_holdout(table, settings.report)
+            label = np.array([labels[post_id] for post_id in own.post_ids])
+            method, found = measure(model, own, label, settings.report)
             blocks = {block: round(value, 6) for block, value in found.items()}
-            record = {"learner": name, "method": method, "posts": len(rows), "blocks": blocks}
+            record = {"learner": name, "method": method, "posts": len(label), "blocks": blocks}
             files.write_json(folder / f"{name}.json", record)
-            first = max(found, key=found.get)
-            print(f"importance {name}: {method} on {len(rows)} posts, most: {first}")
+            first = max(found, key=lambda block: found[block])
+            print(f"importance {name}: {method} on {len(label)} posts, most: {first}")
 
 
-def choose_rows(table: Table, count: int, seed: int) -> np.ndarray:
-    """Positions of the holdout posts, or of ``count`` of them, ascending."""
+def choose_holdout(table: ScoreTable, settings: params.ReportParams) -> Table:
+    """The holdout posts, or ``importance_posts`` of them, in memory."""
     rows = np.flatnonzero(table.split == HOLDOUT)
-    draw = np.random.default_rng([seed, 0])
-    return np.sort(draw.choice(rows, size=min(count, len(rows)), replace=False))
-
-
-def take(table: Table, rows: np.ndarray) -> Table:
-    """Some rows of a table, in memory."""
-    fields = ("post_ids", "split", "fold", "popularity")
-    taken = {name: getattr(table, name)[rows] for name in fields}
-    return replace(table, **taken, values=arrays.read_rows(table.values, rows))
+    draw = np.random.default_rng([settings.seed, 0])
+    count = min(settings.importance_posts, len(rows))
+    rows = np.sort(draw.choice(rows, size=count, replace=False))
+    values = arrays.read_rows(table.values, rows)
+    return Table(post_ids=table.post_ids[rows], values=values, columns=table.columns)
 
 
 def name_blocks(table: Table) -> dict[str, list[int]]:
@@ -76,11 +73,11 @@ def name_blocks(table: Table) -> dict[str, list[int]]:
 
 
 def measure(
-    learner: Learner, table: Table, label: np.ndarray, seed: int
+    model: Model, table: Table, label: np.ndarray, settings: params.ReportParams
 ) -> tuple[str, dict[str, float]]:
     """The method, and block -> importance in units of the label."""
-    blocks, rows = name_blocks(table), np.arange(len(table.post_ids))
-    values = learner.explain(table, rows)
+    blocks, rows = name_blocks(table), len(table.post_ids)
+    values = model.explain(table)
     if values is not None:
         return "shap", {
             name: float(np.abs(values[:, places].sum(axis=1)).mean())
@@ -88,14 +85,14 @@ def measure(
         }
 
     def find_mae(changed: Table) -> float:
-        return float(np.abs(learner.predict(changed) - label).mean())
+        return float(np.abs(model.predict(changed) - label).mean())
 
     base, found = find_mae(table), {}
     for number, (name, places) in enumerate(blocks.items()):
         losses = []
-        for repeat in range(REPEATS):
+        for repeat in range(settings.importance_repeats):
             exchanged = np.array(table.values)
-            order = np.random.default_rng([seed, number, repeat]).permutation(len(rows))
+            order = np.random.default_rng([settings.seed, number, repeat]).permutation(rows)
             exchanged[:, places] = exchanged[order][:, places]
             losses.append(find_mae(replace(table, values=exchanged)) - base)
         found[name] = float(np.mean(losses))

@@ -10,6 +10,7 @@ import pyarrow as pa
 from fame.runtime.errors import InputError
 from fame.runtime.files import MAKE_AGAIN
 
+BLOCK_ROWS = 256  # of a product
 BYTES_AT_ONCE = 2**22  # read of a memory-mapped array before its pages are dropped
 
 
@@ -22,6 +23,21 @@ def write_values(
         np.lib.format.write_array_header_1_0(file, header)
         for chunk in chunks:
             file.write(np.ascontiguousarray(chunk, dtype=dtype).data)
+
+
+def multiply_rows(values: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """(n, m) float64 product of rows (n, k) and a matrix (k, m).
+
+    A row's product does not depend on the rows beside it: BLAS sees blocks of one size, as it adds
+    up in another order where the size is another.
+    """
+    product = np.empty((len(values), matrix.shape[1]))
+    block = np.zeros((BLOCK_ROWS, matrix.shape[0]))
+    for start in range(0, len(values), BLOCK_ROWS):
+        rows = values[start : start + BLOCK_ROWS]
+        block[: len(rows)] = rows
+        product[start : start + BLOCK_ROWS] = (block @ matrix)[: len(rows)]
+    return product
 
 
 def to_numbers(column: pa.ChunkedArray) -> np.ndarray:

@@ -9,7 +9,7 @@ from typing import Any
 
 from fame.runtime.errors import InputError
 
-_LIBRARIES: list[Any] = []  # what they declare lasts as long as they do
+_DECLARED: list[Any] = []  # what they declare lasts as long as they do
 
 
 def choose_device(wanted: str) -> str:
@@ -22,7 +22,7 @@ def choose_device(wanted: str) -> str:
     if wanted == "cuda" and not present:
         raise InputError(
             "params.yaml: runtime.device: found 'cuda', but torch sees no such device; "
-            "allowed here: auto, cpu"
+            "allowed on this machine: auto, cpu"
         )
     return "cuda" if present else "cpu"
 
@@ -83,5 +83,5 @@ def import_torchvision() -> None:
         added = library.Library("torchvision", "DEF")
         for operator in ("nms", "qnms"):
             added.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        _LIBRARIES.append(added)
+        _DECLARED.append(added)
         import torchvision  # noqa: F401

@@ -1,9 +1,6 @@
 """Which source files a program imports: what makes a stage, or a half-finished training, stale.
 
-Read from the programs, not declared: a list that is kept by hand would miss a file. `deps/` holds
-a folder of links for each stage, which dvc.yaml names and DVC follows:
-
-    python -m fame.runtime.imports      # writes deps/ anew
+Read from the programs, not declared: a list that is kept by hand would miss a file.
 """
 
 import ast
@@ -13,13 +10,12 @@ from importlib.util import find_spec
 from pathlib import Path
 
 SOURCE = Path(__file__).parents[2]
-FOLDER = Path("deps")
 # They check, name, report, start and stop; none can change a result.
 WITHOUT_EFFECT = {
     "fame.params",
     "fame.registry",
     *(f"fame.runtime.{name}" for name in ("dvc_lock", "errors", "imports", "processes")),
-    *(f"fame.runtime.{name}" for name in ("progress", "ray", "stage")),
+    *(f"fame.runtime.{name}" for name in ("progress", "ray", "stage", "versions")),
 }
 
 

@@ -1,4 +1,4 @@
-"""One thin entry point a stage; `python -m fame.runtime.stage.<stage>` is what dvc.yaml calls."""
+"""How a stage runs: its exit status, one line for what a user can fix, what the run cost."""
 
 import os
 import platform
@@ -15,9 +15,9 @@ from fame.runtime import files
 from fame.runtime.dvc_lock import keep_locks
 from fame.runtime.errors import InputError
 from fame.runtime.processes import SIGNALS, Interrupts
+from fame.runtime.versions import list_versions
 
 RUNS = Path("runs")
-LIBRARIES = ("numpy", "pyarrow", "scipy", "torch", "transformers", "catboost", "lightgbm")
 
 
 def _tell(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
@@ -32,7 +32,7 @@ sys.excepthook = _tell
 
 
 def run(main: Callable[[], dict[str, Any] | None]) -> None:
-    """Call a stage; what a user can mend ends in one line on stderr, no traceback.
+    """Call a stage; what a user can fix ends in one line on stderr, no traceback.
 
     The exit status is 1 for bad input and for a place that cannot be written to, 130 for Ctrl-C
     and 143 for SIGTERM. What a run cost, and what the stage returns of it, is kept in `runs/`,
@@ -61,12 +61,12 @@ def run(main: Callable[[], dict[str, Any] | None]) -> None:
 
 
 def _explain(error: BaseException) -> str | None:
-    """One line about what a user can mend, None for anything else."""
+    """One line about what a user can fix, None for anything else."""
     if isinstance(error, InputError):
         return f"error: {error}"
     if isinstance(error, OSError) and error.errno in files.UNWRITABLE:
         place = error.filename2 or error.filename or "a file"  # a copy's second one is written
-        return f"error: {place}: {os.strerror(error.errno)}; mend that and run again"
+        return f"error: {place}: {os.strerror(error.errno)}; fix this and rerun"
     return None
 
 
@@ -78,7 +78,5 @@ def _describe_run(seconds: float) -> dict[str, object]:
         "cores": os.cpu_count(),
         "machine": platform.machine(),
         "python": platform.python_version(),
-        "versions": {
-            name: sys.modules[name].__version__ for name in LIBRARIES if name in sys.modules
-        },
+        "versions": list_versions(),
     }

@@ -103,7 +103,7 @@ def main() -> None:
     content = workspace.read_params()
     cells = add_entries(content, load())
     folder = workspace.prepare("ablation", content, prefer_project=True)
-    workspace.reproduce(folder, *(f"train@{entry}" for entry in dict.fromkeys(_entries(cells))))
+    workspace.reproduce(folder, *(f"predict@{entry}" for entry in dict.fromkeys(_entries(cells))))
     # The report shows the cells only beside results of the same posts and parameters.
     made_with = {"made_with": params.identify(params.load(), BLOCKS)}
     files.write_json(OUTPUT, score_cells(cells, folder) | made_with)

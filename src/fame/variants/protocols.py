@@ -10,6 +10,7 @@ from typing import Any
 from fame import params
 from fame.learners import table_files
 from fame.posts.contract import HOLDOUT
+from fame.posts.splits import number_users
 from fame.report import bootstrap
 from fame.runtime import arrays, files
 from fame.runtime.stage import run
@@ -62,7 +63,7 @@ def score(folder: Path, names: list[str], settings: params.ReportParams) -> dict
         )[holdout]
         for name in names
     }
-    users = bootstrap.number_users(arrays.to_strings(posts["user_id"])[holdout].tolist())
+    users = number_users(arrays.to_strings(posts["user_id"])[holdout].tolist())
     samples = bootstrap.resample_scores(true, predictions, users, settings.resamples, settings.seed)
     return {"scores": bootstrap.add_intervals(true, predictions, samples, settings.confidence)}
 

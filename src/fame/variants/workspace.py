@@ -49,6 +49,8 @@ def prepare(name: str, content: dict[str, Any], prefer_project: bool) -> Path:
     with files.replacing_folder(folder / "src") as copy:
         ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
         shutil.copytree("src", copy, ignore=ignored, dirs_exist_ok=True)
+    with files.replacing_folder(folder / "deps") as copy:
+        shutil.copytree("deps", copy, symlinks=True, dirs_exist_ok=True)
     shutil.copytree(".dvc/plots", folder / ".dvc/plots", dirs_exist_ok=True)
     files.write_text(folder / ".dvc/config", CONFIG.format(cache=_find_cache()))
     with files.replacing(folder / "params.yaml") as temporary, temporary.open("w") as file:

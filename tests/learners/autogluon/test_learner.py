@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fame.learners.autogluon.learner import OUTPUT, PLANNED, make_frame
 
 from fame.learners.autogluon import learner, networks
-from fame.learners.autogluon.learner import OUTPUT, PLANNED, make_frame
 from fame.learners.autogluon.networks import find_checkpoint
 from fame.runtime.devices import import_torchvision
 from fame.runtime.errors import InputError

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fame.learners.autogluon.learner import PLANNED
 from PIL import Image, ImageFile
 
-from fame.learners.autogluon.learner import PLANNED
 from fame.learners.autogluon.networks import find_image_checkpoint, place_images
 from fame.posts.contract import LOCATED, NO_IMAGE
 from fame.runtime.devices import import_torchvision

@@ -2,13 +2,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from fame.learners.folds import read_rows
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from fame.learners.dae import inputs, learner
 from fame.learners.dae.inputs import Inputs, fit_preparation, prepare
-from fame.learners.folds import read_rows
 from fame.runtime.errors import InputError
 
 

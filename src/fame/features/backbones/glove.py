@@ -17,7 +17,7 @@ import numpy as np
 from fame.features.backbones.shared.weights import PackagedFile, number_columns
 from fame.features.contract import Backbone, Column, Item, Pass
 from fame.params import BackboneParams, Count, RuntimeParams
-from fame.runtime.arrays import write_values
+from fame.runtime.arrays import multiply_rows, write_values
 from fame.runtime.errors import InputError
 from fame.runtime.files import digest_file, read_table
 
@@ -57,7 +57,7 @@ class WordVectors(Protocol):
 class Glove(Backbone):
     """Columns ``title_00`` ... and ``tags_00`` ...: coordinates along the right singular vectors.
 
-    Posts without a known word are masked rows. Where the fit rows span fewer directions than
+    Posts without a known word are masked rows. Where the training posts span fewer directions than
     `components` (a handful of posts), the columns beyond are NaN for every post.
     """
 
@@ -104,7 +104,7 @@ class Glove(Backbone):
         return {"vectors": self._words.note()}
 
     def notes(self) -> dict[str, Any]:
-        """Where the vectors come from; the share of known words in the fit rows that have any."""
+        """Where the vectors come from; the share of known words in the training posts."""
         return {"vectors": self._words.note(), "known_words_fraction": self._known_words_fraction}
 
     @cached_property
@@ -126,7 +126,7 @@ class Glove(Backbone):
         return {"mean": rows}
 
     def fit(self, modality: str, vectors: Iterator[np.ndarray]) -> None:
-        """Find the singular vectors of the fit rows' means (not centred)."""
+        """Find the singular vectors of the training posts' means (not centred)."""
         # The singular vectors of X are the eigenvectors of X'X, which adds up over chunks.
         product = np.zeros((self._words.width, self._words.width))
         words = np.zeros(2)
@@ -142,13 +142,18 @@ class Glove(Backbone):
         """(n, components): coordinates along the singular vectors, NaN beyond them."""
         basis = self._bases[modality]
         values = np.full((len(vectors), self._components), np.nan, dtype=np.float32)
-        values[:, : len(basis)] = vectors[:, :-2].astype(np.float64) @ basis.T
+        values[:, : len(basis)] = multiply_rows(vectors[:, :-2], basis.T)
         return values
 
-    def save(self, folder: Path) -> None:
+    def save_fitted(self, folder: Path) -> None:
         """The singular vectors, (m, width) float64, m <= components, in one file a modality."""
         for name, basis in self._bases.items():
             write_values(folder / f"{name}_basis.npy", [basis], basis.shape, "float64")
+
+    def load_fitted(self, folder: Path) -> None:
+        """The singular vectors of ``save_fitted``."""
+        for name in MODALITIES:
+            self._bases[name] = np.load(folder / f"{name}_basis.npy", allow_pickle=False)
 
 
 def split_words(text: str) -> list[str]:

@@ -32,7 +32,7 @@ Codes = dict[str, np.ndarray]  # modality -> (n,) int8 codes of STATUSES
 def publish(backbone: Backbone, table: pa.Table, features: Features, folder: Path) -> Block:
     """Write the values of a block into ``folder``, one row for each post of ``table``.
 
-    A table with a column ``split`` is one to fit on: only its fit rows are shown to ``fit``.
+    A table with a column ``split`` is one to fit on: only its training posts are shown to ``fit``.
     """
     columns = backbone.columns()
     places, codes = _place(backbone.widths()), _list_codes(features)
@@ -122,7 +122,7 @@ def _group_rows(rows: np.ndarray, shard: np.ndarray, shards: int) -> list[np.nda
 
 
 def _fit(backbone: Backbone, table: pa.Table, vectors: Path, places: Places, codes: Codes) -> str:
-    """Show the fit rows' vectors to the backbone, in the order of their ids; the ids' digest."""
+    """Show the training posts' vectors to the backbone, by their ids; the digest of the ids."""
     rows = np.flatnonzero(np.asarray(table["split"].to_pylist(), dtype=object) == FIT)
     post_ids = table.filter(pc.equal(table["split"], FIT))["post_id"].to_pylist()
     rows = rows[ids.order(post_ids)]

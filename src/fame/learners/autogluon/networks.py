@@ -66,7 +66,7 @@ def link_checkpoints(params: MultiModalParams, folder: Path) -> None:
     the same bytes wherever the project and the checkpoints lie.
 
     Raises:
-        InputError: a checkpoint is not to be had.
+        InputError: a checkpoint is not available.
     """
     (folder / TEXT_NETWORK).symlink_to(Path(find_checkpoint(params)).resolve())
     image_checkpoint = find_image_checkpoint(params)

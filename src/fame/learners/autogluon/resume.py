@@ -56,7 +56,7 @@ def _is_whole(archive: Path) -> bool:
         return False
     content = resume.read_note(note)
     if content and archive.exists() and content[MODEL] == files.digest_file(archive):
-        print(f"{archive}: taken over from a training that did not end", file=sys.stderr)
+        print(f"{archive}: resumed", file=sys.stderr)
         return True
     print(f"{archive}: damaged; the model is trained again", file=sys.stderr)
     return False

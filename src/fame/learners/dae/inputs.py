@@ -1,28 +1,12 @@
-"""Rows of a table as the denoising autoencoder takes them, read from the disk batch by batch.
+"""X of the denoising autoencoder: standardised numbers, a column of 0 and 1 a frequent category."""
 
-The table is never held: what a training needs of it at a time are some batches.
-"""
-
-from __future__ import annotations
-
-from collections import deque
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fame.learners.contract import Table
-from fame.learners.folds import number_columns, read_rows
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    Batch = tuple[Tensor, Tensor]  # what goes into a network (m, width) and the labels (m,)
-
-BATCHES_AHEAD = 1  # read while one is computed
-CHUNK_ROWS = 512  # read at a time where the batches do not matter
+from fame.learners.torch_inputs import CHUNK_ROWS
 
 
 @dataclass(frozen=True)
@@ -45,53 +29,9 @@ class Preparation:
         return len(self.mean) + len(self.category_id)
 
 
-@dataclass(frozen=True)
-class Inputs:
-    """Rows of a table as a network takes them, read from the disk whenever they are asked for.
-
-    Attributes:
-        rows: (n,) positions in the table.
-        labels: (n,) of them, on the device.
-        encoded: (n, e) what stands beside X in phase 2, on the device; None in phase 1.
-    """
-
-    table: Table
-    rows: np.ndarray
-    preparation: Preparation
-    labels: Tensor
-    encoded: Tensor | None = None
-
-    def read(self, batches: Iterable[Tensor]) -> Iterator[Batch]:
-        """Each batch (m,) of positions in ``rows``; the next one is read meanwhile."""
-        waiting: deque[tuple[Tensor, Future]] = deque()
-        with ThreadPoolExecutor(1) as thread:
-            for batch in batches:
-                rows = self.rows[batch.numpy()]
-                waiting.append((batch, thread.submit(prepare, self.table, rows, self.preparation)))
-                if len(waiting) > BATCHES_AHEAD:
-                    yield self._place(*waiting.popleft())
-            while waiting:
-                yield self._place(*waiting.popleft())
-
-    def read_in_order(self) -> Iterator[Batch]:
-        """All rows, chunk by chunk."""
-        import torch
-
-        return self.read(torch.arange(len(self.rows)).split(CHUNK_ROWS))
-
-    def _place(self, batch: Tensor, x: Future) -> Batch:
-        import torch
-
-        batch, x = batch.to(self.labels.device), torch.from_numpy(x.result())
-        x = x.to(self.labels.device)
-        if self.encoded is not None:
-            x = torch.cat([self.encoded[batch], x], dim=1)
-        return x, self.labels[batch]
-
-
 def fit_preparation(table: Table, rows: np.ndarray, max_categories: int) -> Preparation:
     """Means and deviations of the numeric columns, and the frequent values of the categories."""
-    width = len(number_columns(table))
+    width = len(table.numeric)
     count, total, squares = np.zeros((3, width))
     low, high = np.full((2, width), np.nan, np.float32)
     for values in _read_numbers(table, rows):
@@ -105,7 +45,7 @@ def fit_preparation(table: Table, rows: np.ndarray, max_categories: int) -> Prep
     varies = (high > low) & (deviation > 0)  # false where all are missing
     scale = np.divide(1, deviation, out=np.zeros_like(deviation), where=varies)
     pairs = []
-    categories = read_rows(table, rows, table.categorical) if table.categorical else np.empty(0)
+    categories = table.read(rows, table.categorical) if table.categorical else np.empty(0)
     for column, values in zip(table.categorical, categories.T, strict=True):
         ids, counts = np.unique(values, return_counts=True)
         frequent = np.argsort(-counts, kind="stable")[:max_categories]
@@ -116,7 +56,7 @@ def fit_preparation(table: Table, rows: np.ndarray, max_categories: int) -> Prep
 
 def prepare(table: Table, rows: np.ndarray, preparation: Preparation) -> np.ndarray:
     """X (m, d + k) float32 of some rows: finite, 0 where a number is missing."""
-    values = read_rows(table, rows)
+    values = table.read(rows)
     ids = values[:, preparation.category_column]
     numbers = _take_numbers(table, values)
     numbers -= preparation.mean
@@ -130,8 +70,8 @@ def prepare(table: Table, rows: np.ndarray, preparation: Preparation) -> np.ndar
 def _read_numbers(table: Table, rows: np.ndarray) -> Iterator[np.ndarray]:
     """The numeric columns of the rows, (m, d) a chunk."""
     for start in range(0, len(rows), CHUNK_ROWS):
-        yield _take_numbers(table, read_rows(table, rows[start : start + CHUNK_ROWS]))
+        yield _take_numbers(table, table.read(rows[start : start + CHUNK_ROWS]))
 
 
 def _take_numbers(table: Table, values: np.ndarray) -> np.ndarray:
-    return values[:, number_columns(table)] if table.categorical else values
+    return values[:, table.numeric] if table.categorical else values

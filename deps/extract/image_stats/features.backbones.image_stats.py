@@ -1,0 +1,1 @@
+../../../src/fame/features/backbones/image_stats.py

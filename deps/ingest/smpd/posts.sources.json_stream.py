@@ -1,0 +1,1 @@
+../../../src/fame/posts/sources/json_stream.py

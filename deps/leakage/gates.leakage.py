@@ -1,0 +1,1 @@
+../../src/fame/gates/leakage.py

@@ -1,0 +1,73 @@
+"""Prediction of AutoGluon's stack."""
+
+from __future__ import annotations
+
+import zipfile
+from contextlib import chdir
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from fame.learners.autogluon.frames import (
+    OUTPUT,
+    PREDICTOR,
+    check_inputs,
+    open_folder,
+    open_frame,
+)
+from fame.learners.autogluon.networks import import_autogluon
+from fame.learners.contract import Model as BaseModel
+from fame.learners.contract import Table
+from fame.learners.model_files import check_columns, read_manifest
+from fame.runtime.devices import deterministic
+from fame.runtime.dvc_lock import check_locked
+
+
+class Model(BaseModel):
+    """AutoGluon's predictor: its own folder, which holds pickles, as one archive.
+
+    Nothing of it is unpickled but where dvc.lock records the saved folder with all its bytes.
+    """
+
+    explained: ClassVar[bool] = False
+
+    def __init__(self, params: Any, runtime: Any) -> None:
+        self.params = params
+        self.runtime = runtime
+
+    def load(self, folder: Path) -> None:
+        """Read what the trainer saved.
+
+        Raises:
+            InputError: a file is missing or not the one that was saved, dvc.lock does not record
+                the folder as it is, or a checkpoint is not available.
+        """
+        manifest = read_manifest(folder, self.params.kind)
+        check_locked(folder)
+        self._columns: list[str] = manifest["columns"]
+        self._folder = open_folder(self.params)
+        own = Path(self._folder.name)
+        with zipfile.ZipFile(folder / PREDICTOR) as archive:
+            archive.extractall(own)
+        with chdir(own):
+            self._predictor = import_autogluon().load(str(own))
+
+    def predict(self, table: Table, rows: np.ndarray | None = None) -> np.ndarray:
+        """(m,) float64: the mean of each bag, stacked and averaged.
+
+        Raises:
+            InputError: the table has no texts or not the images asked for, or other columns.
+        """
+        check_inputs(table, self.params)
+        check_columns(table, self._columns)
+        rows = table.all_rows if rows is None else rows
+        if not len(rows):
+            return np.empty(0)
+        with open_frame(table, rows, self.params) as (frame, _):
+            return self.predict_frame(frame)
+
+    def predict_frame(self, frame: Any, model: str = OUTPUT) -> np.ndarray:
+        """(n,) float64 of one of the stack's models, the average on top by default."""
+        with chdir(self._folder.name), deterministic(self.params.threads):
+            return self._predictor.predict(frame, model=model).to_numpy(np.float64)

@@ -1,0 +1,27 @@
+"""The block of a learner of kind dae."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from fame.learners.torch_training import EpochParams
+from fame.params import Count, LearnerParams, NonNegative
+
+
+class PhaseParams(EpochParams):
+    """How a phase is trained."""
+
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+
+
+class Params(LearnerParams):
+    """The block of a learner of kind dae."""
+
+    encoded_width: Count
+    decoder_width: Count
+    head_widths: Annotated[list[Count], Field(min_length=2, max_length=2)]
+    sigma: NonNegative
+    max_categories: Annotated[int, Field(ge=0)]
+    phase_1: PhaseParams
+    phase_2: PhaseParams
+    threads: Count

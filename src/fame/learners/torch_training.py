@@ -1,0 +1,111 @@
+"""The training loop of the torch learners: Adam, early stopping on the fold, best epoch kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+from pydantic import Field
+
+from fame.learners.fold_training import Step
+from fame.learners.torch_inputs import Inputs
+from fame.params import Count, Positive, Strict
+from fame.runtime.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from torch.nn import Module
+
+    Loss = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]  # of rows: the loss and the MAE
+
+
+class EpochParams(Strict):
+    """How long a network is trained."""
+
+    epochs: Count
+    patience: Count
+    batch_size: Annotated[int, Field(ge=2)]
+    learning_rate: Positive
+
+
+@dataclass(frozen=True)
+class Phase:
+    """How a training went: the best epoch, counted from 1, and the steps up to the stop."""
+
+    best_epoch: int
+    steps: list[Step]
+
+
+def seed(*numbers: int) -> None:
+    """Seed torch by several numbers: a learner's, a fold's, a phase's."""
+    import torch
+
+    torch.manual_seed(int(np.random.SeedSequence(numbers).generate_state(1)[0]))
+
+
+def train(
+    network: Module, loss: Loss, data: list[Inputs], settings: EpochParams, name: str, bar: Any
+) -> Phase:
+    """Adam until the validation loss has not improved for ``patience`` epochs; keeps the best.
+
+    Raises:
+        InputError: no epoch had a finite loss.
+    """
+    import torch
+
+    training, validation = data
+    optimiser = torch.optim.Adam(network.parameters(), lr=settings.learning_rate)
+    best_loss, best_epoch, best_state, steps = float("inf"), 0, {}, []
+    for epoch in range(1, settings.epochs + 1):
+        training_mae = _run_epoch(network, loss, training, settings.batch_size, optimiser)
+        validation_loss, validation_mae = _evaluate(network, loss, validation)
+        steps.append(Step(name, epoch, training_mae, validation_mae))
+        bar.update()
+        if validation_loss < best_loss:
+            best_loss, best_epoch = validation_loss, epoch
+            best_state = {key: value.clone() for key, value in network.state_dict().items()}
+        if epoch - best_epoch >= settings.patience:
+            break
+    if not best_state:
+        raise InputError(f"table: the loss of {name} is not finite; lower its learning_rate")
+    network.load_state_dict(best_state)
+    return Phase(best_epoch, steps)
+
+
+def _run_epoch(network: Module, loss: Loss, data: Inputs, batch_size: int, optimiser: Any) -> float:
+    """One pass in random order; the mean MAE of its batches, noise and dropout included."""
+    import torch
+
+    network.train()
+    total = 0.0
+    for x, labels in data.read(split_batches(torch.randperm(len(data.rows)), batch_size)):
+        optimiser.zero_grad()
+        value, mae = loss(x, labels)
+        value.backward()
+        optimiser.step()
+        total += mae.item() * len(x)
+    return total / len(data.rows)
+
+
+def split_batches(order: Tensor, batch_size: int) -> list[Tensor]:
+    """Batches of an order; a single row left over joins the last, as BatchNorm needs two."""
+    import torch
+
+    batches = list(order.split(batch_size))
+    if len(batches) > 1 and len(batches[-1]) == 1:
+        batches[-2:] = [torch.cat(batches[-2:])]
+    return batches
+
+
+def _evaluate(network: Module, loss: Loss, data: Inputs) -> tuple[float, float]:
+    """Loss and MAE over all rows, without noise and dropout."""
+    import torch
+
+    network.eval()
+    totals = np.zeros(2)
+    with torch.no_grad():
+        for x, labels in data.read_in_order():
+            totals += [value.item() * len(x) for value in loss(x, labels)]
+    return tuple(totals / len(data.rows))
