@@ -29,10 +29,9 @@ def put(key, value):
     return change
 
 
-@pytest.mark.parametrize("file", ["params.yaml", "profiles/paper.yaml"])
-def test_the_projects_own_parameters_are_valid(file):
-    loaded = params.load(ROOT / file)
-    assert set(loaded.learners) == {"catboost", "lightgbm", "autogluon", "dae"}
+def test_the_projects_own_parameters_are_valid():
+    loaded = params.load(ROOT / "params.yaml")
+    assert {"catboost", "lightgbm", "autogluon", "dae"} <= set(loaded.learners)
 
 
 @pytest.mark.parametrize(

@@ -215,7 +215,12 @@ def load(path: Path | str = "params.yaml", *, kinds: bool = True) -> Params:
         InputError: names the key, what was found and what is allowed.
     """
     path = Path(path)
-    params = _validate(Params, _read_yaml(path), path.name, "")
+    return check(_read_text(path), path.name, kinds=kinds)
+
+
+def check(text: str, file: str, *, kinds: bool = True) -> Params:
+    """The parameters in a text that stands, or is to stand, in ``file``; see `load`."""
+    params = _validate(Params, _parse(text, file), file, "")
     for block, find, common in (
         ("backbones", _find_backbone_params, AnyBackboneParams),
         ("learners", _find_learner_params, AnyLearnerParams),
@@ -223,10 +228,11 @@ def load(path: Path | str = "params.yaml", *, kinds: bool = True) -> Params:
         entries = getattr(params, block)
         for name, entry in entries.items():
             where = f"{block}.{name}"
-            general = _validate(common, entry, path.name, where)
-            model = find(general, f"{path.name}: {where}") if kinds else None
-            entries[name] = _validate(model, entry, path.name, where) if model else general
-    _check_names(params, path.name)
+            kind = entry.get("kind") if isinstance(entry, dict) else None
+            model = find(str(kind), f"{file}: {where}.kind") if kinds and kind else common
+            entries[name] = _validate(model, entry, file, where)
+            _check_reads(entries[name], file, where)
+    _check_names(params, file)
     return params
 
 
@@ -259,32 +265,41 @@ def choose(block: dict[str, Any], name: str, where: str) -> Any:
     return block[name]
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
+def _read_text(path: Path) -> str:
     try:
-        content = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+        return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; expected the parameters of the pipeline") from None
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not UTF-8 at byte {error.start}") from None
+
+
+def _parse(text: str, file: str) -> dict[str, Any]:
+    try:
+        content = YAML(typ="safe").load(text)
     except YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f" line {mark.line + 1}" if mark else ""
         problem = str(getattr(error, "problem", error)).splitlines()[0]
-        raise InputError(f"{path}{line}: not valid YAML: {problem}") from None
+        raise InputError(f"{file}{line}: not valid YAML: {problem}") from None
     if not isinstance(content, dict):
-        raise InputError(f"{path}: expected blocks of parameters, found {type(content).__name__}")
+        raise InputError(f"{file}: expected blocks of parameters, found {type(content).__name__}")
     return content
 
 
-def _find_backbone_params(entry: AnyBackboneParams, where: str) -> type[Strict]:
-    kind = resolve(BACKBONES, entry.kind, f"{where}.kind")
-    if entry.reads != kind.reads:
-        raise InputError(f"{where}.reads: must be {kind.reads!r}, found {entry.reads!r}")
-    return kind.Params
+def _find_backbone_params(kind: str, where: str) -> type[Strict]:
+    return resolve(BACKBONES, kind, where).Params
 
 
-def _find_learner_params(entry: AnyLearnerParams, where: str) -> type[Strict]:
-    return resolve_learner(entry.kind, "Params", f"{where}.kind")
+def _find_learner_params(kind: str, where: str) -> type[Strict]:
+    return resolve_learner(kind, "Params", where)
+
+
+def _check_reads(entry: Strict, file: str, where: str) -> None:
+    if isinstance(entry, BackboneParams) and not isinstance(entry, AnyBackboneParams):
+        reads = resolve(BACKBONES, entry.kind, where).reads
+        if entry.reads != reads:
+            raise InputError(f"{file}: {where}.reads: must be {reads!r}, found {entry.reads!r}")
 
 
 def _validate(model: type[Strict], content: Any, file: str, prefix: str) -> Any:

@@ -3,7 +3,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
+from fame import params
 from fame.runtime.errors import InputError
 from fame.variants import profile
 
@@ -21,12 +23,40 @@ def repository(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_switching_replaces_the_parameters_and_shows_the_difference(repository):
+def test_switching_lays_the_profile_over_the_parameters(repository):
+    before = params.load(repository / "params.yaml")
     difference = profile.switch("paper")
-    written = (repository / "params.yaml").read_text()
-    assert written == (repository / "profiles" / "paper.yaml").read_text()
+    after = params.load(repository / "params.yaml")
     assert any(line.startswith("+") and "iterations: 200000" in line for line in difference)
+    assert (after.data.source, after.learners["catboost"].depth) == ("smpd", 8)
+    assert {"vilt", "blip"} <= set(after.backbones)
+    assert not {"minilm", "efficientnet"} & set(after.backbones)
+    assert after.split == before.split
     assert profile.switch("paper") == []
+
+
+def test_comments_stay(repository):
+    profile.switch("paper")
+    text = (repository / "params.yaml").read_text()
+    assert "# trees at most" in text
+    assert text.startswith("# Every number that can change a result.")
+
+
+@pytest.mark.parametrize("name", sorted(p.stem for p in (ROOT / "profiles").glob("*.yaml")))
+def test_a_profile_repeats_nothing_of_the_parameters(name):
+    if name == profile.NO_PROFILE:
+        return
+    yaml = YAML(typ="safe")
+    base = yaml.load(ROOT / "params.yaml")
+    assert list(_repeated(yaml.load(ROOT / "profiles" / f"{name}.yaml"), base)) == []
+
+
+def _repeated(overlay, base, place=""):
+    for key, value in overlay.items():
+        if key in base and isinstance(value, dict) and isinstance(base[key], dict):
+            yield from _repeated(value, base[key], f"{place}{key}.")
+        elif key in base and value == base[key]:
+            yield f"{place}{key}"
 
 
 def test_changes_that_git_lacks_are_not_overwritten(repository):
@@ -45,7 +75,7 @@ def test_an_unknown_profile_lists_the_allowed():
 
 def test_an_invalid_profile_changes_nothing(repository):
     before = (repository / "params.yaml").read_text()
-    (repository / "profiles" / "broken.yaml").write_text(before.replace("alpha: 0", "alpha: -0"))
+    (repository / "profiles" / "broken.yaml").write_text("fusion: {alpha: -0.1}\n")
     with pytest.raises(InputError, match=r"broken\.yaml: fusion\.alpha: must be"):
         profile.switch("broken")
     assert (repository / "params.yaml").read_text() == before

@@ -1,9 +1,17 @@
-"""`make profile PROFILE=paper`: switch params.yaml to a valid profile and show the difference."""
+"""`make profile PROFILE=paper`: lay a profile over params.yaml and show the difference.
+
+A profile holds only what differs. Its keys replace those of params.yaml, block by block; an entry
+of `backbones`, `tables` or `learners` that is null goes.
+"""
 
 import difflib
+import io
 import subprocess
 import sys
 from pathlib import Path
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap
 
 from fame import params
 from fame.runtime import files
@@ -11,21 +19,20 @@ from fame.runtime.errors import InputError
 from fame.runtime.stage import run
 
 PARAMS, PROFILES = Path("params.yaml"), Path("profiles")
-ENTRIES = "ablation"  # no whole profile: entries that `make ablation` adds to params.yaml
+NO_PROFILE = "ablation"  # entries that `make ablation` adds to params.yaml
+NAMED_ENTRIES = ("backbones", "tables", "learners")
 
 
 def switch(name: str) -> list[str]:
-    """Replace params.yaml by the profile; returns the unified difference, empty if none.
+    """Lay a profile over params.yaml; returns the unified difference, empty if none.
 
     Raises:
         InputError: no such profile, an invalid one, or params.yaml has changes that git lacks.
     """
-    profile = PROFILES / f"{name}.yaml"
-    allowed = sorted(path.stem for path in PROFILES.glob("*.yaml") if path.stem != ENTRIES)
+    allowed = sorted(path.stem for path in PROFILES.glob("*.yaml") if path.stem != NO_PROFILE)
     if name not in allowed:
         raise InputError(f"PROFILE={name}: no such profile; allowed: {', '.join(allowed)}")
-    params.load(profile)
-    before, after = PARAMS.read_text(encoding="utf-8"), profile.read_text(encoding="utf-8")
+    before, after = files.read_text(PARAMS), apply(PARAMS, PROFILES / f"{name}.yaml")
     if before != after and _has_uncommitted_changes():
         raise InputError(
             "params.yaml: has changes that are not committed and would be lost; "
@@ -33,7 +40,36 @@ def switch(name: str) -> list[str]:
         )
     files.write_text(PARAMS, after)
     lines = (before.splitlines(), after.splitlines())
-    return list(difflib.unified_diff(*lines, str(PARAMS), str(profile), lineterm=""))
+    return list(difflib.unified_diff(*lines, str(PARAMS), f"{PARAMS} ({name})", lineterm=""))
+
+
+def apply(base: Path, profile: Path) -> str:
+    """The text of ``base`` with ``profile`` laid over it, comments kept.
+
+    Raises:
+        InputError: the outcome is not valid; names the key.
+    """
+    yaml = YAML()
+    yaml.width, yaml.preserve_quotes = 120, True
+    content, overlay = yaml.load(base), yaml.load(profile)
+    for block in overlay:
+        if block not in content:
+            raise InputError(f"{profile.name}: {block}: unknown key; allowed: {', '.join(content)}")
+    _merge(content, overlay, removable=False)
+    text = io.StringIO()
+    yaml.dump(content, text)
+    params.check(text.getvalue(), profile.name)
+    return text.getvalue()
+
+
+def _merge(content: CommentedMap, overlay: CommentedMap, removable: bool) -> None:
+    for key, value in overlay.items():
+        if removable and value is None:
+            content.pop(key, None)
+        elif isinstance(value, dict) and isinstance(content.get(key), dict):
+            _merge(content[key], value, removable=key in NAMED_ENTRIES)
+        else:
+            content[key] = value
 
 
 def _has_uncommitted_changes() -> bool:
@@ -48,9 +84,10 @@ def _has_uncommitted_changes() -> bool:
 
 def main() -> None:
     """Switch and show."""
-    difference = switch(sys.argv[1])
-    print("\n".join(difference) or "params.yaml is this profile already")
-    print(f"params.yaml is now profiles/{sys.argv[1]}.yaml; back: git checkout params.yaml")
+    name = sys.argv[1]
+    difference = switch(name)
+    print("\n".join(difference) or f"params.yaml: nothing of profiles/{name}.yaml differs")
+    print(f"params.yaml: profiles/{name}.yaml is laid over it; back: git checkout params.yaml")
 
 
 if __name__ == "__main__":
