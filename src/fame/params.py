@@ -80,6 +80,7 @@ class SplitParams(Strict):
     protocol: Literal["chronological", "user", "random"]
     holdout_fraction: Annotated[float, Field(gt=0, lt=1)]
     folds: Annotated[int, Field(ge=2, le=50)]
+    hidden_share: Annotated[float, Field(ge=0, lt=1)]
     seed: Seed
 
 
@@ -139,6 +140,7 @@ class FusionParams(Strict):
     """
 
     mode: Literal["fixed", "learned"]
+    intervals: Annotated[list[Fraction], Field(min_length=1)]
     metric: Literal["mae", "src"]
     alpha: NonNegative
     beta: NonNegative

@@ -13,49 +13,63 @@ import numpy as np
 import pyarrow as pa
 
 from fame import params
-from fame.fusion import mean, results, scores
-from fame.fusion import weights as learned
+from fame.fusion import intervals, mean, results, scores, weights
 from fame.learners import table_files
+from fame.posts import authors
 from fame.posts.contract import FIT, HOLDOUT, SPLITS, UNREADABLE
 from fame.runtime import arrays, files
 from fame.runtime.errors import InputError
 from fame.runtime.stage import run
+
+COLUMNS = ["post_id", "user_id", "split", "fold", "author_hidden", "popularity"]
+COLUMNS += ["posted_at", "simulated_truth"]
+CLEARLY = 0.02  # share by which fixed weights must be worse before a line says so
 
 
 def main() -> None:
     """Fuse, score on the holdout, write."""
     parser = argparse.ArgumentParser(description=__doc__)
     inputs = ("posts", "predictions", "records", "features", "leakage")
-    for name in (*inputs, "output", "metrics", "plots"):
+    for name in (*inputs, "output", "model", "metrics", "plots"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     arguments = parser.parse_args()
     settings = params.load(kinds=False)
     if not files.read_json(arguments.leakage)["passed"]:
         raise InputError(f"{arguments.leakage}: a gate found a leak; nothing is scored")
-    columns = ["post_id", "user_id", "split", "fold", "popularity", "simulated_truth"]
-    posts = files.read_table(arguments.posts, columns)
+    posts = files.read_table(arguments.posts, COLUMNS)
     predictions = {
         name: read_predictions(name, arguments.records, arguments.predictions, posts)
         for name in settings.learners
     }
-    split = arrays.to_strings(posts["split"])
-    nested = {}
-    if settings.fusion.mode == "learned":
-        weights, nested = learn(posts, split, predictions, settings.fusion)
-    else:
-        weights = mean.normalise(settings.fusion.weights(), list(predictions))
-        say_if_scaled(settings.fusion.weights(), weights)
+    split, label = arrays.to_strings(posts["split"]), arrays.to_numbers(posts["popularity"])
+    fold, known = arrays.to_numbers(posts["fold"]), find_known_authors(posts, split)
+    weights, nested = choose_weights(label, split == FIT, fold, predictions, settings.fusion)
     fused = mean.fuse(predictions, weights)
+    out_of_fold, holdout = split == FIT, split == HOLDOUT
+    widths = intervals.fit(
+        np.abs(label - fused)[out_of_fold], known[out_of_fold], settings.fusion.intervals
+    )
     metrics = measure(posts, split, predictions, weights) | nested
+    metrics |= measure_groups(label[holdout], fused[holdout], known[holdout])
+    metrics |= intervals.score(
+        label[holdout], fused[holdout], known[holdout], widths, settings.fusion.intervals
+    )
     metrics["data"]["unreadable"] = count_unreadable(arguments.features, settings.backbones)
-    holdout = split == HOLDOUT
     plotted = {name: values[holdout] for name, values in (predictions | {"fame": fused}).items()}
-    true = arrays.to_numbers(posts["popularity"])[holdout]
     table_files.write_predictions(arguments.output, posts, fused)
     with files.replacing_folder(arguments.plots) as folder:
-        write_plots(folder, true, plotted, settings.report)
+        write_plots(folder, label[holdout], plotted, settings.report)
+    files.write_json(arguments.model, {"weights": weights, "intervals": widths})
     files.write_json(arguments.metrics, metrics)
     print(results.render(metrics))
+
+
+def find_known_authors(posts: pa.Table, split: np.ndarray) -> np.ndarray:
+    """(n,) bool, see `authors.find_known`."""
+    posted_at = arrays.to_numbers(posts["posted_at"].cast(pa.timestamp("s")).cast(pa.int64()))
+    hidden = arrays.to_numbers(posts["author_hidden"]) > 0
+    users = arrays.to_strings(posts["user_id"]).tolist()
+    return authors.find_known(users, posted_at, split == FIT, hidden)
 
 
 def read_predictions(name: str, records: Path, folder: Path, posts: pa.Table) -> np.ndarray:
@@ -71,22 +85,56 @@ def read_predictions(name: str, records: Path, folder: Path, posts: pa.Table) ->
     return table_files.read_predictions(path, posts["post_id"])
 
 
-def learn(
-    posts: pa.Table, split: np.ndarray, predictions: dict[str, np.ndarray], settings: Any
-) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
-    """Weights learned on the fit rows' out-of-fold predictions, and their nested score there.
+def choose_weights(
+    label: np.ndarray,
+    is_fit: np.ndarray,
+    fold: np.ndarray,
+    predictions: dict[str, np.ndarray],
+    settings: params.FusionParams,
+) -> tuple[dict[str, float], dict[str, Any]]:
+    """Learner -> weight, and for metrics.json the nested score of learned weights.
 
     ``nested`` fuses each fold by weights that were learned on the other folds: an estimate that
-    did not see what it is scored on, from the fit rows alone.
+    did not see what it is scored on, from the training posts alone.
     """
-    fit = split == FIT
-    true, fold = arrays.to_numbers(posts["popularity"])[fit], arrays.to_numbers(posts["fold"])[fit]
-    own = {name: values[fit] for name, values in predictions.items()}
-    weights = learned.learn(true, own, settings.metric, settings.weights())
-    fused = learned.learn_nested(true, own, fold, settings.metric, settings.weights())
-    shares = ", ".join(f"{name} {weight:.3f}" for name, weight in weights.items())
+    true, fold = label[is_fit], fold[is_fit]
+    own = {name: values[is_fit] for name, values in predictions.items()}
+    if settings.mode == "fixed":
+        fixed = mean.normalise(settings.weights(), list(predictions))
+        say_if_scaled(settings.weights(), fixed)
+        warn_if_worse(true, own, fold, fixed, settings.metric)
+        return fixed, {}
+    learned = weights.learn(true, own, settings.metric)
+    shares = ", ".join(f"{name} {weight:.2f}" for name, weight in learned.items())
     print(f"fusion: learned on out-of-fold predictions, best {settings.metric}: {shares}")
-    return weights, {"nested": scores.score(true, fused)}
+    idle = [name for name, weight in learned.items() if weight == 0]
+    if idle:
+        print(f"fusion: {', '.join(idle)} would only make it worse out of fold: weight 0")
+    fused = weights.learn_nested(true, own, fold, settings.metric)
+    return learned, {"nested": scores.score(true, fused)}
+
+
+def warn_if_worse(
+    true: np.ndarray,
+    predictions: dict[str, np.ndarray],
+    fold: np.ndarray,
+    fixed: dict[str, float],
+    metric: str,
+) -> None:
+    """Two lines at most where fixed weights are clearly worse than what could be had."""
+    loss = weights.LOSSES[metric]
+    here = loss(true, mean.fuse(predictions, fixed))
+    best = min(predictions, key=lambda name: loss(true, predictions[name]))
+    for other, found in (
+        ("learned weights", weights.learn_nested(true, predictions, fold, metric)),
+        (f"{best} alone", predictions[best]),
+    ):
+        there = loss(true, found)
+        if here - there > CLEARLY * abs(there):
+            print(
+                f"fusion: warning: out of fold the fixed weights have {metric} {abs(here):.4f}, "
+                f"{other} {abs(there):.4f}; set fusion.mode: learned in params.yaml"
+            )
 
 
 def say_if_scaled(written: dict[str, float], used: dict[str, float]) -> None:
@@ -126,6 +174,18 @@ def measure(
         **scores.count_users(arrays.to_strings(posts["user_id"]).tolist(), split),
     }
     return metrics
+
+
+def measure_groups(
+    true: np.ndarray, predicted: np.ndarray, known: np.ndarray
+) -> dict[str, dict[str, float]]:
+    """SRC and MAE of the fused predictions for known and for new authors; the mean's bias."""
+    found: dict[str, dict[str, float]] = {
+        f"{group}_authors": scores.score(true[rows], predicted[rows])
+        for group, rows in zip(intervals.GROUPS, (known, ~known), strict=True)
+        if rows.sum() > 1
+    }
+    return found | {"bias": {"mean": round(float((predicted - true).mean()), scores.DECIMALS)}}
 
 
 def count_unreadable(folder: Path, backbones: dict[str, Any]) -> dict[str, dict[str, int]]:

@@ -20,6 +20,8 @@ POSTS = pa.schema(
         pa.field("user_id", pa.string()),
         pa.field("split", pa.string(), nullable=False),  # fit, holdout or challenge
         pa.field("fold", pa.int8(), nullable=False),  # 0 .. folds-1 for fit rows, -1 elsewhere
+        # Training posts that are treated as a new author's; false elsewhere.
+        pa.field("author_hidden", pa.bool_(), nullable=False),
         pa.field("popularity", pa.float64()),  # the label; null for challenge posts
         pa.field(
             "simulated_truth", pa.float64()
@@ -51,6 +53,7 @@ POSTS = pa.schema(
         pa.field("profile_following", pa.float64()),
     ]
 )
+ASSIGNED = ("split", "fold", "author_hidden")  # by ingest, not by a source
 # The user's own numeric columns (source: table) follow the schema's columns under this prefix.
 OWN_NUMBER_PREFIX = "own_"
 
@@ -95,7 +98,7 @@ class Posts:
     """What a source loads.
 
     Attributes:
-        table: columns of POSTS except split and fold, then own numeric columns.
+        table: columns of POSTS except split, fold and author_hidden, then own numeric columns.
             ``split`` is present only where the source brings its own.
         images: IMAGES, one row a post, in any order.
         descriptions: batches of DESCRIPTIONS (form A of SMPD), read lazily; empty elsewhere.

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pandera.pandas as pa_schema
 import pyarrow as pa
 
-from fame.posts.contract import CHALLENGE, OWN_NUMBER_PREFIX, POSTS, SPLITS
+from fame.posts.contract import ASSIGNED, CHALLENGE, OWN_NUMBER_PREFIX, POSTS, SPLITS
 from fame.runtime.errors import InputError
 
 _FINITE = pa_schema.Check.in_range(
@@ -66,7 +66,7 @@ def validate(posts: pa.Table) -> None:
 
 
 def _check_types(posts: pa.Table) -> None:
-    expected = {field.name: field.type for field in POSTS if field.name not in ("split", "fold")}
+    expected = {field.name: field.type for field in POSTS if field.name not in ASSIGNED}
     for name in posts.column_names:
         if name.startswith(OWN_NUMBER_PREFIX):
             expected[name] = pa.float64()

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from fame import params
-from fame.fusion import weights
+from fame.fusion import mean, weights
 from fame.learners import table_files
 from fame.posts.contract import CHALLENGE, FIT, HOLDOUT
 from fame.posts.splits import number_users
@@ -89,7 +89,7 @@ def compare(
         way: {
             "weights": {name: round(weight, 6) for name, weight in found["weights"].items()},
             "out_of_fold": {metric: round(found[metric], 6) for metric in ("src", "mae")},
-            "holdout": weights.score(label[held], outside, found["weights"]),
+            "holdout": weights.score_rows(label[held], mean.fuse(outside, found["weights"])),
         }
         for way, found in ways.items()
     }

@@ -155,7 +155,7 @@ def tabulate_fusions(evaluation: dict[str, Any], source: str) -> Table:
     """Ways to fuse beside each other."""
     labels = {
         "mean": "plain mean",
-        "paper": "weights of params.yaml",
+        "fixed": "weights of params.yaml",
         "learned_mae": "learned, best MAE",
         "learned_src": "learned, best SRC",
     }

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fame.params import DataParams
-from fame.posts.contract import POSTS, Posts, Source
+from fame.posts.contract import ASSIGNED, POSTS, Posts, Source
 from fame.posts.sources import smpd_files, values
 from fame.posts.sources.descriptions import Descriptions, Places
 from fame.posts.sources.images import find_places, locate
@@ -24,7 +24,7 @@ from fame.runtime.errors import InputError
 from fame.runtime.progress import bar
 
 OWN_PROCESS_BYTES = 64 << 20  # a process costs as much as reading so much
-POSTS_SCHEMA = pa.schema([column for column in POSTS if column.name not in ("split", "fold")])
+POSTS_SCHEMA = pa.schema([column for column in POSTS if column.name not in ASSIGNED])
 _PAGE_ADDRESS = r"^.*?(?:^|/)photos/([^/]+)/(\d+)/?$"
 _USER_AND_POST = r"(?:^|/)(?P<user>[^/]+)/(?P<post>[^/]+?)(?:\.[^./]*)?$"
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from fame.params import ColumnParams, DataParams, TableParams
 from fame.posts.archives import SUFFIXES, is_archive
-from fame.posts.contract import CHALLENGE, OWN_NUMBER_PREFIX, POSTS, SPLITS, Posts, Source
+from fame.posts.contract import ASSIGNED, CHALLENGE, OWN_NUMBER_PREFIX, POSTS, SPLITS, Posts, Source
 from fame.posts.sources.images import locate
 from fame.posts.sources.table_cells import (
     Cells,
@@ -23,7 +23,7 @@ from fame.posts.sources.table_cells import (
 from fame.runtime.errors import InputError
 
 CATEGORIES = ("category", "subcategory", "concept")
-FIELDS = [field for field in POSTS if field.name not in ("split", "fold")]
+FIELDS = [field for field in POSTS if field.name not in ASSIGNED]
 
 
 class TableFile(Source):

@@ -1,0 +1,43 @@
+"""Known and new authors: whether a post's author has an earlier training post that counts."""
+
+import hashlib
+
+import numpy as np
+
+
+def hide(post_ids: list[str], share: float) -> np.ndarray:
+    """(n,) bool: training posts that are treated as a new author's.
+
+    A model that always sees the author's past fails for new authors, so a share of the training
+    posts shows none. Drawn post by post from a hash of the id: other posts change nothing.
+    """
+    limit = int(share * 2**64)
+    digests = (hashlib.blake2b(post_id.encode(), digest_size=8).digest() for post_id in post_ids)
+    return np.array([int.from_bytes(digest, "big") < limit for digest in digests], dtype=bool)
+
+
+def find_known(
+    users: list[str | None], posted_at: np.ndarray, is_fit: np.ndarray, hidden: np.ndarray
+) -> np.ndarray:
+    """(n,) bool: posts of an author with an earlier training post, but for hidden ones.
+
+    Args:
+        users: n author ids, None where unknown: never known.
+        posted_at: (n,) float64 seconds, NaN where unknown: then any training post of the author
+            but the post itself counts.
+        is_fit: (n,) bool, the training posts.
+        hidden: (n,) bool of `hide`, false outside the training posts.
+    """
+    first: dict[str, float] = {}
+    count: dict[str, int] = {}
+    for row in np.flatnonzero(is_fit):
+        user = users[row]
+        if user is not None:
+            first[user] = np.fmin(first.get(user, np.nan), posted_at[row])
+            count[user] = count.get(user, 0) + 1
+    known = np.zeros(len(users), dtype=bool)
+    for row, user in enumerate(users):
+        if user in first and not hidden[row]:
+            timeless = np.isnan(posted_at[row]) or np.isnan(first[user])
+            known[row] = count[user] > is_fit[row] if timeless else first[user] < posted_at[row]
+    return known
