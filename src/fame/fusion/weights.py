@@ -10,7 +10,8 @@ import numpy as np
 from fame.fusion import mean
 from fame.runtime.metrics import mean_absolute_error, spearman
 
-STEPS = 100  # learners in the bag; weights are multiples of 1 / STEPS
+STEPS = 100  # learners in the largest bag
+TOLERANCE = 1e-3  # share of the best loss that a smaller bag may lose
 LOSSES = {
     "mae": mean_absolute_error,
     "src": lambda true, predicted: -spearman(true, predicted),
@@ -26,19 +27,22 @@ def learn(true: np.ndarray, predictions: dict[str, np.ndarray], metric: str) -> 
         metric: what the bag is best in at each step.
 
     Returns:
-        Learner -> weight, in the order of the predictions; of the best bag on the way.
+        Learner -> weight, in the order of the predictions; of the smallest bag that is as good
+        as the best: what larger ones add is fitted to chance.
     """
     loss = LOSSES[metric]
     matrix = np.column_stack(list(predictions.values()))
     total, counts = np.zeros(len(true)), np.zeros(matrix.shape[1])
-    best_loss, best = np.inf, counts
+    bags: list[tuple[float, np.ndarray]] = []
     for size in range(1, STEPS + 1):
         losses = [loss(true, (total + column) / size) for column in matrix.T]
         chosen = int(np.argmin(losses))
         total += matrix[:, chosen]
         counts[chosen] += 1
-        if losses[chosen] < best_loss:
-            best_loss, best = losses[chosen], counts / size
+        bags.append((losses[chosen], counts / size))
+    limit = min(found for found, _ in bags)
+    limit += TOLERANCE * abs(limit)
+    best = next(bag for found, bag in bags if found <= limit)
     return dict(zip(predictions, best.tolist(), strict=True))
 
 
