@@ -17,7 +17,7 @@ def make(seed=0, count=400):
     learners = {
         "good": true + noise[0],
         "fair": true + 1.5 * noise[1],
-        "harmful": 16 - true + 8 * noise[2],
+        "harmful": true + 30 + 8 * noise[2],
     }
     return true, learners, np.arange(count) % 5
 
