@@ -20,6 +20,7 @@ BACKBONES = {
     "efficientnet": "fame.features.backbones.efficientnet:EfficientNet",
     "vilt": "fame.features.backbones.vilt:Vilt",
     "blip": "fame.features.backbones.blip:Blip",
+    "clip": "fame.features.backbones.clip:Clip",
 }
 
 LEARNERS = {

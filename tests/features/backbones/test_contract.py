@@ -118,9 +118,10 @@ def _small_checkpoints(checkpoints):
 
 def make_backbone(kind, workers=2):
     cls = resolve(BACKBONES, kind, "test")
-    files = (ROOT / "params.yaml", ROOT / "profiles" / "paper.yaml")
-    entries = [YAML(typ="safe").load(file.read_text())["backbones"].values() for file in files]
-    entry = next(entry for block in entries for entry in block if entry["kind"] == kind)
+    files = (ROOT / "params.yaml", *sorted(ROOT.glob("profiles/*.yaml")))
+    blocks = [YAML(typ="safe").load(file.read_text()).get("backbones", {}) for file in files]
+    entries = [entry for block in blocks for entry in block.values()]
+    entry = next(entry for entry in entries if entry.get("kind") == kind)
     if kind in CHECKPOINTS:
         entry |= {"checkpoint": str(CHECKPOINTS[kind]), "image_size": 64}
     return cls(cls.Params.model_validate(entry), make_runtime(workers))

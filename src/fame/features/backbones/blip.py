@@ -5,9 +5,9 @@ was trained for with a contrastive loss, so a checkpoint must hold one: those fo
 (BlipForImageTextRetrieval) do, those for captions hold a decoder in its place.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from fame.features.backbones.shared.checkpoint_backbone import (
     TEXT_AND_IMAGE,
@@ -72,7 +72,8 @@ class Blip(CheckpointBackbone):
         colours = checkpoint.read_colours(PIXEL_MEAN, PIXEL_DEVIATION)
         read = (convert_bert_layer(layer, config.text_config) for layer in reader.encoder.layer)
         activation = config.vision_config.hidden_act
-        viewed = (convert_vision_layer(layer, activation) for layer in viewer.encoder.layers)
+        layers = cast("Iterable[BlipEncoderLayer]", viewer.encoder.layers)
+        viewed = (convert_vision_layer(layer, activation) for layer in layers)
         return {
             "words": reader.embeddings,
             "grid": Grid(viewer.embeddings, self._params.image_size, colours),

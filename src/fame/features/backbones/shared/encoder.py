@@ -91,10 +91,11 @@ class Linear(nn.Module):
 
 def join(*layers: nn.Linear, activation: str | None = None) -> Linear:
     """Layers that see the same input, side by side, as one."""
+    weights: list[torch.Tensor] = [layer.weight for layer in layers]
     biases = [
         torch.zeros(layer.out_features) if layer.bias is None else layer.bias for layer in layers
     ]
-    return Linear(torch.cat([layer.weight for layer in layers]), torch.cat(biases), activation)
+    return Linear(torch.cat(weights), torch.cat(biases), activation)
 
 
 class Layer(nn.Module):
