@@ -14,9 +14,8 @@ from fame.features.backbones.shared.checkpoint_backbone import (
     CheckpointBackbone,
     Part,
 )
-from fame.features.backbones.shared.checkpoints import Checkpoint
-from fame.features.backbones.shared.items import stack_pixels, stack_tokens
-from fame.features.backbones.shared.models import CheckpointParams
+from fame.features.backbones.shared.checkpoints import OPENAI_COLOURS, Checkpoint
+from fame.features.backbones.shared.models import CheckpointParams, ImageParams, TextParams
 from fame.features.backbones.shared.weights import number_columns
 from fame.features.contract import Column, Item
 
@@ -27,15 +26,11 @@ if TYPE_CHECKING:
 
     from fame.features.backbones.shared.encoder import Layer
 
-# Where the checkpoint says nothing else.
-PIXEL_MEAN = [0.48145466, 0.4578275, 0.40821073]
-PIXEL_DEVIATION = [0.26862954, 0.26130258, 0.27577711]
-
 
 class Blip(CheckpointBackbone):
     """An image that cannot be read masks its own vector only."""
 
-    class Params(CheckpointParams):
+    class Params(CheckpointParams, TextParams, ImageParams):
         """`image_size` is that of both sides."""
 
         kind: Literal["blip"]
@@ -69,7 +64,7 @@ class Blip(CheckpointBackbone):
         norm: nn.Module = viewer.post_layernorm
         if self._params.pooling == "cls":
             norm = nn.Sequential(norm, norm)  # as transformers pools
-        colours = checkpoint.read_colours(PIXEL_MEAN, PIXEL_DEVIATION)
+        colours = checkpoint.read_colours(*OPENAI_COLOURS)
         read = (convert_bert_layer(layer, config.text_config) for layer in reader.encoder.layer)
         activation = config.vision_config.hidden_act
         layers = cast("Iterable[BlipEncoderLayer]", viewer.encoder.layers)
@@ -84,14 +79,6 @@ class Blip(CheckpointBackbone):
     def resizer(self) -> "Callable[[Image.Image], Image.Image]":
         """Both sides are stretched to the same."""
         return partial(stretch, size=self._params.image_size)
-
-    def show(self, kind: str, items: list[Item]) -> "torch.Tensor":
-        """Words, or a class token and patches."""
-        import torch
-
-        if kind == "image":
-            return self._parts["grid"](stack_pixels(items))
-        return self._parts["words"](torch.from_numpy(stack_tokens(items)).to(self._device))
 
     def pool(self, kind: str, item: Item, length: int) -> tuple[int, int]:  # noqa: ARG002
         """The class token, or all; the mean of an image is over its patches."""

@@ -15,9 +15,8 @@ from fame.features.backbones.shared.checkpoint_backbone import (
     CheckpointBackbone,
     Part,
 )
-from fame.features.backbones.shared.checkpoints import CONFIG, Checkpoint
-from fame.features.backbones.shared.items import stack_pixels, stack_tokens
-from fame.features.backbones.shared.models import CheckpointParams
+from fame.features.backbones.shared.checkpoints import CONFIG, OPENAI_COLOURS, Checkpoint
+from fame.features.backbones.shared.models import CheckpointParams, ImageParams, TextParams
 from fame.features.backbones.shared.weights import number_columns
 from fame.features.contract import Column, Item
 from fame.runtime.errors import InputError
@@ -29,9 +28,7 @@ if TYPE_CHECKING:
 
     from fame.features.backbones.shared.encoder import Layer
 
-PROJECTED_WIDTH = 512  # where the checkpoint says nothing else, as the colours
-PIXEL_MEAN = [0.48145466, 0.4578275, 0.40821073]
-PIXEL_DEVIATION = [0.26862954, 0.26130258, 0.27577711]
+PROJECTED_WIDTH = 512  # where the checkpoint says nothing else
 # What older configurations call the end of a text, though the token of the highest id ends it.
 LEGACY_END = 2
 LONGEST = 16  # times as long as wide: of a thinner strip, only the middle is resized
@@ -40,7 +37,7 @@ LONGEST = 16  # times as long as wide: of a thinner strip, only the middle is re
 class Clip(CheckpointBackbone):
     """An image that cannot be read masks its own vector only."""
 
-    class Params(CheckpointParams):
+    class Params(CheckpointParams, TextParams, ImageParams):
         """`image_size` is that of both sides; `projection` is explained above."""
 
         kind: Literal["clip"]
@@ -80,11 +77,8 @@ class Clip(CheckpointBackbone):
             checkpoint.load(model.visual_projection, "visual_projection.")
             projections = model.text_projection, model.visual_projection
             norms = [nn.Sequential(*pair) for pair in zip(norms, projections, strict=True)]
-        grid = Grid(
-            viewer.embeddings,
-            self._params.image_size,
-            checkpoint.read_colours(PIXEL_MEAN, PIXEL_DEVIATION),
-        )
+        colours = checkpoint.read_colours(*OPENAI_COLOURS)
+        grid = Grid(viewer.embeddings, self._params.image_size, colours)
         read = (convert_layer(layer, causal=True) for layer in reader.encoder.layers)
         viewed = (convert_layer(layer, causal=False) for layer in viewer.encoder.layers)
         return {
@@ -103,14 +97,6 @@ class Clip(CheckpointBackbone):
     def resizer(self) -> "Callable[[Image.Image], Image.Image]":
         """The shorter side is resized, and the central square cut out."""
         return partial(crop, size=self._params.image_size)
-
-    def show(self, kind: str, items: list[Item]) -> "torch.Tensor":
-        """Words, or a class token and patches."""
-        import torch
-
-        if kind == "image":
-            return self._parts["grid"](stack_pixels(items))
-        return self._parts["words"](torch.from_numpy(stack_tokens(items)).to(self._device))
 
     def pool(self, kind: str, item: Item, length: int) -> tuple[int, int]:  # noqa: ARG002
         """The class token of an image, the end of a text."""

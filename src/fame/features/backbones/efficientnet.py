@@ -6,8 +6,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
-from fame.features.backbones.shared.items import stack_pixels
-from fame.features.backbones.shared.models import Decode, Dtype, choose_dtype, open_model
+from fame.features.backbones.shared.models import (
+    Decode,
+    Dtype,
+    choose_dtype,
+    open_model,
+    stack_pixels,
+)
 from fame.features.backbones.shared.weights import PackagedFile, number_columns
 from fame.features.contract import Backbone, Column, Item, Pass
 from fame.params import BackboneParams, RuntimeParams

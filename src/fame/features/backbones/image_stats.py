@@ -5,7 +5,6 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from fame.features.backbones.shared.items import stack_pixels
 from fame.features.contract import Backbone, Column, Item, Pass
 from fame.params import BackboneParams, RuntimeParams
 
@@ -63,7 +62,7 @@ class ImageStats(Backbone):
 
     def run(self, kind: str, items: list[Item]) -> dict[str, np.ndarray]:  # noqa: ARG002
         """(n, 4): width, height, pixels, id of the mode."""
-        return {"header": stack_pixels(items)}
+        return {"header": np.stack([item.pixels for item in items if item.pixels is not None])}
 
 
 def measure(content: bytes) -> np.ndarray:

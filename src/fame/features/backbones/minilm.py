@@ -9,8 +9,14 @@ from typing import Annotated, Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from fame.features.backbones.shared.items import group_by_size, stack_tokens
-from fame.features.backbones.shared.models import SPECIAL_TOKENS, Dtype, choose_dtype, open_model
+from fame.features.backbones.shared.models import (
+    SPECIAL_TOKENS,
+    Dtype,
+    choose_dtype,
+    group_by_size,
+    open_model,
+    stack_tokens,
+)
 from fame.features.backbones.shared.weights import PackagedFile, number_columns
 from fame.features.contract import Backbone, Column, Item, Pass
 from fame.params import BackboneParams, RuntimeParams

@@ -12,8 +12,13 @@ from pydantic import Field
 
 from fame.features.backbones.shared.checkpoint_backbone import CheckpointBackbone, Part
 from fame.features.backbones.shared.checkpoints import Checkpoint
-from fame.features.backbones.shared.items import stack_pixels, stack_tokens
-from fame.features.backbones.shared.models import CheckpointParams
+from fame.features.backbones.shared.models import (
+    CheckpointParams,
+    ImageParams,
+    TextParams,
+    stack_pixels,
+    stack_tokens,
+)
 from fame.features.backbones.shared.weights import number_columns
 from fame.features.contract import Column, Item, Pass
 
@@ -32,7 +37,7 @@ PIXEL_MEAN, PIXEL_DEVIATION = [0.5] * 3, [0.5] * 3  # where the checkpoint says 
 class Vilt(CheckpointBackbone):
     """An image that cannot be read masks all three vectors, a missing text only its own."""
 
-    class Params(CheckpointParams):
+    class Params(CheckpointParams, TextParams, ImageParams):
         """`image_size` is that of the shorter side."""
 
         kind: Literal["vilt"]

@@ -2,7 +2,7 @@
 
 It finds the checkpoint and records it, checks the parameters against it, tokenises, reads images
 and runs batches. A backbone says which passes it makes and what is special to its model: its
-columns, its parts, what they show the encoder of an item, and which tokens make the vector.
+columns, its parts, and which tokens make the vector.
 """
 
 from abc import abstractmethod
@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from fame.features.backbones.shared.checkpoints import Checkpoint, find_checkpoint
-from fame.features.backbones.shared.items import group_by_size
 from fame.features.backbones.shared.models import (
     SPECIAL_TOKENS,
     CheckpointParams,
     choose_dtype,
+    group_by_size,
     open_model,
+    stack_pixels,
+    stack_tokens,
 )
 from fame.features.contract import Backbone, Item, Pass
 from fame.params import RuntimeParams
@@ -36,6 +38,7 @@ TEXT_AND_IMAGE = (
     Pass("text", "tags", False, {"vector": "tags"}),
     Pass("image", None, True, {"vector": "image"}),
 )
+POSITIONS, PATCH = "max_position_embeddings", "patch_size"  # names in config.json
 # Parameters that name weights or say how they are used; the fingerprint has what they resolve to.
 RESOLVED = {"kind", "reads", "checkpoint", "revision", "dtype"}
 
@@ -54,18 +57,18 @@ class Part:
 
 
 class CheckpointBackbone(Backbone):
-    """A model of a checkpoint, text and image."""
+    """A model of a checkpoint that reads texts, sees images, or both."""
 
     reads: ClassVar[str] = "contents"
     special_tokens = SPECIAL_TOKENS
     model_type: ClassVar[str]  # as config.json names it
-    text: ClassVar[Part]
-    image: ClassVar[Part]
+    text: ClassVar[Part | None] = None  # its encoder of texts, if it reads them
+    image: ClassVar[Part | None] = None  # that of images; the same one where a pass shows both
     at_once: ClassVar[Mapping[str, Mapping[str, int]]]  # device -> kind of pass -> items
     whole_patches: ClassVar[bool] = True  # whether `image_size` must be a multiple of the patch
 
     def __init__(self, params: CheckpointParams, runtime: RuntimeParams) -> None:
-        self._params = params
+        self._params: Any = params  # of the kind's own class, as `Params` says
         self._runtime = runtime
 
     @abstractmethod
@@ -77,17 +80,25 @@ class CheckpointBackbone(Backbone):
             config: its configuration, of transformers.
         """
 
-    @abstractmethod
     def resizer(self) -> "Callable[[Image.Image], Image.Image]":
         """A function that worker processes import: an RGB image as the model takes it."""
-
-    @abstractmethod
-    def show(self, kind: str, items: list[Item]) -> "torch.Tensor":
-        """Items of one size -> (n, tokens, width), what the kind's encoder is shown of them."""
+        raise NotImplementedError
 
     @abstractmethod
     def pool(self, kind: str, item: Item, length: int) -> tuple[int, int]:
         """First and last + 1 of an item's ``length`` tokens whose mean is the vector."""
+
+    def show(self, kind: str, items: list[Item]) -> "torch.Tensor":  # noqa: ARG002
+        """Items of one size -> (n, tokens, width), what the kind's encoder is shown of them.
+
+        Of a model that sees text and image apart: what its part "words" makes of tokens, or its
+        part "grid" of pixels.
+        """
+        import torch
+
+        if items[0].tokens is None:
+            return self._parts["grid"](stack_pixels(items))
+        return self._parts["words"](torch.from_numpy(stack_tokens(items)).to(self._device))
 
     def fingerprint(self) -> dict[str, Any]:
         """Files of the checkpoint, and all that is done with them."""
@@ -120,7 +131,8 @@ class CheckpointBackbone(Backbone):
         import_torchvision()  # where it is installed, transformers imports it
         from fame.features.backbones.shared.encoder import Encoder
 
-        self._tokenizer = self._checkpoint.open_tokenizer()
+        if self.text:
+            self._tokenizer = self._checkpoint.open_tokenizer()
         config = self._checkpoint.open_config(self.model_type)
         self._check_activations(config)
         parts = nn.ModuleDict(self.build(self._checkpoint, config))
@@ -172,28 +184,27 @@ class CheckpointBackbone(Backbone):
     def _find_problems(self) -> list[str]:
         """Parameters that do not fit the checkpoint."""
         problems = []
-        wanted, limit = (
-            self._params.max_text_tokens,
-            self.read_size(self.text, "max_position_embeddings"),
-        )
-        if wanted > limit:
-            problems.append(
-                f"params.yaml: max_text_tokens of the {self._params.kind} backbone: found "
-                f"{wanted}, but its checkpoint has {limit} positions; "
-                f"allowed: {SPECIAL_TOKENS + 1} to {limit}"
-            )
-        size, patch = self._params.image_size, self.read_size(self.image, "patch_size")
-        if self.whole_patches and size % patch:
-            problems.append(
-                f"params.yaml: image_size of the {self._params.kind} backbone: found {size}; "
-                f"allowed: multiples of its checkpoint's patch, {patch}"
-            )
+        if self.text:
+            tokens, limit = self._params.max_text_tokens, self.read_size(self.text, POSITIONS)
+            if tokens > limit:
+                problems.append(
+                    f"params.yaml: max_text_tokens of the {self._params.kind} backbone: found "
+                    f"{tokens}, but its checkpoint has {limit} positions; "
+                    f"allowed: {self.special_tokens + 1} to {limit}"
+                )
+        if self.image and self.whole_patches:
+            size, patch = self._params.image_size, self.read_size(self.image, PATCH)
+            if size % patch:
+                problems.append(
+                    f"params.yaml: image_size of the {self._params.kind} backbone: found {size}; "
+                    f"allowed: multiples of its checkpoint's patch, {patch}"
+                )
         return problems
 
     def _check_activations(self, config: Any) -> None:
         from fame.features.backbones.shared.encoder import ACTIVATIONS
 
-        for part in (self.text, self.image):
+        for part in filter(None, (self.text, self.image)):
             found = (getattr(config, part.key) if part.key else config).hidden_act
             if found not in ACTIVATIONS:
                 raise InputError(

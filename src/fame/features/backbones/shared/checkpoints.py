@@ -32,6 +32,11 @@ TOKENIZER = (
     "vocab.json",
     "merges.txt",
 )
+# Mean and deviation of red, green and blue that CLIP was trained with, and much that came after it.
+OPENAI_COLOURS = (
+    [0.48145466, 0.4578275, 0.40821073],
+    [0.26862954, 0.26130258, 0.27577711],
+)
 
 
 @dataclass(frozen=True)

@@ -92,7 +92,7 @@ class Linear(nn.Module):
 def join(*layers: nn.Linear, activation: str | None = None) -> Linear:
     """Layers that see the same input, side by side, as one."""
     weights: list[torch.Tensor] = [layer.weight for layer in layers]
-    biases = [
+    biases: list[torch.Tensor] = [
         torch.zeros(layer.out_features) if layer.bias is None else layer.bias for layer in layers
     ]
     return Linear(torch.cat(weights), torch.cat(biases), activation)

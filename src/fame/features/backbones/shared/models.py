@@ -1,11 +1,14 @@
-"""How a frozen model is run: what parameters say of it, and opening it on its device."""
+"""How a frozen model is run: its parameters, its device, items of a batch as arrays."""
 
 import os
+from itertools import groupby
 from typing import TYPE_CHECKING, Annotated, Literal, TypeVar, cast
 
+import numpy as np
 from pydantic import Field
 
-from fame.params import BackboneParams, RuntimeParams
+from fame.features.contract import Item
+from fame.params import BackboneParams, RuntimeParams, Strict
 from fame.runtime import devices
 
 if TYPE_CHECKING:
@@ -18,17 +21,23 @@ SPECIAL_TOKENS = 2  # one before and one after every text
 
 
 class CheckpointParams(BackboneParams):
-    """What every model of a checkpoint is told.
-
-    `checkpoint` is a folder or a model's id on the hub, `revision` its branch, tag or commit;
-    `image_size` is in pixels; `max_text_tokens` counts the two special tokens.
-    """
+    """`checkpoint` is a folder or a model's id on the hub, `revision` a branch, tag or commit."""
 
     checkpoint: str
     revision: str
-    image_size: Annotated[int, Field(ge=1)]
-    max_text_tokens: Annotated[int, Field(gt=SPECIAL_TOKENS)]
     dtype: Dtype
+
+
+class TextParams(Strict):
+    """Of a model that reads texts; `max_text_tokens` counts the two special tokens."""
+
+    max_text_tokens: Annotated[int, Field(gt=SPECIAL_TOKENS)]
+
+
+class ImageParams(Strict):
+    """Of a model that sees images; `image_size` is in pixels."""
+
+    image_size: Annotated[int, Field(ge=1)]
     decode: Decode
 
 
@@ -61,3 +70,24 @@ def open_model(
     if compiled and device.type == "cuda":
         model = cast(Model, torch.compile(model, dynamic=True))
     return model, device
+
+
+def measure(item: Item) -> tuple[int, ...]:
+    """Height, width and channels of the pixels, then the number of tokens; what there is of it."""
+    pixels = () if item.pixels is None else item.pixels.shape
+    return pixels if item.tokens is None else (*pixels, len(item.tokens))
+
+
+def group_by_size(items: list[Item]) -> list[list[Item]]:
+    """Items of one size that follow each other."""
+    return [list(group) for _, group in groupby(items, key=measure)]
+
+
+def stack_tokens(items: list[Item]) -> np.ndarray:
+    """(n, t) int64 of items of one size."""
+    return np.stack([item.tokens for item in items if item.tokens is not None]).astype(np.int64)
+
+
+def stack_pixels(items: list[Item]) -> np.ndarray:
+    """(n, ...) of items of one size."""
+    return np.stack([item.pixels for item in items if item.pixels is not None])
