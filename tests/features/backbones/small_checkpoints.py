@@ -16,6 +16,12 @@ SMALL = {
 }
 
 
+def make_bert():
+    from transformers import BertConfig, BertModel
+
+    return BertModel(BertConfig(**SMALL))
+
+
 def make_vilt():
     from transformers import ViltConfig, ViltForImageAndTextRetrieval
 
