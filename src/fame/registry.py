@@ -21,6 +21,7 @@ BACKBONES = {
     "efficientnet": "fame.features.backbones.efficientnet:EfficientNet",
     "vilt": "fame.features.backbones.vilt:Vilt",
     "blip": "fame.features.backbones.blip:Blip",
+    "clip": "fame.features.backbones.clip:Clip",
 }
 
 # A folder with the modules params (Params), training (Trainer) and model (Model).

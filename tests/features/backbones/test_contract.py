@@ -5,6 +5,7 @@ import json
 import pickle
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from tests.pictures import encode, make_bomb
 
 from fame.features.contract import Backbone, Item
 from fame.features.engine import block, embed
+from fame.features.engine.code_version import list_shared
 from fame.params import RuntimeParams
 from fame.posts.contract import LOCATED, NO_IMAGE, NO_TEXT, OK, UNREADABLE
 from fame.registry import BACKBONES, resolve
@@ -118,9 +120,10 @@ def _small_checkpoints(checkpoints):
 
 def make_backbone(kind, workers=2):
     cls = resolve(BACKBONES, kind, "test")
-    files = (ROOT / "params.yaml", ROOT / "profiles" / "paper.yaml")
-    entries = [YAML(typ="safe").load(file.read_text())["backbones"].values() for file in files]
-    entry = next(entry for block in entries for entry in block if entry["kind"] == kind)
+    files = (ROOT / "params.yaml", *sorted(ROOT.glob("profiles/*.yaml")))
+    blocks = [YAML(typ="safe").load(file.read_text()).get("backbones", {}) for file in files]
+    entries = [entry for block in blocks for entry in block.values()]
+    entry = next(entry for entry in entries if entry.get("kind") == kind)
     if kind in CHECKPOINTS:
         entry |= {"checkpoint": str(CHECKPOINTS[kind]), "image_size": 64}
     return cls(cls.Params.model_validate(entry), make_runtime(workers))
@@ -305,6 +308,17 @@ def test_what_is_saved_is_no_pickle_and_the_same_each_time(
         if name.endswith(".npy"):
             np.load(first / name, allow_pickle=False)
     assert (names != ["values.npy"]) == (backbone.reads == "posts")
+
+
+def find_source(module):
+    return Path(find_spec(module).origin).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("kind", sorted(BACKBONES))
+def test_its_version_counts_all_that_it_shares(kind):
+    named = list_shared(find_source(BACKBONES[kind].split(":")[0]))
+    needed = set(named).union(*(list_shared(find_source(module)) for module in named))
+    assert needed - set(named) == set()
 
 
 @pytest.mark.parametrize("kind", sorted(BACKBONES))

@@ -132,7 +132,9 @@ def test_another_activation_is_refused(make, checkpoints, tmp_path):
         (tmp_path / path.name).write_bytes(path.read_bytes())
     config = (tmp_path / "config.json").read_text()
     (tmp_path / "config.json").write_text(config.replace('"gelu"', '"relu"'))
-    with pytest.raises(InputError, match="its activation is 'relu'; allowed here: 'gelu'"):
+    with pytest.raises(
+        InputError, match="its activation is 'relu'; allowed here: 'gelu', 'quick_gelu'"
+    ):
         make(checkpoint=str(tmp_path)).load()
 
 

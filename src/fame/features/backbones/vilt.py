@@ -5,181 +5,107 @@ tokens, and the image over its own where the text is the empty one (docs/method.
 """
 
 from collections.abc import Callable
-from functools import cached_property, partial
-from itertools import groupby
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-import numpy as np
 from pydantic import Field
 
-from fame.features.backbones.shared.checkpoints import Checkpoint, find_checkpoint
-from fame.features.backbones.shared.weights import (
-    Decode,
-    Dtype,
-    choose_dtype,
-    number_columns,
-    open_model,
+from fame.features.backbones.shared.checkpoint_backbone import CheckpointBackbone, Part
+from fame.features.backbones.shared.checkpoints import Checkpoint
+from fame.features.backbones.shared.models import (
+    CheckpointParams,
+    ImageParams,
+    TextParams,
+    stack_pixels,
+    stack_tokens,
 )
-from fame.features.contract import Backbone, Column, Item, Pass
-from fame.params import BackboneParams, RuntimeParams
-from fame.runtime.devices import choose_device, import_torchvision
-from fame.runtime.errors import InputError
+from fame.features.backbones.shared.weights import number_columns
+from fame.features.contract import Column, Item, Pass
 
 if TYPE_CHECKING:
     import torch
+    from PIL import Image
     from transformers.models.vilt.modeling_vilt import ViltLayer
 
-    from fame.features.backbones.shared.encoder import Layer, Run
+    from fame.features.backbones.shared.encoder import Layer
 
-MODALITIES = ("title", "tags", "image")
-SPECIAL_TOKENS = 2  # [CLS] and [SEP], which stand around every text
 TEXT, IMAGE = 0, 1  # types of a token
 LONGEST = 1333 / 800  # of an image's longer side to the shorter one wanted, as it was trained
 PIXEL_MEAN, PIXEL_DEVIATION = [0.5] * 3, [0.5] * 3  # where the checkpoint says nothing else
 
 
-class Vilt(Backbone):
+class Vilt(CheckpointBackbone):
     """An image that cannot be read masks all three vectors, a missing text only its own."""
 
-    class Params(BackboneParams):
-        """`max_text_tokens` counts the two special tokens; `image_size` is in pixels."""
+    class Params(CheckpointParams, TextParams, ImageParams):
+        """`image_size` is that of the shorter side."""
 
         kind: Literal["vilt"]
-        checkpoint: str
-        revision: str
         pooling: Literal["mean", "cls"]
         image_size: Annotated[int, Field(ge=32)]
-        max_text_tokens: Annotated[int, Field(gt=SPECIAL_TOKENS)]
-        dtype: Dtype
-        decode: Decode
 
-    reads: ClassVar[str] = "contents"
     passes: ClassVar[tuple[Pass, ...]] = (
         Pass("joint", "title", True, {"vector": "title"}),
         Pass("joint", "tags", True, {"vector": "tags"}),
         Pass("joint", "", True, {"vector": "image"}),
     )
-    special_tokens = SPECIAL_TOKENS
-
-    def __init__(self, params: Params, runtime: RuntimeParams) -> None:
-        self._params = params
-        self._runtime = runtime
+    model_type = "vilt"
+    text = Part(None, {"hidden_size": 768, "max_position_embeddings": 40})
+    image = Part(None, {"patch_size": 32})
+    at_once: ClassVar = {"cpu": {"joint": 4}, "cuda": {"joint": 64}}
+    whole_patches = False  # both sides are cut to them
+    _params: Params
 
     def columns(self) -> dict[str, tuple[Column, ...]]:
         """Title, tags and image, each as wide as the model."""
-        width = self._config.get("hidden_size", 768)
-        return {name: number_columns(name, width) for name in MODALITIES}
+        width = self.read_size(self.text, "hidden_size")
+        return {name: number_columns(name, width) for name in ("title", "tags", "image")}
 
-    def fingerprint(self) -> dict[str, Any]:
-        """Files of the checkpoint, and all that is done with them."""
-        limit = self._config.get("max_position_embeddings", 40)
-        if self._params.max_text_tokens > limit:
-            raise InputError(
-                "params.yaml: max_text_tokens of the vilt backbone: found "
-                f"{self._params.max_text_tokens}, but its checkpoint has {limit} positions; "
-                f"allowed: {SPECIAL_TOKENS + 1} to {limit}"
-            )
-        names = {"pooling", "image_size", "max_text_tokens", "decode"}
-        chosen = self._params.model_dump(include=names)
-        dtype = choose_dtype(self._params.dtype, self._runtime)
-        return {**self._checkpoint.fingerprint(), **chosen, "dtype": dtype}
-
-    def notes(self) -> dict[str, Any]:
-        """Where the weights come from."""
-        return self._checkpoint.note()
-
-    @cached_property
-    def _checkpoint(self) -> Checkpoint:
-        key = "params.yaml: checkpoint of the vilt backbone"
-        return find_checkpoint(self._params.checkpoint, self._params.revision, key)
-
-    @cached_property
-    def _config(self) -> dict[str, Any]:
-        return self._checkpoint.read_config()
-
-    def load(self) -> None:
-        """The tokenizer and the model.
-
-        Raises:
-            InputError: the checkpoint lacks weights, or is of another kind of model.
-        """
-        from torch import nn
-
-        import_torchvision()  # where it is installed, transformers imports it
-        from transformers import ViltConfig, ViltModel
+    def build(self, checkpoint: Checkpoint, config: Any) -> "dict[str, torch.nn.Module]":
+        """The one encoder, and what it sees of texts and images."""
+        from transformers import ViltModel
 
         from fame.features.backbones.shared.encoder import Encoder, Patches
 
-        self._tokenizer = self._checkpoint.open_tokenizer()
-        config = self._checkpoint.open_config(ViltConfig)
         model = ViltModel(config, add_pooling_layer=False)
-        self._checkpoint.load(model, "vilt.", "")
+        checkpoint.load(model, "vilt.", "")
         embeddings = model.embeddings
-        colours = self._checkpoint.read_colours(PIXEL_MEAN, PIXEL_DEVIATION)
-        parts = {
+        colours = checkpoint.read_colours(PIXEL_MEAN, PIXEL_DEVIATION)
+        self._class = embeddings.cls_token.detach()[0]
+        self._positions = embeddings.position_embeddings.detach()[0]
+        self._grids: dict[tuple[int, int], torch.Tensor] = {}
+        layers = (convert_layer(layer, config.hidden_act) for layer in model.encoder.layer)
+        return {
             "text": embeddings.text_embeddings,
             "types": embeddings.token_type_embeddings,
             "patches": Patches(embeddings.patch_embeddings.projection, *colours),
-            "encoder": Encoder(map(convert_layer, model.encoder.layer), model.layernorm),
+            "joint": Encoder(layers, model.layernorm),
         }
-        dtype = choose_dtype(self._params.dtype, self._runtime)
-        self._parts, self._device = open_model(
-            nn.ModuleDict(parts), dtype, self._runtime, compiled=False
-        )
-        self._parts["encoder"].optimise()
-        self._class, self._positions = embeddings.cls_token.detach(), embeddings.position_embeddings
-        self._grids: dict[tuple[int, int], torch.Tensor] = {}
 
-    def tokenize(self, texts: list[str]) -> list[np.ndarray]:
-        """Ids with the two special ones; texts are cut after `max_text_tokens`."""
-        tokens = self._tokenizer(texts, truncation=True, max_length=self._params.max_text_tokens)
-        return [np.array(ids, dtype=np.int32) for ids in tokens["input_ids"]]
+    def resizer(self) -> "Callable[[Image.Image], Image.Image]":
+        """Both sides are whole patches."""
+        patch = self.read_size(self.image, "patch_size")
+        return partial(resize, shorter=self._params.image_size, patch=patch)
 
-    def image_preparer(self) -> Callable[[bytes], np.ndarray]:
-        """Pixels are (height, width, 3) uint8, both sides whole patches."""
-        patch = self._config.get("patch_size", 32)
-        draft = self._params.decode == "draft"
-        return partial(prepare, shorter=self._params.image_size, patch=patch, draft=draft)
-
-    def items_at_once(self, kind: str) -> int:  # noqa: ARG002
-        """On a CPU some 800 tokens, which its caches hold."""
-        return 4 if choose_device(self._runtime.device) == "cpu" else 64
-
-    def run(self, kind: str, items: list[Item]) -> dict[str, np.ndarray]:  # noqa: ARG002
-        """(n, width): of the text's tokens; of the image's where the text is the empty one."""
+    def show(self, kind: str, items: list[Item]) -> "torch.Tensor":  # noqa: ARG002
+        """Each one's text, then its image."""
         import torch
 
-        with torch.inference_mode():
-            runs = [list(group) for _, group in groupby(items, key=_size)]
-            rows = torch.cat([self._join(group) for group in runs])
-            described = [self._describe(group) for group in runs]
-            return {"vector": self._parts["encoder"](rows, described).cpu().numpy()}
-
-    def _join(self, items: list[Item]) -> "torch.Tensor":
-        """Items of one size -> (tokens, width): each one's text, then its image."""
-        import torch
-
-        tokens = torch.from_numpy(np.stack([item.tokens for item in items])).long()
-        tokens = tokens.to(self._device)
+        tokens = torch.from_numpy(stack_tokens(items)).to(self._device)
         types = self._parts["types"].weight
         text = self._parts["text"](tokens, token_type_ids=torch.zeros_like(tokens)) + types[TEXT]
-        pixels = np.stack([item.pixels for item in items])
+        pixels = stack_pixels(items)
         side = self._parts["patches"].side
         grid = self._find_positions(pixels.shape[1] // side, pixels.shape[2] // side)
         patches = self._parts["patches"](pixels) + grid[1:]
         first = grid[:1].expand(len(items), 1, -1)
-        return torch.cat([text, first + types[IMAGE], patches + types[IMAGE]], dim=1).flatten(0, 1)
+        return torch.cat([text, first + types[IMAGE], patches + types[IMAGE]], dim=1)
 
-    def _describe(self, items: list[Item]) -> "Run":
-        from fame.features.backbones.shared.encoder import Run
-
-        text, side = len(items[0].tokens), self._parts["patches"].side
-        height, width, _ = items[0].pixels.shape
-        length = text + 1 + (height // side) * (width // side)
-        start, stop = (0, text) if text > SPECIAL_TOKENS else (text, length)
-        if self._params.pooling == "cls":
-            stop = start + 1
-        return Run(len(items), length, (start, stop))
+    def pool(self, kind: str, item: Item, length: int) -> tuple[int, int]:  # noqa: ARG002
+        """The text's tokens; the image's where the text is the empty one."""
+        text = stack_tokens([item]).shape[1]
+        start, stop = (0, text) if text > self.special_tokens else (text, length)
+        return (start, start + 1) if self._params.pooling == "cls" else (start, stop)
 
     def _find_positions(self, rows: int, columns: int) -> "torch.Tensor":
         """(1 + rows x columns, width): the class token at its position, then the grid's.
@@ -190,18 +116,18 @@ class Vilt(Backbone):
         from torch.nn import functional
 
         if (rows, columns) not in self._grids:
-            learnt = self._positions.detach()[0]
+            learnt = self._positions
             side = round((len(learnt) - 1) ** 0.5)
             square = learnt[1:].T.reshape(1, -1, side, side)
             grid = functional.interpolate(
                 square, size=(rows, columns), mode="bilinear", align_corners=True
             )
-            both = torch.cat([self._class[0] + learnt[:1], grid[0].flatten(1).T])
+            both = torch.cat([self._class + learnt[:1], grid[0].flatten(1).T])
             self._grids[rows, columns] = both.to(self._device, self._parts["types"].weight.dtype)
         return self._grids[rows, columns]
 
 
-def convert_layer(layer: "ViltLayer") -> "Layer":
+def convert_layer(layer: "ViltLayer", activation: str) -> "Layer":
     """A layer of transformers as one of ours."""
     from fame.features.backbones.shared.encoder import Layer, join
 
@@ -210,26 +136,22 @@ def convert_layer(layer: "ViltLayer") -> "Layer":
         query=join(attention.query),
         key_value=join(attention.key, attention.value),
         attended=join(layer.attention.output.dense),
-        perceptron=(join(layer.intermediate.dense, gelu=True), join(layer.output.dense)),
+        perceptron=(
+            join(layer.intermediate.dense, activation=activation),
+            join(layer.output.dense),
+        ),
         norms=(layer.layernorm_before, layer.layernorm_after),
         heads=attention.num_attention_heads,
         norm_first=True,
     )
 
 
-def prepare(content: bytes, shorter: int, patch: int, draft: bool) -> np.ndarray:
-    """The bytes of an image file -> (height, width, 3) uint8.
-
-    Raises:
-        UnreadableImageError: the image cannot be decoded.
-    """
+def resize(image: "Image.Image", shorter: int, patch: int) -> "Image.Image":
+    """An RGB image as ViLT's own processor resizes it."""
     from PIL import Image
 
-    from fame.features.images import decode
-
-    image = decode(content, shorter if draft else None)
     size = choose_size(image.width, image.height, shorter, patch)
-    return np.asarray(image.resize(size, Image.Resampling.BICUBIC))
+    return image.resize(size, Image.Resampling.BICUBIC)
 
 
 def choose_size(width: int, height: int, shorter: int, patch: int) -> tuple[int, int]:
@@ -240,11 +162,9 @@ def choose_size(width: int, height: int, shorter: int, patch: int) -> tuple[int,
     """
     scale = shorter / min(width, height)
     longest = int(LONGEST * shorter)
-    sides = [scale * side for side in (width, height)]
+    sides = scale * width, scale * height
     if max(sides) > longest:
-        sides = [longest / max(sides) * side for side in sides]
-    return tuple(max(int(side + 0.5) // patch, 1) * patch for side in sides)
-
-
-def _size(item: Item) -> tuple[int, ...]:
-    return (*item.pixels.shape, len(item.tokens))
+        shrunk = longest / max(sides)
+        sides = shrunk * sides[0], shrunk * sides[1]
+    wide, high = (max(int(side + 0.5) // patch, 1) * patch for side in sides)
+    return wide, high

@@ -20,12 +20,23 @@ from fame.runtime.files import digest_file, replacing_folder
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PreTrainedConfig as Config
-    from transformers import PreTrainedTokenizerBase
+    from transformers import PreTrainedConfig, PreTrainedTokenizerBase
 
 WEIGHTS, PICKLED = "*.safetensors", "*.bin"
 CONFIG, PREPROCESSOR = "config.json", "preprocessor_config.json"
-TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt")
+TOKENIZER = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "vocab.txt",
+    "vocab.json",
+    "merges.txt",
+)
+# Mean and deviation of red, green and blue that CLIP was trained with, and much that came after it.
+OPENAI_COLOURS = (
+    [0.48145466, 0.4578275, 0.40821073],
+    [0.26862954, 0.26130258, 0.27577711],
+)
 
 
 @dataclass(frozen=True)
@@ -75,26 +86,21 @@ class Checkpoint:
         found = self.read_config(PREPROCESSOR)
         return found.get("image_mean", mean), found.get("image_std", deviation)
 
-    def open_config(self, kind: "type[Config]", *parts: str) -> "Config":
-        """The configuration, as a class of transformers; ``parts`` are those of its encoders.
+    def open_config(self, model_type: str) -> "PreTrainedConfig":
+        """The configuration as transformers has it.
 
         Raises:
-            InputError: it is of another kind of model, or has another activation than GELU.
+            InputError: it is of another type of model.
         """
+        from transformers import AutoConfig
+
         found = self.read_config().get("model_type")
-        if found != kind.model_type:
+        if found != model_type:
             raise InputError(
                 f"checkpoint {self.name}: is of a model of type {found!r}; "
-                f"allowed here: {kind.model_type!r}"
+                f"allowed here: {model_type!r}"
             )
-        config = kind.from_pretrained(self.folder, local_files_only=True)
-        for encoder in [getattr(config, part) for part in parts] or [config]:
-            if encoder.hidden_act != "gelu":
-                raise InputError(
-                    f"checkpoint {self.name}: its activation is {encoder.hidden_act!r}; "
-                    "allowed here: 'gelu'"
-                )
-        return config
+        return AutoConfig.from_pretrained(self.folder, local_files_only=True)
 
     def open_tokenizer(self) -> "PreTrainedTokenizerBase":
         """The tokenizer.

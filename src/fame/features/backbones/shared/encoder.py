@@ -7,13 +7,32 @@ that are wanted of it and no others. All this equals the plain forward of an ite
 rounding.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
+
+if TYPE_CHECKING:
+    from transformers.models.bert.modeling_bert import BertLayer
+    from transformers.models.blip.modeling_blip import BlipVisionEmbeddings
+    from transformers.models.blip.modeling_blip_text import BlipTextLayer
+    from transformers.models.clip.modeling_clip import CLIPVisionEmbeddings
+
+
+def quick_gelu(rows: torch.Tensor) -> torch.Tensor:
+    """GELU as OpenAI's CLIP was trained with it: a sigmoid in place of the normal distribution."""
+    return rows * torch.sigmoid(1.702 * rows)
+
+
+# As transformers names them.
+ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "gelu": functional.gelu,
+    "quick_gelu": quick_gelu,
+}
 
 
 @dataclass(frozen=True)
@@ -37,16 +56,19 @@ class Run:
 
 
 class Linear(nn.Module):
-    """A linear layer, and GELU after it if wanted.
+    """A linear layer, and one of ACTIVATIONS after it if wanted.
 
     On a CPU, oneDNN multiplies with the weight in its own layout and applies GELU while the result
     is in the core's cache (docs/performance.md has what that is worth).
     """
 
-    def __init__(self, weight: torch.Tensor, bias: torch.Tensor, gelu: bool = False) -> None:
+    def __init__(
+        self, weight: torch.Tensor, bias: torch.Tensor | None, activation: str | None = None
+    ) -> None:
         super().__init__()
+        bias = torch.zeros(len(weight)) if bias is None else bias
         self.weight, self.bias = nn.Parameter(weight.detach()), nn.Parameter(bias.detach())
-        self._gelu = gelu
+        self._activation = activation
         self._packed: torch.Tensor | None = None
 
     def pack(self) -> None:
@@ -57,25 +79,30 @@ class Linear(nn.Module):
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
         """(t, inputs) -> (t, outputs) of the weight's dtype."""
         rows = rows.to(self.bias.dtype)
-        if self._packed is not None:
-            activation = "gelu" if self._gelu else "none"
-            return torch.ops.mkldnn._linear_pointwise(
-                rows, self._packed, self.bias, activation, [], "none"
-            )
-        result = functional.linear(rows, self.weight, self.bias)
-        return functional.gelu(result) if self._gelu else result
+        if self._packed is None:
+            result = functional.linear(rows, self.weight, self.bias)
+            return ACTIVATIONS[self._activation](result) if self._activation else result
+        fused = "gelu" if self._activation == "gelu" else "none"
+        result = torch.ops.mkldnn._linear_pointwise(
+            rows, self._packed, self.bias, fused, [], "none"
+        )
+        return quick_gelu(result) if self._activation == "quick_gelu" else result
 
 
-def join(*layers: nn.Linear, gelu: bool = False) -> Linear:
+def join(*layers: nn.Linear, activation: str | None = None) -> Linear:
     """Layers that see the same input, side by side, as one."""
-    biases = [
+    weights: list[torch.Tensor] = [layer.weight for layer in layers]
+    biases: list[torch.Tensor] = [
         torch.zeros(layer.out_features) if layer.bias is None else layer.bias for layer in layers
     ]
-    return Linear(torch.cat([layer.weight for layer in layers]), torch.cat(biases), gelu)
+    return Linear(torch.cat(weights), torch.cat(biases), activation)
 
 
 class Layer(nn.Module):
-    """Attention, then a perceptron, each with a residual and a norm: before it, or after both."""
+    """Attention, then a perceptron, each with a residual and a norm: before it, or after both.
+
+    In a ``causal`` layer a token sees itself and those before it.
+    """
 
     def __init__(
         self,
@@ -86,13 +113,14 @@ class Layer(nn.Module):
         norms: tuple[nn.LayerNorm, nn.LayerNorm],
         heads: int,
         norm_first: bool,
+        causal: bool = False,
     ) -> None:
         super().__init__()
         self.query, self.key_value, self.attended = query, key_value, attended
         self.up, self.down = perceptron
         self.attention_norm, self.perceptron_norm = norms
         self._heads = heads
-        self._norm_first = norm_first
+        self._norm_first, self._causal = norm_first, causal
 
     def forward(
         self, rows: torch.Tensor, kept: torch.Tensor, runs: Sequence[Run], last: bool
@@ -126,26 +154,39 @@ class Layer(nn.Module):
             queries = query[asked : asked + asking].view(run.count, -1, self._heads, self._size)
             both = key_value[seen : seen + seeing].view(run.count, -1, 2, self._heads, self._size)
             keys, values = both.permute(2, 0, 3, 1, 4)
-            context = functional.scaled_dot_product_attention(queries.transpose(1, 2), keys, values)
+            context = functional.scaled_dot_product_attention(
+                queries.transpose(1, 2), keys, values, attn_mask=self._mask(run, queries, last)
+            )
             contexts.append(context.transpose(1, 2).reshape(asking, -1))
             asked, seen = asked + asking, seen + seeing
         return torch.cat(contexts)
+
+    def _mask(self, run: Run, queries: torch.Tensor, last: bool) -> torch.Tensor | None:
+        """(queries, keys) bool: what a token sees; None: all."""
+        if not self._causal:
+            return None
+        first, asking = run.kept[0] if last else 0, queries.shape[1]
+        seen = torch.ones(asking, run.length, dtype=torch.bool, device=queries.device)
+        return seen.tril(first)
 
     @property
     def _size(self) -> int:
         return len(self.query.bias) // self._heads
 
 
-def convert_bert_layer(layer: nn.Module, heads: int) -> Layer:
+def convert_bert_layer(layer: "BertLayer | BlipTextLayer", config: Any) -> Layer:
     """A layer of transformers' BERT, or of BLIP's text encoder, which is one."""
     attention = layer.attention.self
     return Layer(
         query=join(attention.query),
         key_value=join(attention.key, attention.value),
         attended=join(layer.attention.output.dense),
-        perceptron=(join(layer.intermediate.dense, gelu=True), join(layer.output.dense)),
+        perceptron=(
+            join(layer.intermediate.dense, activation=config.hidden_act),
+            join(layer.output.dense),
+        ),
         norms=(layer.attention.output.LayerNorm, layer.output.LayerNorm),
-        heads=heads,
+        heads=config.num_attention_heads,
         norm_first=False,
     )
 
@@ -155,7 +196,7 @@ class Encoder(nn.Module):
 
     def __init__(self, layers: Iterable[Layer], norm: nn.Module | None = None) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(layers)
+        self.layers = cast("list[Layer]", nn.ModuleList(layers))
         self.norm = norm or nn.Identity()
 
     def optimise(self) -> None:
@@ -163,6 +204,7 @@ class Encoder(nn.Module):
         for norm in self.modules():
             if isinstance(norm, nn.LayerNorm):
                 norm.float()  # with the residuals: bfloat16 would lose what each layer adds
+        self.norm.float()  # and what else stands over them
         if self.layers[0].query.bias.device.type == "cpu":
             for linear in self.modules():
                 if isinstance(linear, Linear):
@@ -173,8 +215,9 @@ class Encoder(nn.Module):
     def compile_rows(self, backend: str = "inductor") -> None:
         """Compile what sees rows and no items: no number of layers or size compiles it anew."""
         for layer in self.layers:
-            layer.project = torch.compile(layer.project, dynamic=True, backend=backend)
-            layer.finish = torch.compile(layer.finish, dynamic=True, backend=backend)
+            for method in (layer.project, layer.finish):
+                compiled = torch.compile(method, dynamic=True, backend=backend)
+                setattr(layer, method.__name__, compiled)
 
     def forward(self, rows: torch.Tensor, runs: Sequence[Run]) -> torch.Tensor:
         """Rows (t, width) of the items' tokens -> (items, width) float32: mean over the kept."""
@@ -221,3 +264,29 @@ class Patches(nn.Module):
         rows, columns = height // self.side, width // self.side
         cut = scaled.view(n, rows, self.side, columns, self.side, 3).transpose(2, 3)
         return self.linear(cut.reshape(n * rows * columns, -1)).view(n, rows * columns, -1)
+
+
+class Grid(nn.Module):
+    """A square image as an encoder sees it: a class token, then its patches, at their positions.
+
+    The learnt grid of positions is stretched over the image's, as transformers does.
+    """
+
+    def __init__(
+        self,
+        embeddings: "BlipVisionEmbeddings | CLIPVisionEmbeddings",
+        size: int,
+        colours: tuple[list[float], list[float]],
+    ) -> None:
+        super().__init__()
+        self.patches = Patches(embeddings.patch_embedding, *colours)
+        tokens = torch.empty(1, (size // self.patches.side) ** 2 + 1, embeddings.embed_dim)
+        with torch.no_grad():
+            positions = embeddings.interpolate_pos_encoding(tokens, size, size)[0].clone()
+            positions[:1] += embeddings.class_embedding.reshape(1, -1)
+        self.positions = nn.Parameter(positions)
+
+    def forward(self, pixels: np.ndarray) -> torch.Tensor:
+        """(n, size, size, 3) uint8 -> (n, 1 + patches, width)."""
+        first = self.positions[:1].expand(len(pixels), 1, -1)
+        return torch.cat([first, self.patches(pixels) + self.positions[1:]], dim=1)
