@@ -21,6 +21,7 @@ BACKBONES = {
     "efficientnet": "fame.features.backbones.efficientnet:EfficientNet",
     "vilt": "fame.features.backbones.vilt:Vilt",
     "blip": "fame.features.backbones.blip:Blip",
+    "char_ngrams": "fame.features.encoders.char_ngrams:CharNgrams",
 }
 
 # A folder with the modules params (Params), training (Trainer) and model (Model).
