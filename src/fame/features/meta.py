@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fame.features.contract import Block, Column, Encoder
+from fame.features.times import to_whole_seconds
 from fame.params import MetaParams
 from fame.posts.contract import OWN_NUMBER_PREFIX
 from fame.runtime import arrays, files
@@ -85,13 +86,8 @@ def _numbers(values: pa.ChunkedArray) -> np.ndarray:
     return pc.cast(values, pa.float64()).to_numpy()
 
 
-def _whole_seconds(times: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Epoch seconds, null where unknown. Parquet keeps no seconds: it gives back milliseconds."""
-    return pc.cast(pc.cast(times, pa.timestamp("s", tz="UTC")), pa.int64())
-
-
 def _seconds(times: pa.ChunkedArray) -> np.ndarray:
-    return _numbers(_whole_seconds(times))
+    return _numbers(to_whole_seconds(times))
 
 
 def _post_group(posts: pa.Table) -> dict[str, np.ndarray]:
@@ -112,7 +108,7 @@ def _time_group(posts: pa.Table) -> dict[str, np.ndarray]:
     """Clock and calendar at the poster's place; UTC where the time zone is not known."""
     offset = pc.fill_null(pc.cast(posts["utc_offset_minutes"], pa.float64()), 0)
     seconds = pc.add(
-        _whole_seconds(posts["posted_at"]), pc.cast(pc.multiply(offset, 60), pa.int64())
+        to_whole_seconds(posts["posted_at"]), pc.cast(pc.multiply(offset, 60), pa.int64())
     )
     local = pc.cast(seconds, pa.timestamp("s"))
     return {

@@ -58,7 +58,7 @@ def check_parts(
         ]
         lost = parts.keys() - set(fit) - set(others)
         gate.leaks += [f"post {post_id} is not in table {name}" for post_id in sorted(lost)]
-    gate.leaks = _shorten(gate.leaks)
+    gate.leaks = shorten(gate.leaks)
     return gate
 
 
@@ -93,7 +93,7 @@ def check_users(
         gate.leaks += [
             f"user {user} is in fit and holdout, which protocol user keeps apart" for user in shared
         ]
-    gate.leaks = _shorten(gate.leaks)
+    gate.leaks = shorten(gate.leaks)
     return gate
 
 
@@ -162,7 +162,7 @@ def check_labels_in_columns(
             highest = (name, found)
         if found >= limit:
             gate.leaks.append(f"column {name} is the label: |SRC| {found:.3f}, limit {limit:g}")
-    gate.leaks = _shorten(gate.leaks)
+    gate.leaks = shorten(gate.leaks)
     gate.facts = {"limit": limit, "highest": {"column": highest[0], "src": round(highest[1], 6)}}
     return gate
 
@@ -281,6 +281,7 @@ def _fit_ridge(
     return lambda rows: standardise(rows) @ slope + centre
 
 
-def _shorten(leaks: list[str]) -> list[str]:
+def shorten(leaks: list[str]) -> list[str]:
+    """The first few of them, and how many more there are."""
     more = len(leaks) - NAMED
     return leaks[:NAMED] + ([f"and {more} more like it"] if more > 0 else [])
