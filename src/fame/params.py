@@ -90,6 +90,16 @@ class BackboneParams(Strict):
     reads: Literal["posts", "texts", "images", "contents"]
 
 
+class HeavyTailedParams(Strict):
+    """Which numbers are counts that span orders of magnitude, by the training posts."""
+
+    distinct: Count
+    not_negative: Fraction
+    high: NonNegative
+    log_deviation: NonNegative
+    columns: Count
+
+
 class MetaParams(Strict):
     """Encoding of the metadata: groups that are on or off."""
 
@@ -100,6 +110,12 @@ class MetaParams(Strict):
     profile: bool
     description: bool
     own: bool
+    text: bool
+    ratios: bool
+    heavy_tailed: HeavyTailedParams
+    trend: bool
+    author: bool
+    author_min_posts: Count
 
 
 class FeatureTableParams(Strict):

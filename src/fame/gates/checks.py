@@ -16,7 +16,7 @@ from fame.runtime.metrics import spearman
 
 BORDERS = "borders_fitted_on"  # of a column's bins, from its values alone: the fold's rows too
 NAMED = 3  # examples in a sentence
-POSTING_TIME_GROUPS = ("post_", "time_", "geo_", "user_")
+POSTING_TIME_GROUPS = ("post_", "time_", "geo_", "user_", "text_", "ratio_", "trend_")
 
 
 @dataclass
@@ -206,9 +206,13 @@ def check_posting_time(
     kept = np.array([time is None or time <= middle for time in times])
     whole, early = encode(posts), encode(posts.filter(pa.array(kept)))
     gate = Gate(facts={"posts_removed": int((~kept).sum())})
+    places = {column.name: place for place, column in enumerate(early.columns)}
     for place, column in enumerate(whole.columns):
-        if column.name.startswith(names) and not np.array_equal(
-            whole.values[kept, place], early.values[:, place], equal_nan=True
+        # Which columns there are is fitted on the training posts: another half may have others.
+        if not column.name.startswith(names) or column.name not in places:
+            continue
+        if not np.array_equal(
+            whole.values[kept, place], early.values[:, places[column.name]], equal_nan=True
         ):
             gate.leaks.append(f"column {column.name} changes when later posts are removed")
     return gate
