@@ -121,10 +121,12 @@ class MetaParams(Strict):
 class FeatureTableParams(Strict):
     """A learner's table: blocks side by side, in this order.
 
-    `texts`: title and tags as read; `images`: where the images lie.
+    `texts`: title and tags as read; `images`: where the images lie. `reduce`: blocks whose numbers
+    become so many principal components a modality.
     """
 
     blocks: Annotated[list[str], Field(min_length=1)]
+    reduce: dict[str, Count] | None
     dtype: Literal["float32", "float16"]
 
 
@@ -364,6 +366,12 @@ def _check_names(params: Params, file: str) -> None:
                 raise InputError(
                     f"{file}: tables.{name}.blocks: unknown block {block!r}; "
                     f"allowed: {', '.join(sorted(blocks))}"
+                )
+        for block in table.reduce or {}:
+            if block not in table.blocks or block in ("texts", "images"):
+                raise InputError(
+                    f"{file}: tables.{name}.reduce: {block!r} is no block of numbers of this "
+                    f"table; allowed: {', '.join(sorted({*table.blocks} - {'texts', 'images'}))}"
                 )
         if len(set(table.blocks)) < len(table.blocks):
             raise InputError(f"{file}: tables.{name}.blocks: a block is named twice")
