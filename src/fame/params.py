@@ -91,6 +91,16 @@ class BackboneParams(Strict):
     reads: Literal["posts", "texts", "images", "contents"]
 
 
+class HeavyTailedParams(Strict):
+    """Which numbers are counts that span orders of magnitude, by the training posts."""
+
+    distinct: Count
+    not_negative: Fraction
+    high: NonNegative
+    log_deviation: NonNegative
+    columns: Count
+
+
 class MetaParams(Strict):
     """Encoding of the metadata: groups that are on or off."""
 
@@ -101,15 +111,23 @@ class MetaParams(Strict):
     profile: bool
     description: bool
     own: bool
+    text: bool
+    ratios: bool
+    heavy_tailed: HeavyTailedParams
+    trend: bool
+    author: bool
+    author_min_posts: Count
 
 
 class FeatureTableParams(Strict):
     """A learner's table: blocks side by side, in this order.
 
-    `texts`: title and tags as read; `images`: where the images lie.
+    `texts`: title and tags as read; `images`: where the images lie. `reduce`: blocks whose numbers
+    become so many principal components a modality.
     """
 
     blocks: Annotated[list[str], Field(min_length=1)]
+    reduce: dict[str, Count] | None
     dtype: Literal["float32", "float16"]
 
 
@@ -350,6 +368,12 @@ def _check_names(params: Params, file: str) -> None:
                 raise InputError(
                     f"{file}: tables.{name}.blocks: unknown block {block!r}; "
                     f"allowed: {', '.join(sorted(blocks))}"
+                )
+        for block in table.reduce or {}:
+            if block not in table.blocks or block in ("texts", "images"):
+                raise InputError(
+                    f"{file}: tables.{name}.reduce: {block!r} is no block of numbers of this "
+                    f"table; allowed: {', '.join(sorted({*table.blocks} - {'texts', 'images'}))}"
                 )
         if len(set(table.blocks)) < len(table.blocks):
             raise InputError(f"{file}: tables.{name}.blocks: a block is named twice")

@@ -22,6 +22,8 @@ BACKBONES = {
     "vilt": "fame.features.backbones.vilt:Vilt",
     "blip": "fame.features.backbones.blip:Blip",
     "clip": "fame.features.backbones.clip:Clip",
+    "char_ngrams": "fame.features.encoders.char_ngrams:CharNgrams",
+    "history": "fame.features.encoders.history:History",
 }
 
 # A folder with the modules params (Params), training (Trainer) and model (Model).

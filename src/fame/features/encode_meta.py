@@ -29,7 +29,7 @@ def main() -> None:
         block_files.write_block(folder, block)
     with files.replacing_folder(arguments.encoder) as folder:
         encoder.save(folder)
-    groups = [name for name, on in settings if on]
+    groups = [name for name, on in settings if on is True]
     print(f"meta: {len(posts)} posts, {len(block.columns)} columns; groups on: {', '.join(groups)}")
     crawled = [column.name.startswith("profile_") for column in block.columns]
     if not np.isnan(block.values[:, crawled]).all():

@@ -1,5 +1,6 @@
 """Metadata -> numbers: categories as ids, numeric groups, one readable name a column."""
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fame.features.contract import Block, Column, Encoder
+from fame.features.ratios import compare, find_heavy_tailed
+from fame.features.text_flags import describe_texts
+from fame.features.times import to_whole_seconds
+from fame.features.trend import describe_trend, find_first_posts
 from fame.params import MetaParams
 from fame.posts.contract import OWN_NUMBER_PREFIX
 from fame.runtime import arrays, files
@@ -18,14 +23,21 @@ CATEGORIES = ("category", "subcategory", "concept")
 MISSING_ID, UNSEEN_ID, FIRST_ID = 0, 1, 2
 
 SECONDS_PER_DAY = 86_400
-VOCABULARIES = "vocabularies.json"
+VOCABULARIES, COMPARED, FIRST_POSTS = "vocabularies.json", "compared.json", "first_posts.parquet"
+AUTHOR = "author"  # a column of its own where `meta.author` is on
+# Beside the user's own numbers, what `meta.ratios` may compare; a share or an age is no count.
+PROFILE_TOTALS = ("total_views", "total_tags", "total_geotagged", "total_faves", "total_in_group")
+COUNTS = {
+    "user_photo_count",
+    *(f"profile_{name}" for name in (*PROFILE_TOTALS, "photo_count", "followers", "following")),
+}
 
 
 class Meta(Encoder):
     """The block ``meta`` (FAME, section 1: X_cate and X_num).
 
-    (n, 3 + d) float32; the vocabularies are of the training posts. A numeric value that is not
-    known is NaN.
+    (n, 3 + d) float32; what is fitted is of the training posts: the vocabularies, which numbers
+    are compared, when an author is first seen. A numeric value that is not known is NaN.
     """
 
     Params = MetaParams
@@ -40,12 +52,20 @@ class Meta(Encoder):
         self._params = params
         self._descriptions = descriptions
         self._vocabularies: dict[str, list[str]] = {}
+        self._compared: list[str] = []
+        self._first_posts = pa.table({})
 
     def fit(self, posts: pa.Table) -> None:
         """Sort the values of each category: the one at position i has id FIRST_ID + i."""
         for name in CATEGORIES:
             known = pc.unique(posts[name].drop_null())
             self._vocabularies[name] = sorted(known.to_pylist())
+        if self._params.author:
+            self._vocabularies[AUTHOR] = _find_authors(posts, self._params.author_min_posts)
+        if self._params.ratios:
+            self._compared = find_heavy_tailed(self._read_counts(posts), self._params.heavy_tailed)
+        if self._params.trend:
+            self._first_posts = find_first_posts(posts)
 
     def transform(self, posts: pa.Table) -> Block:
         """Categories and the groups that are on, one column each."""
@@ -57,20 +77,55 @@ class Meta(Encoder):
                 columns |= compute(posts)
         if self._params.description and self._descriptions is not None:
             columns |= _describe(posts["post_id"], self._descriptions)
+        notes = {"vocabularies": {name: self._vocabularies[name] for name in CATEGORIES}}
+        if self._params.ratios:
+            columns |= compare(self._read_counts(posts), self._compared, len(posts))
+            notes["compared"] = self._compared
+        if self._params.trend:
+            columns |= describe_trend(posts, self._first_posts)
+        if self._params.author:
+            columns[AUTHOR] = _encode_category(posts["user_id"], self._vocabularies[AUTHOR])
+            notes["authors"] = len(self._vocabularies[AUTHOR])
         return Block(
             post_ids=arrays.to_strings(posts["post_id"]),
             values=np.column_stack(list(columns.values())).astype(np.float32),
-            columns=tuple(Column(name, name in CATEGORIES) for name in columns),
-            notes={"vocabularies": self._vocabularies},
+            columns=tuple(Column(name, name in (*CATEGORIES, AUTHOR)) for name in columns),
+            notes=notes,
         )
 
     def save(self, folder: Path) -> None:
-        """The vocabularies."""
+        """The vocabularies, and what the groups that are on need."""
         files.write_json(folder / VOCABULARIES, self._vocabularies)
+        if self._params.ratios:
+            files.write_json(folder / COMPARED, self._compared)
+        if self._params.trend:
+            files.write_table(folder / FIRST_POSTS, self._first_posts)
 
     def load(self, folder: Path) -> None:
-        """The vocabularies of ``save``."""
+        """What ``save`` wrote."""
         self._vocabularies = files.read_json(folder / VOCABULARIES)
+        if self._params.ratios:
+            self._compared = files.read_json(folder / COMPARED)
+        if self._params.trend:
+            self._first_posts = files.read_table(folder / FIRST_POSTS)
+
+    def _read_counts(self, posts: pa.Table) -> dict[str, np.ndarray]:
+        """The numbers that may be compared: name -> (n,) float64."""
+        groups = [name for name in ("own", "user", "profile") if getattr(self._params, name)]
+        columns: dict[str, np.ndarray] = {}
+        for group in groups:
+            columns |= GROUPS[group](posts)
+        return {
+            name: column
+            for name, column in columns.items()
+            if name.startswith(OWN_NUMBER_PREFIX) or name in COUNTS
+        }
+
+
+def _find_authors(posts: pa.Table, min_posts: int) -> list[str]:
+    """The authors of at least so many posts, sorted."""
+    found = Counter(author for author in posts["user_id"].to_pylist() if author is not None)
+    return sorted(author for author, count in found.items() if count >= min_posts)
 
 
 def _encode_category(values: pa.ChunkedArray, vocabulary: list[str]) -> np.ndarray:
@@ -85,13 +140,8 @@ def _numbers(values: pa.ChunkedArray) -> np.ndarray:
     return pc.cast(values, pa.float64()).to_numpy()
 
 
-def _whole_seconds(times: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Epoch seconds, null where unknown. Parquet keeps no seconds: it gives back milliseconds."""
-    return pc.cast(pc.cast(times, pa.timestamp("s", tz="UTC")), pa.int64())
-
-
 def _seconds(times: pa.ChunkedArray) -> np.ndarray:
-    return _numbers(_whole_seconds(times))
+    return _numbers(to_whole_seconds(times))
 
 
 def _post_group(posts: pa.Table) -> dict[str, np.ndarray]:
@@ -112,7 +162,7 @@ def _time_group(posts: pa.Table) -> dict[str, np.ndarray]:
     """Clock and calendar at the poster's place; UTC where the time zone is not known."""
     offset = pc.fill_null(pc.cast(posts["utc_offset_minutes"], pa.float64()), 0)
     seconds = pc.add(
-        _whole_seconds(posts["posted_at"]), pc.cast(pc.multiply(offset, 60), pa.int64())
+        to_whole_seconds(posts["posted_at"]), pc.cast(pc.multiply(offset, 60), pa.int64())
     )
     local = pc.cast(seconds, pa.timestamp("s"))
     return {
@@ -146,13 +196,12 @@ def _user_group(posts: pa.Table) -> dict[str, np.ndarray]:
 def _profile_group(posts: pa.Table) -> dict[str, np.ndarray]:
     """Totals of the user's profile, crawled after the labels: they hold the post's own views."""
     photos = _numbers(posts["profile_photo_count"])
-    totals = ("total_views", "total_tags", "total_geotagged", "total_faves", "total_in_group")
-    columns = {f"profile_{name}": _numbers(posts[f"profile_{name}"]) for name in totals}
+    columns = {f"profile_{name}": _numbers(posts[f"profile_{name}"]) for name in PROFILE_TOTALS}
     columns |= {
         f"profile_{name.removeprefix('total_')}_per_photo": _ratio(
             columns[f"profile_{name}"], photos
         )
-        for name in totals
+        for name in PROFILE_TOTALS
     }
     return columns | {
         "profile_photo_count": photos,
@@ -199,4 +248,5 @@ GROUPS: dict[str, Callable[[pa.Table], dict[str, np.ndarray]]] = {
     "user": _user_group,
     "profile": _profile_group,
     "own": _own_group,
+    "text": describe_texts,
 }

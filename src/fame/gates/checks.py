@@ -16,7 +16,7 @@ from fame.runtime.metrics import spearman
 
 BORDERS = "borders_fitted_on"  # of a column's bins, from its values alone: the fold's rows too
 NAMED = 3  # examples in a sentence
-POSTING_TIME_GROUPS = ("post_", "time_", "geo_", "user_")
+POSTING_TIME_GROUPS = ("post_", "time_", "geo_", "user_", "text_", "ratio_", "trend_")
 
 
 @dataclass
@@ -58,7 +58,7 @@ def check_parts(
         ]
         lost = parts.keys() - set(fit) - set(others)
         gate.leaks += [f"post {post_id} is not in table {name}" for post_id in sorted(lost)]
-    gate.leaks = _shorten(gate.leaks)
+    gate.leaks = shorten(gate.leaks)
     return gate
 
 
@@ -93,7 +93,7 @@ def check_users(
         gate.leaks += [
             f"user {user} is in fit and holdout, which protocol user keeps apart" for user in shared
         ]
-    gate.leaks = _shorten(gate.leaks)
+    gate.leaks = shorten(gate.leaks)
     return gate
 
 
@@ -162,7 +162,7 @@ def check_labels_in_columns(
             highest = (name, found)
         if found >= limit:
             gate.leaks.append(f"column {name} is the label: |SRC| {found:.3f}, limit {limit:g}")
-    gate.leaks = _shorten(gate.leaks)
+    gate.leaks = shorten(gate.leaks)
     gate.facts = {"limit": limit, "highest": {"column": highest[0], "src": round(highest[1], 6)}}
     return gate
 
@@ -206,9 +206,13 @@ def check_posting_time(
     kept = np.array([time is None or time <= middle for time in times])
     whole, early = encode(posts), encode(posts.filter(pa.array(kept)))
     gate = Gate(facts={"posts_removed": int((~kept).sum())})
+    places = {column.name: place for place, column in enumerate(early.columns)}
     for place, column in enumerate(whole.columns):
-        if column.name.startswith(names) and not np.array_equal(
-            whole.values[kept, place], early.values[:, place], equal_nan=True
+        # Which columns there are is fitted on the training posts: another half may have others.
+        if not column.name.startswith(names) or column.name not in places:
+            continue
+        if not np.array_equal(
+            whole.values[kept, place], early.values[:, places[column.name]], equal_nan=True
         ):
             gate.leaks.append(f"column {column.name} changes when later posts are removed")
     return gate
@@ -281,6 +285,7 @@ def _fit_ridge(
     return lambda rows: standardise(rows) @ slope + centre
 
 
-def _shorten(leaks: list[str]) -> list[str]:
+def shorten(leaks: list[str]) -> list[str]:
+    """The first few of them, and how many more there are."""
     more = len(leaks) - NAMED
     return leaks[:NAMED] + ([f"and {more} more like it"] if more > 0 else [])

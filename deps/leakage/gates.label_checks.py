@@ -1,0 +1,1 @@
+../../src/fame/gates/label_checks.py
