@@ -34,7 +34,7 @@ from fame.learners.dae.networks import (
 from fame.learners.dae.params import Params
 from fame.learners.fold_training import Fitted, FoldTrainer
 from fame.learners.torch_inputs import Inputs
-from fame.learners.torch_training import Phase, seed, train
+from fame.learners.torch_training import Phase, seed, train, use_adam
 from fame.runtime import ids, progress
 from fame.runtime.devices import choose_device, deterministic
 
@@ -132,7 +132,8 @@ def _fit_autoencoder(
         mae = (labels - p1).abs().mean()
         return mae + (decoded - x).abs().mean(), mae
 
-    return encoder, train(networks, loss, data, params.phase_1, "phase_1", bar)
+    updates = use_adam(networks, params.phase_1)
+    return encoder, train(networks, loss, data, params.phase_1, updates, "phase_1", bar)
 
 
 def _fit_head(
@@ -151,4 +152,5 @@ def _fit_head(
         mae = (labels - apply_head(head, c, sigma, dropout)).abs().mean()
         return mae, mae
 
-    return head, train(head, loss, data, params.phase_2, "phase_2", bar)
+    updates = use_adam(head, params.phase_2)
+    return head, train(head, loss, data, params.phase_2, updates, "phase_2", bar)
