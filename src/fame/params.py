@@ -310,7 +310,7 @@ def _validate(model: type[Strict], content: Any, file: str, prefix: str) -> Any:
 
 
 def _explain(model: type[BaseModel], problem: dict[str, Any], prefix: str) -> str:
-    location = [str(part) for part in problem["loc"] if part != "[key]"]
+    location = [str(part) for part in problem["loc"] if not str(part).startswith("[")]
     key = ".".join(([prefix] if prefix else []) + location)
     kind, found = problem["type"], problem["input"]
     if kind == "extra_forbidden":
