@@ -132,6 +132,12 @@ class AnyLearnerParams(LearnerParams):
     model_config = ConfigDict(extra="allow")
 
 
+class PredictionParams(Strict):
+    """What every learner's predictions are held to."""
+
+    margin: NonNegative
+
+
 class FusionParams(Strict):
     """Weights of the fusion (the paper's alpha, beta, gamma, delta); normalised when used.
 
@@ -197,6 +203,7 @@ class Params(Strict):
     meta: MetaParams
     tables: dict[Name, FeatureTableParams]
     learners: dict[Name, Any]
+    predictions: PredictionParams
     fusion: FusionParams
     leakage: LeakageParams
     report: ReportParams
