@@ -62,7 +62,7 @@ def fit_preparation(
         low, high = np.fmin(low, np.fmin.reduce(values)), np.fmax(high, np.fmax.reduce(values))
     mean = (total / np.maximum(count, 1)).astype(np.float32)
     for values in _read_numbers(table, rows, numbers):
-        squares += np.nansum(np.square(values - mean), axis=0, dtype=np.float64)
+        squares += np.nansum(np.square(np.subtract(values, mean, dtype=np.float64)), axis=0)
     deviation = np.sqrt(squares / np.maximum(count, 1))
     varies = (high > low) & (deviation > 0)  # false where all are missing
     floor = params.min_deviation * np.maximum(np.abs(low), np.abs(high)).astype(np.float64)
