@@ -151,6 +151,12 @@ class AnyLearnerParams(LearnerParams):
     model_config = ConfigDict(extra="allow")
 
 
+class PredictionParams(Strict):
+    """What every learner's predictions are held to."""
+
+    margin: NonNegative
+
+
 class FusionParams(Strict):
     """Weights of the fusion (the paper's alpha, beta, gamma, delta); normalised when used.
 
@@ -217,6 +223,7 @@ class Params(Strict):
     meta: MetaParams
     tables: dict[Name, FeatureTableParams]
     learners: dict[Name, Any]
+    predictions: PredictionParams
     fusion: FusionParams
     leakage: LeakageParams
     report: ReportParams
@@ -330,7 +337,7 @@ def _validate(model: type[Strict], content: Any, file: str, prefix: str) -> Any:
 
 
 def _explain(model: type[BaseModel], problem: dict[str, Any], prefix: str) -> str:
-    location = [str(part) for part in problem["loc"] if part != "[key]"]
+    location = [str(part) for part in problem["loc"] if not str(part).startswith("[")]
     key = ".".join(([prefix] if prefix else []) + location)
     kind, found = problem["type"], problem["input"]
     if kind == "extra_forbidden":

@@ -32,6 +32,7 @@ LEARNERS = {
     "lightgbm": "fame.learners.lightgbm",
     "autogluon": "fame.learners.autogluon",
     "dae": "fame.learners.dae",
+    "tabm": "fame.learners.tabm",
 }
 
 

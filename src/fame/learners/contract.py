@@ -150,6 +150,7 @@ class Model(ABC):
     """What was trained, read from its files: predicts any posts."""
 
     explained: ClassVar[bool] = True  # False: it predicts too slowly for the report to try blocks
+    label_range: tuple[float, float]  # of the training posts, read by `load`
 
     @abstractmethod
     def __init__(self, params: Any, runtime: Any) -> None:
@@ -166,6 +167,8 @@ class Model(ABC):
     @abstractmethod
     def predict(self, table: Table, rows: np.ndarray | None = None) -> np.ndarray:
         """(m,) float64 of ``rows`` (m,), by default all: the mean of the folds' models.
+
+        As the models say, however far from the labels: see `clipping`.
 
         Raises:
             InputError: the table's columns are not those of the training.

@@ -40,6 +40,7 @@ class FoldModel(Model):
         """Read every fold's model, after the digests of all files were checked."""
         manifest = read_manifest(folder, self.params.kind)
         self._columns: list[str] = manifest["columns"]
+        self.label_range = tuple(manifest["label_range"])
         self._models = {
             entry["fold"]: self.read_model(folder / f"fold_{entry['fold']}{self.suffix}")
             for entry in manifest["folds"]

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from fame.learners import growth
 from fame.learners.contract import FitTable, Trainer
 from fame.learners.model_files import describe_columns, write_manifest
 from fame.runtime import files, ids, resume
@@ -62,6 +63,7 @@ class FoldTrainer(Trainer):
 
     def __init__(self, params: Any, runtime: Any) -> None:
         self.params = params
+        self.settings = params  # as they are for the posts of the last `fit`
         self.runtime = runtime
 
     @abstractmethod
@@ -74,6 +76,7 @@ class FoldTrainer(Trainer):
 
     def fit(self, table: FitTable, checkpoints: Path) -> None:
         """Fit one model a fold, but for the folds that are finished in ``checkpoints``."""
+        self.settings = growth.settle(self.params, len(table.fold))
         self._checkpoints = checkpoints.absolute()
         finished = self._resume(table)
         for fold in table.folds:
@@ -89,6 +92,7 @@ class FoldTrainer(Trainer):
             **describe_columns(table),
             "folds": [part.record for part in self._finished.values()],
             "label_range": [float(low), float(high)],
+            "grown": growth.list_grown(self.params, len(table.fold)),
         }
 
     def out_of_fold(self) -> np.ndarray:
@@ -103,11 +107,12 @@ class FoldTrainer(Trainer):
         write_manifest(folder, self._manifest, paths)
 
     def record(self) -> dict[str, Any]:
-        """Folds with rows, best iteration and validation MAE; how many columns were used."""
+        """Folds with rows, best iteration and validation MAE; columns; parameters that grew."""
         return {
             "folds": self._manifest["folds"],
             "columns": len(self._manifest["columns"]),
             "categorical": self._manifest["categorical"],
+            "grown": self._manifest["grown"],
         }
 
     def curves(self) -> list[dict[str, Any]]:

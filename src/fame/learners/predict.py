@@ -13,6 +13,7 @@ import numpy as np
 
 from fame import params
 from fame.learners import table_files
+from fame.learners.clipping import clip
 from fame.posts.contract import CHALLENGE, HOLDOUT
 from fame.registry import resolve_learner
 from fame.runtime import files
@@ -34,19 +35,26 @@ def main() -> None:
     model = resolve_learner(chosen.kind, "Model", where)(chosen, settings.runtime)
     model.load(arguments.model)
     table = table_files.read_score_table(arguments.table)
-    prediction = np.empty(len(table.post_ids))
+    prediction, clipped = np.empty(len(table.post_ids)), {}
     for part in (HOLDOUT, CHALLENGE):
         rows = np.flatnonzero(table.split == part)
-        prediction[rows] = model.predict(table, rows)
+        found = model.predict(table, rows)
+        prediction[rows], clipped[part] = clip(
+            found, model.label_range, settings.predictions.margin
+        )
     table_files.join_predictions(arguments.predictions, arguments.out_of_fold, table, prediction)
     record = {
         "learner": arguments.learner,
         "posts": len(prediction),
+        "clipped": clipped,
         "predictions_digest": files.digest_file(arguments.predictions),
     }
     files.write_json(arguments.record, record)
     seconds = time.monotonic() - started
-    print(f"{arguments.learner}: {len(prediction)} posts predicted, {seconds:.0f} s")
+    print(
+        f"{arguments.learner}: {len(prediction)} posts predicted, "
+        f"{sum(clipped.values())} clipped to the labels' reach, {seconds:.0f} s"
+    )
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Batch = tuple[Tensor, Tensor]  # what goes into a network (m, width) and the labels (m,)
 
 BATCHES_AHEAD = 1  # read while one is computed
-CHUNK_ROWS = 512  # read at a time where the batches do not matter
+CHUNK_ROWS = 512  # read at a time where the batches do not matter, and computed in a prediction
 
 
 @dataclass(frozen=True)
@@ -67,3 +67,17 @@ class Inputs:
         if self.encoded is not None:
             x = torch.cat([self.encoded[batch], x], dim=1)
         return x, self.labels[batch]
+
+
+def predict_in_chunks(rows: np.ndarray, predict: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """(m,) float64 of ``rows`` (m,), always CHUNK_ROWS at a time, the last ones filled up.
+
+    A product of matrices of another shape may be added up in another order: so a post gets the same
+    number whatever stands beside it, alone or among a million.
+    """
+    parts = [np.empty(0)]
+    for start in range(0, len(rows), CHUNK_ROWS):
+        own = rows[start : start + CHUNK_ROWS]
+        filled = np.pad(own, (0, CHUNK_ROWS - len(own)), mode="edge")
+        parts.append(predict(filled)[: len(own)])
+    return np.concatenate(parts)

@@ -1,4 +1,4 @@
-"""The training loop of the torch learners: Adam, early stopping on the fold, best epoch kept."""
+"""The training loop of the torch learners: early stopping on the fold, the best epoch kept."""
 
 from __future__ import annotations
 
@@ -17,8 +17,11 @@ from fame.runtime.errors import InputError
 if TYPE_CHECKING:
     from torch import Tensor
     from torch.nn import Module
+    from torch.optim import Optimizer
 
-    Loss = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]  # of rows: the loss and the MAE
+    # Of rows: the loss and the MAE. It knows of the network whether it trains: what is minimised
+    # may be another loss than the one that it stops on.
+    Loss = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
 class EpochParams(Strict):
@@ -28,6 +31,19 @@ class EpochParams(Strict):
     patience: Count
     batch_size: Annotated[int, Field(ge=2)]
     learning_rate: Positive
+
+
+@dataclass(frozen=True)
+class Updates:
+    """How a batch's gradients change a network.
+
+    Attributes:
+        optimiser: over the network's parameters.
+        max_norm: of all gradients together; larger ones are scaled down to it. None: as they are.
+    """
+
+    optimiser: Optimizer
+    max_norm: float | None = None
 
 
 @dataclass(frozen=True)
@@ -45,21 +61,31 @@ def seed(*numbers: int) -> None:
     torch.manual_seed(int(np.random.SeedSequence(numbers).generate_state(1)[0]))
 
 
+def use_adam(network: Module, settings: EpochParams) -> Updates:
+    """Adam, as its authors have it."""
+    import torch
+
+    return Updates(torch.optim.Adam(network.parameters(), lr=settings.learning_rate))
+
+
 def train(
-    network: Module, loss: Loss, data: list[Inputs], settings: EpochParams, name: str, bar: Any
+    network: Module,
+    loss: Loss,
+    data: list[Inputs],
+    settings: EpochParams,
+    updates: Updates,
+    name: str,
+    bar: Any,
 ) -> Phase:
-    """Adam until the validation loss has not improved for ``patience`` epochs; keeps the best.
+    """Train until the validation loss has not improved for ``patience`` epochs; keep the best.
 
     Raises:
         InputError: no epoch had a finite loss.
     """
-    import torch
-
     training, validation = data
-    optimiser = torch.optim.Adam(network.parameters(), lr=settings.learning_rate)
     best_loss, best_epoch, best_state, steps = float("inf"), 0, {}, []
     for epoch in range(1, settings.epochs + 1):
-        training_mae = _run_epoch(network, loss, training, settings.batch_size, optimiser)
+        training_mae = _run_epoch(network, loss, training, settings.batch_size, updates)
         validation_loss, validation_mae = _evaluate(network, loss, validation)
         steps.append(Step(name, epoch, training_mae, validation_mae))
         bar.update()
@@ -74,17 +100,21 @@ def train(
     return Phase(best_epoch, steps)
 
 
-def _run_epoch(network: Module, loss: Loss, data: Inputs, batch_size: int, optimiser: Any) -> float:
+def _run_epoch(
+    network: Module, loss: Loss, data: Inputs, batch_size: int, updates: Updates
+) -> float:
     """One pass in random order; the mean MAE of its batches, noise and dropout included."""
     import torch
 
     network.train()
     total = 0.0
     for x, labels in data.read(split_batches(torch.randperm(len(data.rows)), batch_size)):
-        optimiser.zero_grad()
+        updates.optimiser.zero_grad()
         value, mae = loss(x, labels)
         value.backward()
-        optimiser.step()
+        if updates.max_norm is not None:
+            torch.nn.utils.clip_grad_norm_(network.parameters(), updates.max_norm)
+        updates.optimiser.step()
         total += mae.item() * len(x)
     return total / len(data.rows)
 

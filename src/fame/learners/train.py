@@ -13,6 +13,7 @@ import numpy as np
 
 from fame import params
 from fame.learners import table_files
+from fame.learners.clipping import clip_out_of_fold
 from fame.learners.contract import FitTable, Trainer
 from fame.registry import LEARNERS, resolve_learner
 from fame.runtime import files, ids, resume
@@ -45,7 +46,7 @@ def main() -> dict[str, Any]:
     facts = describe(arguments.table, settings, chosen)
     with resume.open_folder(root, facts) as folder, files.naming(folder):
         trainer.fit(table, folder)
-        record = write(trainer, table, chosen, arguments)
+        record = write(trainer, table, settings, arguments)
     print(summarise(record, len(table.fold), time.monotonic() - started))
     return {"fit_seconds": trainer.fit_seconds()}
 
@@ -67,18 +68,22 @@ def describe(table: Path, settings: params.Params, chosen: params.LearnerParams)
 
 
 def write(
-    trainer: Trainer, table: FitTable, chosen: params.LearnerParams, paths: argparse.Namespace
+    trainer: Trainer, table: FitTable, settings: params.Params, paths: argparse.Namespace
 ) -> dict[str, Any]:
     """Models, out-of-fold predictions, curves, and last their record, which is returned."""
+    chosen = settings.learners[paths.learner]
     with files.replacing_folder(paths.model) as folder:
         trainer.save(folder)
-    table_files.write_out_of_fold(paths.out_of_fold, table, trainer.out_of_fold())
+    margin = settings.predictions.margin
+    prediction, clipped = clip_out_of_fold(trainer.out_of_fold(), table, margin)
+    table_files.write_out_of_fold(paths.out_of_fold, table, prediction)
     write_curves(paths.curves, trainer.curves())
     record = trainer.record() | {
         "learner": paths.learner,
         "kind": chosen.kind,
         "seed": chosen.seed,
         "rows": len(table.post_ids),
+        "clipped": clipped,  # out of fold; the folds' validation MAE is the models' own
         "fitted_on": ids.digest(table.post_ids),
     }
     files.write_json(paths.record, record)
@@ -139,10 +144,12 @@ def summarise(record: dict[str, Any], fit_rows: int, seconds: float) -> str:
         if "without_image" in record
         else ""
     )
+    clipped = f", {record['clipped']} clipped to the labels' reach" if record["clipped"] else ""
     return (
         f"{record['learner']}: {fit_rows} training posts{without}, "
         f"{len(folds)} folds, "
-        f"{f'best iterations {best}, ' if best else ''}validation MAE {mae:.4f}, {seconds:.0f} s"
+        f"{f'best iterations {best}, ' if best else ''}"
+        f"validation MAE {mae:.4f}{clipped}, {seconds:.0f} s"
     )
 
 

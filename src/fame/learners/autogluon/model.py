@@ -46,6 +46,7 @@ class Model(BaseModel):
         manifest = read_manifest(folder, self.params.kind)
         check_locked(folder)
         self._columns: list[str] = manifest["columns"]
+        self.label_range = tuple(manifest["label_range"])
         self._folder = open_folder(self.params)
         own = Path(self._folder.name)
         with zipfile.ZipFile(folder / PREDICTOR) as archive:

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
+from fame.learners.growth import Growing
 from fame.params import Count, LearnerParams, NonNegative, Positive
 
 
@@ -14,7 +15,7 @@ class Params(LearnerParams):
     iterations: Count
     early_stopping_rounds: Count
     learning_rate: Positive
-    depth: Annotated[int, Field(ge=1, le=16)]
+    depth: Growing[Annotated[int, Field(ge=1, le=16)]]
     loss: Literal["rmse", "mae"]
     l2_leaf_reg: NonNegative
     random_strength: NonNegative

@@ -115,7 +115,7 @@ class Trainer(FoldTrainer):
         from catboost import CatBoostRegressor
 
         own = {"kind", "table", "seed", "threads", "loss"}
-        settings = self.params.model_dump(exclude=own) | {
+        settings = self.settings.model_dump(exclude=own) | {
             "loss_function": LOSSES[self.params.loss],
             "eval_metric": "MAE",
             "random_seed": self.params.seed,

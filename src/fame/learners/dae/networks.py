@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fame.learners.contract import Table
-from fame.learners.dae.inputs import Preparation, prepare
 from fame.learners.dae.params import Params
+from fame.learners.standardising import Preparation, prepare
+from fame.learners.torch_inputs import predict_in_chunks
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,10 +32,14 @@ class Trained:
         import torch
 
         networks = self.networks.to(device).eval()
-        with torch.inference_mode():
-            x = torch.from_numpy(prepare(table, rows, self.preparation)).to(device)
+
+        def predict(part: np.ndarray) -> np.ndarray:
+            x = torch.from_numpy(prepare(table, part, self.preparation)).to(device)
             c = torch.cat([encode(networks["encoder"], x, 0), x], dim=1)
             return apply_head(networks["head"], c, 0, 0).double().cpu().numpy()
+
+        with torch.inference_mode():
+            return predict_in_chunks(rows, predict)
 
     def write(self, path: Path) -> None:
         """Weights and preparation as safetensors; the same are the same bytes."""

@@ -4,8 +4,9 @@ from typing import Annotated
 
 from pydantic import Field
 
+from fame.learners.standardising import ColumnParams
 from fame.learners.torch_training import EpochParams
-from fame.params import Count, LearnerParams, NonNegative
+from fame.params import Count, NonNegative
 
 
 class PhaseParams(EpochParams):
@@ -14,14 +15,13 @@ class PhaseParams(EpochParams):
     dropout: Annotated[float, Field(ge=0, lt=1)]
 
 
-class Params(LearnerParams):
+class Params(ColumnParams):
     """The block of a learner of kind dae."""
 
     encoded_width: Count
     decoder_width: Count
     head_widths: Annotated[list[Count], Field(min_length=2, max_length=2)]
     sigma: NonNegative
-    max_categories: Annotated[int, Field(ge=0)]
     phase_1: PhaseParams
     phase_2: PhaseParams
     threads: Count

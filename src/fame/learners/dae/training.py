@@ -2,8 +2,9 @@
 
 The paper's equations, with what it leaves open chosen as follows.
 
-- X is the table standardised with the training rows' means and deviations; a missing number is 0,
-  the mean. The decoder ends in a ReLU, as published: it can rebuild the part of X above the mean.
+- X is the table standardised with the training rows' means and deviations and clipped; a missing
+  number is 0, the mean. The decoder ends in a ReLU, as published: it can rebuild the part of X
+  above the mean.
 - A category becomes one column a value (0 or 1), for its most frequent values in the training
   rows; any other value is all zeros.
 - The last bias of both phases starts at the median of the training rows' labels.
@@ -20,7 +21,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fame.learners.contract import FitTable
-from fame.learners.dae.inputs import Preparation, fit_preparation, prepare
 from fame.learners.dae.networks import (
     SUFFIX,
     Trained,
@@ -33,8 +33,9 @@ from fame.learners.dae.networks import (
 )
 from fame.learners.dae.params import Params
 from fame.learners.fold_training import Fitted, FoldTrainer
+from fame.learners.standardising import Preparation, fit_preparation, prepare
 from fame.learners.torch_inputs import Inputs
-from fame.learners.torch_training import Phase, seed, train
+from fame.learners.torch_training import Phase, seed, train, use_adam
 from fame.runtime import ids, progress
 from fame.runtime.devices import choose_device, deterministic
 
@@ -62,20 +63,18 @@ class Trainer(FoldTrainer):
             deterministic(self.params.threads),
             progress.bar(total, f"dae fold {fold}", "epochs") as bar,
         ):
-            preparation = fit_preparation(table, rows, self.params.max_categories)
+            preparation = fit_preparation(table, rows, table.numeric, self.params)
             data = self._split(table, fold, preparation)
             encoder, first = _fit_autoencoder(self.params, preparation.width, data, fold, bar)
             data = [replace(part, encoded=_encode_all(encoder, part)) for part in data]
             head, second = _fit_head(self.params, preparation.width, data, fold, bar)
             trained = Trained(preparation, ModuleDict({"encoder": encoder, "head": head}))
-            predicted = [
-                trained.predict(table, part, choose_device(self.runtime.device))
-                for part in table.chunks(table.validation_rows(fold))
-            ]
+            device = choose_device(self.runtime.device)
+            predicted = trained.predict(table, table.validation_rows(fold), device)
         return Fitted(
             model=trained,
             best_iteration=second.best_epoch,
-            prediction=np.concatenate(predicted),
+            prediction=predicted,
             curve=first.steps + second.steps,
             notes={
                 "best_iteration_phase_1": first.best_epoch,
@@ -132,7 +131,8 @@ def _fit_autoencoder(
         mae = (labels - p1).abs().mean()
         return mae + (decoded - x).abs().mean(), mae
 
-    return encoder, train(networks, loss, data, params.phase_1, "phase_1", bar)
+    updates = use_adam(networks, params.phase_1)
+    return encoder, train(networks, loss, data, params.phase_1, updates, "phase_1", bar)
 
 
 def _fit_head(
@@ -151,4 +151,5 @@ def _fit_head(
         mae = (labels - apply_head(head, c, sigma, dropout)).abs().mean()
         return mae, mae
 
-    return head, train(head, loss, data, params.phase_2, "phase_2", bar)
+    updates = use_adam(head, params.phase_2)
+    return head, train(head, loss, data, params.phase_2, updates, "phase_2", bar)

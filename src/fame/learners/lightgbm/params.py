@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from fame.learners.growth import Growing
 from fame.params import Count, LearnerParams, NonNegative, Positive
 
 
@@ -14,11 +15,11 @@ class Params(LearnerParams):
     early_stopping_rounds: Count
     learning_rate: Positive
     max_depth: Annotated[int, Field(ge=1, le=62)]
-    num_leaves: Annotated[int, Field(ge=2, le=131072)]
+    num_leaves: Growing[Annotated[int, Field(ge=2, le=131072)]]
     loss: Literal["rmse", "mae"]
-    min_data_in_leaf: Count
+    min_data_in_leaf: Growing[Count]
     lambda_l2: NonNegative
-    feature_fraction: Annotated[float, Field(gt=0, le=1)]
+    feature_fraction: Growing[Annotated[float, Field(gt=0, le=1)]]
     bagging_fraction: Annotated[float, Field(gt=0, le=1)]
     bagging_freq: Annotated[int, Field(ge=0)]
     max_bin: Annotated[int, Field(ge=2, le=65535)]

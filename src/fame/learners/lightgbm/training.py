@@ -77,7 +77,7 @@ class Trainer(FoldTrainer):
     def _library_settings(self) -> dict[str, object]:
         own = {"kind", "table", "threads", "num_machines", "loss"}
         own |= {"iterations", "early_stopping_rounds"}
-        return self.params.model_dump(exclude=own) | {
+        return self.settings.model_dump(exclude=own) | {
             "objective": LOSSES[self.params.loss],
             "metric": "l1",
             "num_threads": self.params.threads,

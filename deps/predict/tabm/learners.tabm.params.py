@@ -1,0 +1,1 @@
+../../../src/fame/learners/tabm/params.py
