@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from fame.features.contract import Block, Column
 from fame.params import MetaParams
-from fame.posts.contract import FIT, OWN_NUMBER_PREFIX
+from fame.posts.contract import CATEGORY_PREFIX, FIT, OWN_NUMBER_PREFIX
 from fame.runtime import ids
 
 CATEGORIES = ("category", "subcategory", "concept")
@@ -27,13 +27,15 @@ def encode(posts: pa.Table, descriptions: pa.Table, params: MetaParams) -> Block
         params: which numeric groups are on.
 
     Returns:
-        (n, 3 + d) float32; vocabularies from the fit rows only, kept in the notes. A numeric
-        value that is not known is NaN.
+        (n, 3 + d) float32, own categories behind the three; vocabularies from the fit rows only,
+        kept in the notes. A numeric value that is not known is NaN.
     """
     fit = posts["split"].to_numpy() == FIT
     columns: dict[str, np.ndarray] = {}
     vocabularies: dict[str, list[str]] = {}
-    for name in CATEGORIES:
+    own = [name for name in posts.column_names if name.startswith(CATEGORY_PREFIX)]
+    categories = (*CATEGORIES, *own)
+    for name in categories:
         columns[name], vocabularies[name] = _encode_category(posts[name], fit)
     for group, compute in GROUPS.items():
         if getattr(params, group):
@@ -44,7 +46,7 @@ def encode(posts: pa.Table, descriptions: pa.Table, params: MetaParams) -> Block
     return Block(
         post_ids=post_ids,
         values=np.column_stack(list(columns.values())).astype(np.float32),
-        columns=tuple(Column(name, name in CATEGORIES) for name in columns),
+        columns=tuple(Column(name, name in categories) for name in columns),
         fitted_on=ids.digest(post_ids[fit]),
         notes={"vocabularies": vocabularies},
     )
@@ -91,7 +93,7 @@ def _time_group(posts: pa.Table) -> dict[str, np.ndarray]:
     """Clock and calendar at the poster's place; UTC where the time zone is not known."""
     offset = pc.fill_null(pc.cast(posts["utc_offset_minutes"], pa.float64()), 0)
     seconds = pc.add(
-        _whole_seconds(posts["posted_at"]), pc.cast(pc.multiply(offset, 60), pa.int64())
+        _whole_seconds(posts["posted_at"]), pc.cast(pc.round(pc.multiply(offset, 60)), pa.int64())
     )
     local = pc.cast(seconds, pa.timestamp("s"))
     return {

@@ -3,8 +3,8 @@
 A listed path and a file belong together where one ends with all of the other, folder by folder:
 ``train/59@N75/1.jpg`` is found as ``59@N75/1.jpg`` where a folder or archive starts one level
 deeper, and inside an archive as ``images/train/59@N75/1.jpg`` too. The longest match counts, and
-what two paths would share by such a match belongs to neither. A name that is found nowhere is looked
-for as other systems write it (Unicode form, separators, case, suffix).
+what two paths would share by such a match belongs to neither. A name that is found nowhere is
+looked for as other systems write it (Unicode form, separators, case, suffix).
 """
 
 import hashlib
@@ -238,8 +238,10 @@ def _match_path(path: str, places: list[_Place]) -> Match | str:
 def _match_alike(path: str, places: list[_Place]) -> Match | str:
     """A path that is written in another way than the file's name."""
     parts = PurePosixPath(path.replace("\\", "/")).parts
-    if ".." in parts or "\0" in path:
+    if ".." in parts:
         return OUTSIDE
+    if "\0" in path:
+        return MISSING
     for dropped in range(len(parts)):
         for place in places:
             member = place.find_alike("/".join(parts[dropped:]))

@@ -63,9 +63,7 @@ class TableFile(Source):
             _check_images(images, paths, place, cells.findings)
         return Posts(table=pa.table(arrays), images=images, findings=cells.findings)
 
-    def _read_columns(
-        self, cells: Cells, post_ids: pa.ChunkedArray
-    ) -> dict[str, pa.ChunkedArray]:
+    def _read_columns(self, cells: Cells, post_ids: pa.ChunkedArray) -> dict[str, pa.ChunkedArray]:
         """Columns of POSTS, own ones, and `image` where one is mapped; what is bad is noted."""
         columns = self._params.columns
         marks = [columns.target, *columns.numeric]
@@ -257,4 +255,6 @@ def _check_images(
             f"{places[0]}, for instance {paths[row].as_py()!r}; allowed: the folder or archive "
             "that the listed paths start from"
         )
-    findings.note("", f"listed images are not in {places[0]}", NOTICED, count, [(row + 1, paths[row].as_py())])
+    findings.note(
+        "", f"listed images are not in {places[0]}", NOTICED, count, [(row + 1, paths[row].as_py())]
+    )

@@ -19,7 +19,9 @@ MARKS = (
 WESTERN = "cp1252"  # what Windows and Excel write in Western Europe; holds all of Latin-1's letters
 SAMPLE_BYTES = 1 << 16
 DAMAGE = 0.2  # broken bytes, as a share of the whole sequences, that are damage of UTF-8
-_SEQUENCE = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
+_SEQUENCE = re.compile(
+    rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}"
+)
 _ODD_WORD = re.compile(r"\S*[^\x00-\x7f]\S*")
 # Languages that the Western table cannot write: what was found for them is kept.
 _OTHER_LANGUAGES = {"Polish", "Czech", "Slovak", "Hungarian", "Romanian", "Croatian", "Slovene"}
@@ -88,11 +90,7 @@ def _decode_marked(content: bytes, encoding: str, findings: Findings) -> str:
         return content.decode(encoding)
     except UnicodeDecodeError:
         text = content.decode(encoding, errors="replace")
-    lines = [
-        (number, line)
-        for number, line in enumerate(text.split("\n"))
-        if "\ufffd" in line
-    ]
+    lines = [(number, line) for number, line in enumerate(text.split("\n")) if "\ufffd" in line]
     shown = [(number, _ODD_WORD.findall(line)[0]) for number, line in lines[:SHOWN]]
     count = text.count("\ufffd")
     findings.note("", f"bytes are not {encoding} and read as U+FFFD", REPAIRED, count, shown)
@@ -103,7 +101,10 @@ def _find_wide(content: bytes) -> str | None:
     """UTF-16 without its mark: every second byte of plain text is zero."""
     sample = content[:SAMPLE_BYTES]
     zeros = [sample[start::2].count(0) / max(1, len(sample) // 2) for start in (0, 1)]
-    for share, other, name in ((zeros[1], zeros[0], "utf-16-le"), (zeros[0], zeros[1], "utf-16-be")):
+    for share, other, name in (
+        (zeros[1], zeros[0], "utf-16-le"),
+        (zeros[0], zeros[1], "utf-16-be"),
+    ):
         if share > 0.4 and other < 0.1:
             return name
     return None
@@ -123,7 +124,12 @@ def _detect(content: bytes, findings: Findings) -> str:
     names = {name for match in matches for name in (match.encoding, *match.could_be_from_charset)}
     found = matches[0].encoding if matches else WESTERN
     is_other = bool(matches) and (matches[0].language in _OTHER_LANGUAGES or found in _OTHER_LATIN)
-    if found.startswith(_LATIN) and found not in _NO_LATIN and not is_other and _reads_as_western(sample):
+    if (
+        found.startswith(_LATIN)
+        and found not in _NO_LATIN
+        and not is_other
+        and _reads_as_western(sample)
+    ):
         found = WESTERN
     for name in dict.fromkeys((found, WESTERN, "latin-1")):
         try:

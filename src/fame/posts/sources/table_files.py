@@ -142,9 +142,12 @@ def _read_parquet(
 ) -> tuple[list[str], np.ndarray, dict[str, pa.ChunkedArray]]:
     findings.facts["format"] = "parquet"
     try:
-        table = pq.read_table(pa.BufferReader(content))
+        # Not pq.read_table: it refuses columns of one name, and says so in many lines.
+        with pq.ParquetFile(pa.BufferReader(content)) as file:
+            table = file.read()
     except (pa.ArrowException, OSError) as error:
-        raise InputError(f"{path}: not a readable Parquet file: {error}") from None
+        problem = str(error).splitlines()[0]
+        raise InputError(f"{path}: not a readable Parquet file: {problem}") from None
     check_names(findings, table.column_names, chosen)
     columns: dict[str, pa.ChunkedArray] = {}
     for i, name in enumerate(table.column_names):
@@ -185,9 +188,7 @@ def _simplify(cells: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _is_text(kind: pa.DataType) -> bool:
-    return (
-        pa.types.is_large_string(kind) or pa.types.is_string_view(kind) or pa.types.is_time(kind)
-    )
+    return pa.types.is_large_string(kind) or pa.types.is_string_view(kind) or pa.types.is_time(kind)
 
 
 def _plain(value: Any) -> Any:
@@ -205,9 +206,7 @@ def _read_workbook(
 
     findings.facts["format"] = "xlsx"
     try:
-        frame = pd.read_excel(
-            io.BytesIO(content), dtype=object, na_filter=False, engine="openpyxl"
-        )
+        frame = pd.read_excel(io.BytesIO(content), dtype=object, na_filter=False, engine="openpyxl")
     except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
         raise InputError(f"{path}: not a readable workbook: {error}") from None
     names = [str(name).strip() for name in frame.columns]

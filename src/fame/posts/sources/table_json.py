@@ -39,7 +39,11 @@ def read_json(
             column.append(value)
     for column in columns.values():
         column.extend([None] * (len(records) - len(column)))
-    return list(columns), numbers, {name: _to_array(name, c, numbers, findings) for name, c in columns.items()}
+    return (
+        list(columns),
+        numbers,
+        {name: _to_array(name, c, numbers, findings) for name, c in columns.items()},
+    )
 
 
 def _read_lines(text: str, findings: Findings) -> tuple[np.ndarray, list[dict[str, Any]]] | None:
@@ -98,7 +102,11 @@ def _read_document(text: str, findings: Findings) -> tuple[np.ndarray, list[dict
     except (ValueError, RecursionError) as error:
         raise InputError(f"{findings.path}: not readable JSON: {error}") from None
     records = _find_records(content, findings)
-    odd = [(row, json.dumps(record)) for row, record in enumerate(records, 1) if not isinstance(record, dict)]
+    odd = [
+        (row, json.dumps(record))
+        for row, record in enumerate(records, 1)
+        if not isinstance(record, dict)
+    ]
     if odd:
         what, allowed = "records are no JSON object", 'objects like {"id": "1"}'
         findings.bad("", what, allowed, len(odd), len(records), odd[:SHOWN], LEFT_OUT)

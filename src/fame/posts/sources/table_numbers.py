@@ -57,9 +57,7 @@ def weigh(column: Column) -> Evidence:
     cells = column.cells
     if not pa.types.is_string(cells.type):
         return Evidence()
-    marked = pc.or_(
-        pc.match_substring(cells, ","), pc.greater(pc.count_substring(cells, "."), 1)
-    )
+    marked = pc.or_(pc.match_substring(cells, ","), pc.greater(pc.count_substring(cells, "."), 1))
     if not _any(marked):
         return Evidence()
     texts = pc.unique(cells).drop_null().to_pylist()
@@ -176,8 +174,12 @@ def _parse_parts(text: str, mark: str, allowed: str) -> float | None:
     is_percent = parts["after"] == "%"
     is_money = bool(parts["money"] or (parts["after"] and not is_percent))
     is_scaled = bool(parts["scale"])
-    if {"": is_percent or is_money or is_scaled, "%": not is_percent or is_scaled or is_money,
-        "$": not is_money, "k": not is_scaled or is_percent}[allowed]:
+    if {
+        "": is_percent or is_money or is_scaled,
+        "%": not is_percent or is_scaled or is_money,
+        "$": not is_money,
+        "k": not is_scaled or is_percent,
+    }[allowed]:
         return None
     number = _parse_digits(parts["digits"].strip(), mark)
     if number is None:
@@ -232,8 +234,12 @@ def _finite(column: Column, values: pa.ChunkedArray) -> pa.ChunkedArray:
     """Null for what is no number at all; infinite values are bad cells."""
     numbers = values.to_numpy()
     if not len(numbers) or np.isfinite(np.sum(numbers)) or not np.isinf(numbers).any():
-        return pc.if_else(pc.is_nan(values), pa.scalar(None, pa.float64()), values) if (
-            pc.any(pc.is_nan(values)).as_py()
-        ) else values
+        return (
+            pc.if_else(pc.is_nan(values), pa.scalar(None, pa.float64()), values)
+            if (pc.any(pc.is_nan(values)).as_py())
+            else values
+        )
     column.bad("numbers are infinite", "a finite number", np.isinf(numbers))
-    return pa.chunked_array([pa.array(np.where(np.isfinite(numbers), numbers, np.nan), from_pandas=True)])
+    return pa.chunked_array(
+        [pa.array(np.where(np.isfinite(numbers), numbers, np.nan), from_pandas=True)]
+    )

@@ -39,11 +39,16 @@ def to_texts(cells: pa.ChunkedArray) -> pa.ChunkedArray:
     if pa.types.is_string(kind):
         return cells
     if pa.types.is_list(kind):
-        texts = [None if v is None else json.dumps(v, ensure_ascii=False) for v in cells.to_pylist()]
+        texts = [
+            None if v is None else json.dumps(v, ensure_ascii=False) for v in cells.to_pylist()
+        ]
         return pa.chunked_array([pa.array(texts, pa.string())])
     if pa.types.is_floating(kind):
         known = pc.if_else(pc.is_nan(cells), pa.scalar(None, kind), cells).cast(pa.float64())
-        texts = [None if v is None else f"{v:.0f}" if v.is_integer() else repr(v) for v in known.to_pylist()]
+        texts = [
+            None if v is None else f"{v:.0f}" if v.is_integer() else repr(v)
+            for v in known.to_pylist()
+        ]
         return pa.chunked_array([pa.array(texts, pa.string())])
     return cells.cast(pa.string())
 
@@ -95,7 +100,10 @@ def _refuse_lost_digits(column: Column, what: str) -> None:
         lost = pc.match_substring_regex(cells, r"^\s*[+-]?(\d(\.\d+)?[eE]\+?\d\d+|\d{16,}\.0*)\s*$")
         origin = "are written as floats (1.5e+17) and no longer exact"
         if not pc.any(lost).as_py():
-            lost, origin = _find_rounded(cells), f"end in zeros after {EXCEL_DIGITS} digits, as Excel writes numbers"
+            lost, origin = (
+                _find_rounded(cells),
+                f"end in zeros after {EXCEL_DIGITS} digits, as Excel writes numbers",
+            )
     else:
         return
     rows = np.flatnonzero(pc.fill_null(lost, False).to_numpy())
@@ -127,47 +135,42 @@ def read_tags(column: Column, separator: str | None) -> pa.ChunkedArray:
         column.findings.note(column.name, "tags are lists", READ)
         return _trim_items(column, cells)
     texts = pc.fill_null(drop_words(column), "")
-    filled = pc.sum(pc.not_equal(texts, "")).as_py() or 0
-    is_list = pc.starts_with(texts, "[")
-    if pc.any(is_list).as_py():
+    lists = None
+    if _any(pc.starts_with(texts, "[")):
         is_list = pc.match_substring_regex(texts, _LIST)
-    lists = pc.sum(is_list).as_py() or 0
-    if lists and 2 * lists >= filled and separator is None:
-        return _read_lists(column, texts, is_list)
+        column.note("tags are written as lists", READ, is_list)
+        lists = pc.if_else(is_list, texts, _NOTHING)
+        texts = pc.if_else(is_list, "", texts)
     if separator is None:
         separator = _find_separator(texts)
-        names = {" ": "white space", "\n": "line breaks", ",": "commas", ";": "semicolons"}
-        column.findings.note(
-            column.name, f"tags divided by {names.get(separator, separator)}", READ
-        )
+        if _any(pc.not_equal(texts, "")):
+            names = {" ": "white space", "\n": "line breaks", ",": "commas", ";": "semicolons"}
+            divided = f"tags divided by {names.get(separator, separator)}"
+            column.findings.note(column.name, divided, READ)
     else:
         _doubt_separator(column, texts, separator)
-    return _split(column, texts, separator)
+    tags = _split(column, texts, separator)
+    return tags if lists is None else _put_lists(column, tags, lists)
 
 
-def _read_lists(
-    column: Column, texts: pa.ChunkedArray, is_list: pa.ChunkedArray
-) -> pa.ChunkedArray:
-    column.findings.note(column.name, "tags are written as lists", READ)
-    items = map_distinct(texts, _parse_list, pa.list_(pa.string()))
-    is_bad = pc.and_(pc.is_null(items), pc.not_equal(texts.combine_chunks(), ""))
-    column.bad("cells are no list of tags", "a list like the others", pa.chunked_array([is_bad]))
-    return _trim_items(column, pa.chunked_array([items]))
+def _put_lists(column: Column, tags: pa.ChunkedArray, lists: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The items of texts that are lists, in their places among the tags."""
+    items = pa.chunked_array([map_distinct(lists, _parse_list, pa.list_(pa.string()))])
+    items = _trim_items(column, items)
+    tags = pa.chunked_array([tags.combine_chunks()])
+    return pc.if_else(pc.is_valid(lists), items, tags)
 
 
-def _parse_list(text: str) -> list[str] | None:
-    """The items of a JSON or Python list; None if it is none."""
-    if not text.strip():
-        return []
-    if not re.match(_LIST, text):
-        return None
+def _parse_list(text: str) -> list[str]:
+    """The items of a JSON or Python list, or what stands between its brackets."""
     for parse in (json.loads, ast.literal_eval):
         try:
             items = parse(text)
         except (ValueError, SyntaxError, RecursionError, MemoryError):
             continue
         # numpy writes ['a' 'b'], which Python reads as one text.
-        if len(items) == 1 and isinstance(items[0], str) and "," not in text and len(_QUOTED.findall(text)) > 1:
+        is_one_text = len(items) == 1 and isinstance(items[0], str) and "," not in text
+        if is_one_text and len(_QUOTED.findall(text)) > 1:
             break
         return [_name_item(item) for item in items]
     quoted = ["".join(pair) for pair in _QUOTED.findall(text)]
@@ -205,11 +208,7 @@ def _any(chosen: pa.ChunkedArray) -> bool:
 
 def _doubt_separator(column: Column, texts: pa.ChunkedArray, separator: str) -> None:
     found = _find_separator(texts)
-    looks_like_list = pc.match_substring_regex(texts, _LIST)
-    filled = max(1, column.count_filled())
-    if 2 * (pc.sum(looks_like_list).as_py() or 0) >= filled:
-        column.note("tags are written as lists, but data.table.tag_separator is set", NOTICED, looks_like_list)
-    elif found != separator and not (found == " " and separator.isspace()):
+    if found != separator and not (found == " " and separator.isspace()):
         other = pc.match_substring(texts, found)
         column.note(f"tags look divided by {found!r}, not by {separator!r}", NOTICED, other)
 

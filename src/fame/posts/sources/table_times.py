@@ -24,7 +24,7 @@ DAY, MINUTE = 86_400, 60
 EXPECTED = "a time like 2016-03-01T12:00:00+01:00, or epoch seconds"
 NO_POST_BEFORE = 631_152_000  # 1990
 FAR_SECONDS = 10 * 365 * DAY
-FAR_SPANS = 3  # times the span of nine tenths of the posts
+FAR_SPANS = 6  # times the span of the middle half of the posts
 DAY_FIRST, MONTH_FIRST = "day first", "month first"
 _NUMBER = r"^[+-]?\d+(\.\d*)?([eE]\+?\d+)?$"
 _ISO = r"^\d{4}-\d\d?-\d\d?([T ]|$)"
@@ -82,15 +82,15 @@ class Times:
         """No time yet."""
         return cls(np.full(count, np.nan), np.full(count, np.nan))
 
-    def put(self, rows: np.ndarray, seconds: np.ndarray, offset: np.ndarray | float = np.nan) -> None:
+    def put(
+        self, rows: np.ndarray, seconds: np.ndarray, offset: np.ndarray | float = np.nan
+    ) -> None:
         """Times of some rows."""
         self.seconds[rows] = seconds
         self.offset[rows] = offset
 
 
-def read_times(
-    column: Column, time_format: str | None
-) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
+def read_times(column: Column, time_format: str | None) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
     """UTC seconds (timestamp) and the poster's offset (float32 minutes), null where unknown.
 
     Args:
@@ -110,7 +110,7 @@ def read_times(
     known = ~np.isnan(times.seconds)
     if not times.is_refused:
         column.bad("cells are no time", EXPECTED, filled & ~known)
-    far = _find_far(times.seconds)
+    far = find_far(times.seconds)
     column.bad("times are far from all others", "a time among the others", far)
     times.put(np.flatnonzero(far), np.nan)
     _note_zones(column, times)
@@ -181,8 +181,10 @@ def _read_numbers(column: Column, texts: pa.ChunkedArray, rows: np.ndarray, time
     lengths = pc.utf8_length(texts).to_numpy()
     left = np.ones(len(rows), bool)
     for length, form in _COMPACT.items():
-        chosen = (lengths == length) & (numbers >= 1.9 * 10.0 ** (length - 1)) & (
-            numbers < 2.2 * 10.0 ** (length - 1)
+        chosen = (
+            (lengths == length)
+            & (numbers >= 1.9 * 10.0 ** (length - 1))
+            & (numbers < 2.2 * 10.0 ** (length - 1))
         )
         if not chosen.any():
             continue
@@ -203,7 +205,9 @@ def _read_numbers(column: Column, texts: pa.ChunkedArray, rows: np.ndarray, time
         chosen = left & (numbers >= _SPREADSHEET_DAYS[0]) & (numbers < _SPREADSHEET_DAYS[1])
         seconds = np.round(numbers[chosen] * DAY) + _SPREADSHEET_EPOCH
         times.put(rows[chosen], seconds)
-        column.findings.note(column.name, "times are a spreadsheet's day numbers", READ, chosen.sum())
+        column.findings.note(
+            column.name, "times are a spreadsheet's day numbers", READ, chosen.sum()
+        )
 
 
 def _divide(texts: pa.ChunkedArray, numbers: np.ndarray, divisor: int) -> np.ndarray:
@@ -248,7 +252,9 @@ def _split_offset(texts: pa.ChunkedArray) -> tuple[pa.ChunkedArray, np.ndarray]:
     if zones.null_count == len(zones):
         return texts, np.full(len(texts), np.nan)
     offset = map_distinct(zones, _parse_offset, pa.float64()).to_numpy(zero_copy_only=False)
-    clocks = pc.utf8_trim_whitespace(pc.replace_substring_regex(texts, _OFFSET.replace("?P<zone>", "?:"), ""))
+    clocks = pc.utf8_trim_whitespace(
+        pc.replace_substring_regex(texts, _OFFSET.replace("?P<zone>", "?:"), "")
+    )
     return pc.if_else(pc.is_valid(zones), clocks, texts), offset
 
 
@@ -279,14 +285,21 @@ def _read_dates(
     year = np.where(year_first, first, year)
     month, day = np.where(year_first, second, month), np.where(year_first, third, day)
     clock = [text or "00:00" for text in pc.struct_field(parts, "time").to_pylist()]
-    written = [f"{y:04d}-{m:02d}-{d:02d} {c}" for y, m, d, c in zip(year, month, day, clock, strict=True)]
+    written = [
+        f"{y:04d}-{m:02d}-{d:02d} {c}" for y, m, d, c in zip(year, month, day, clock, strict=True)
+    ]
     parsed = _parse_clocks(pd.Series(written, dtype=object))
     times.put(rows, parsed - np.nan_to_num(offset) * MINUTE, offset)
 
 
 def _parse_clocks(written: pd.Series) -> np.ndarray:
     seconds = _seconds(pd.to_datetime(written, format="ISO8601", errors="coerce"))
-    for form in ("%Y-%m-%d %I:%M %p", "%Y-%m-%d %I:%M:%S %p", "%Y-%m-%d %H.%M", "%Y-%m-%d %H.%M.%S"):
+    for form in (
+        "%Y-%m-%d %I:%M %p",
+        "%Y-%m-%d %I:%M:%S %p",
+        "%Y-%m-%d %H.%M",
+        "%Y-%m-%d %H.%M.%S",
+    ):
         left = np.isnan(seconds)
         if not left.any():
             break
@@ -337,7 +350,9 @@ def _read_named(column: Column, texts: pa.ChunkedArray, rows: np.ndarray, times:
         if len(chosen):
             times.put(rows[chosen], parsed[0][found], parsed[1][found])
             left[chosen] = False
-            column.findings.note(column.name, f"times like {written[int(chosen[0])]}", READ, len(chosen))
+            column.findings.note(
+                column.name, f"times like {written[int(chosen[0])]}", READ, len(chosen)
+            )
     if left.any():
         others = texts.filter(pa.array(left))
         pairs = pa.list_(pa.float64())
@@ -347,7 +362,9 @@ def _read_named(column: Column, texts: pa.ChunkedArray, rows: np.ndarray, times:
         for place, (seconds, offset) in read:
             times.put(rows[place], seconds, np.nan if offset is None else offset)
         if read:
-            column.findings.note(column.name, f"times like {written[int(read[0][0])]}", READ, len(read))
+            column.findings.note(
+                column.name, f"times like {written[int(read[0][0])]}", READ, len(read)
+            )
 
 
 def _parse_with_dateutil(text: str) -> list[float | None] | None:
@@ -396,12 +413,14 @@ def _read_format(
     times.put(rows, *_strptime_zoned(written, time_format))
 
 
-def _find_far(seconds: np.ndarray) -> np.ndarray:
+def find_far(seconds: np.ndarray) -> np.ndarray:
     """(n,) bool: times that cannot belong to these posts, such as the year 8377 or 1512."""
     known = seconds[~np.isnan(seconds)]
     if len(known) < 3:
         return np.zeros(len(seconds), bool)
-    low, middle, high = np.quantile(known, [0.05, 0.5, 0.95])
+    # Quartiles towards the middle: of few times, one that is far must not widen the span.
+    low, high = np.quantile(known, 0.25, method="higher"), np.quantile(known, 0.75, method="lower")
+    middle = np.median(known)
     reach = max(FAR_SPANS * (high - low), FAR_SECONDS)
     with np.errstate(invalid="ignore"):
         far = np.abs(seconds - middle) > reach
@@ -418,6 +437,8 @@ def _note_zones(column: Column, times: Times) -> None:
         times.offset[:] = np.nan
         column.findings.note(column.name, "times are in UTC, the poster's clock is not known", READ)
     elif zoned.any():
-        column.findings.note(column.name, "times with a zone, kept as the poster's clock", READ, zoned.sum())
+        column.findings.note(
+            column.name, "times with a zone, kept as the poster's clock", READ, zoned.sum()
+        )
     elif known.any() and pa.types.is_string(column.cells.type):
         column.findings.note(column.name, "times without a zone, taken as the poster's clock", READ)
