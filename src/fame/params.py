@@ -44,7 +44,7 @@ def check_root(root: str) -> str:
     Raises:
         ValueError: says what is allowed.
     """
-    path = PurePosixPath(os.path.normpath(root)) if root else PurePosixPath(".")
+    path = PurePosixPath(os.path.normpath(os.path.relpath(root) if root.startswith("/") else root))
     if not root.strip() or any(ord(c) < 32 for c in root) or "${" in root or "://" in root:
         raise ValueError("must be the name of a folder, without line breaks, ${ and ://")
     for name in WRITTEN:

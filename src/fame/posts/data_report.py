@@ -25,7 +25,7 @@ from fame.posts.findings import READ, Finding, Findings
 from fame.runtime import arrays
 
 BINS = 10
-SHOWN_NOTES = 4
+SHOWN_NOTES = 5
 SAMPLED_TITLES = 5_000
 SAMPLED_IMAGES = 200
 OUTLIER_SPREADS = 5  # median absolute deviations (as standard deviations) from the median
@@ -254,10 +254,10 @@ def summarise(facts: dict[str, Any], label: str) -> list[str]:
         f"  looks like a leak: {leak['column']} (correlation {leak['correlation']})"
         for leak in facts["leaks_suspected"]
     ]
-    changed = [note for note in facts["findings"] if note["became"] != READ]
-    lines += [f"  {_line(note, facts)}" for note in changed[:SHOWN_NOTES]]
-    if len(changed) > SHOWN_NOTES:
-        lines.append(f"  and {len(changed) - SHOWN_NOTES} findings more in reports/data.md")
+    notes = sorted(facts["findings"], key=lambda note: note["became"] == READ)
+    lines += [f"  {_line(note, facts)}" for note in notes[:SHOWN_NOTES]]
+    if len(notes) > SHOWN_NOTES:
+        lines.append(f"  and {len(notes) - SHOWN_NOTES} findings more in reports/data.md")
     return lines
 
 

@@ -106,7 +106,7 @@ def test_another_text_is_masked_or_stops_the_run(
 ):
     good = tuple(describe_vector(width, 1)[0] for width in WIDTHS)
     places = write_places([good, good, (user or good[0], place or good[1]), good])
-    with pytest.raises(InputError, match="train_user_data.json") as error:
+    with pytest.raises(InputError, match=r"train_user_data\.json") as error:
         read(places)
     assert problem in str(error.value)
     findings = Findings(Path("smpd"), "record")
