@@ -28,8 +28,8 @@ def _words(text: str) -> tuple[str, ...]:
 
 
 IDS = _words(
-    "id post_id postid pid video_id tweet_id media_id photo_id item_id status_id shortcode uuid guid "
-    "key code sku listing_id talk_id"
+    "id post_id postid pid video_id tweet_id media_id photo_id item_id status_id shortcode uuid "
+    "guid key code sku listing_id talk_id"
 )
 USERS = _words(
     "user_id author_id userid channel_id owner_id page_id account_id uid author user username "
@@ -52,8 +52,8 @@ IMAGES = _words(
 )
 SPLITS = _words("split part fold partition subset")
 TARGETS = _words(
-    "popularity likes like_count num_likes views view_count num_views target label score play_count "
-    "favorite_count favourites favorites hearts digg_count reactions num_reactions engagement "
+    "popularity likes like_count num_likes views view_count num_views target label score "
+    "play_count favorite_count favourites favorites hearts digg_count reactions num_reactions engagement "
     "retweet_count retweets shares num_shares upvotes ups sales sold orders comments comment_count "
     "num_comments plays"
 )

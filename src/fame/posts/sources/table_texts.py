@@ -97,7 +97,7 @@ def _refuse_lost_digits(column: Column, what: str) -> None:
         lost = pc.greater_equal(pc.abs(cells.cast(pa.float64())), float(limit))
         origin = f"are floats beyond 2^{limit.bit_length() - 1} and no longer exact"
     elif pa.types.is_string(cells.type):
-        lost = pc.match_substring_regex(cells, r"^\s*[+-]?(\d(\.\d+)?[eE]\+?\d\d+|\d{16,}\.0*)\s*$")
+        lost = pc.match_substring_regex(cells, r"^\s*[+-]?(\d(\.\d+)?[eE]\+\d\d|\d{16,}\.0*)\s*$")
         origin = "are written as floats (1.5e+17) and no longer exact"
         if not pc.any(lost).as_py():
             lost, origin = (
