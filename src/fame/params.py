@@ -7,10 +7,18 @@ holds no number; the values themselves are what DVC compares.
 """
 
 import hashlib
-from pathlib import Path
+import os
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -23,6 +31,30 @@ NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
+
+
+# What the pipeline writes: a folder of posts that holds one of these would depend on itself.
+WRITTEN = ("data/interim", "data/features", "data/tables", "data/predictions", "models")
+WRITTEN += ("metrics", "reports", "runs", ".cache", ".dvc", ".git")
+
+
+def check_root(root: str) -> str:
+    """A folder's name that DVC can take as a dependency; it is never seen by a shell.
+
+    Raises:
+        ValueError: says what is allowed.
+    """
+    path = PurePosixPath(os.path.normpath(os.path.relpath(root) if root.startswith("/") else root))
+    if not root.strip() or any(ord(c) < 32 for c in root) or "${" in root or "://" in root:
+        raise ValueError("must be the name of a folder, without line breaks, ${ and ://")
+    for name in WRITTEN:
+        written = PurePosixPath(name)
+        if path == written or path in written.parents or written in path.parents:
+            raise ValueError(
+                f"must be a folder of its own, as data/raw/mine: it holds or lies in {name}, "
+                "which the pipeline writes"
+            )
+    return root
 
 
 class Strict(BaseModel):
@@ -47,9 +79,10 @@ class ColumnParams(Strict):
     target: str
     user: str | None
     time: str | None
+    time_format: Annotated[str, StringConstraints(min_length=1)] | None
     title: str | None
     tags: str | None
-    categories: Annotated[list[str], Field(max_length=3)]
+    categories: list[str]
     numeric: list[str]
     image: str | None
     split: str | None
@@ -59,8 +92,9 @@ class TableParams(Strict):
     """The user's own posts (data.source: table)."""
 
     file: str
+    encoding: Annotated[str, StringConstraints(min_length=1)] | None
     images: str | None
-    tag_separator: Annotated[str, StringConstraints(min_length=1)]
+    tag_separator: Annotated[str, StringConstraints(min_length=1)] | None
     columns: ColumnParams
 
 
@@ -68,7 +102,10 @@ class DataParams(Strict):
     """Where the posts come from."""
 
     source: Literal["sample", "smpd", "table"]
-    root: Annotated[str, StringConstraints(min_length=1)]
+    root: Annotated[str, AfterValidator(check_root)]
+    target_transform: Literal["none", "log2p1"]
+    on_bad: Literal["mask", "stop"]
+    max_bad_fraction: Fraction
     max_unreadable_fraction: Fraction
     sample: SampleParams
     table: TableParams
@@ -344,7 +381,7 @@ def _explain(model: type[BaseModel], problem: dict[str, Any], prefix: str) -> st
         return f"{key}: unknown key; allowed: {', '.join(_keys(model, location[:-1]))}"
     if kind == "missing":
         return f"{key}: missing; it has no default"
-    message = problem["msg"].replace("Input should be", "must be")
+    message = problem["msg"].replace("Input should be", "must be").removeprefix("Value error, ")
     return f"{key}: {message}, found {found!r}"
 
 

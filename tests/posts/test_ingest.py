@@ -11,6 +11,7 @@ COLUMNS = {
     "target": "likes",
     "user": "who",
     "time": "when",
+    "time_format": None,
     "title": "text",
     "tags": None,
     "categories": [],
@@ -19,7 +20,7 @@ COLUMNS = {
     "split": None,
 }
 TABLES = ("posts.parquet", "texts.parquet", "images.parquet", "contents.parquet")
-OUTPUTS = (*TABLES, "descriptions.arrow")
+OUTPUTS = (*TABLES, "descriptions.arrow", "reading.json", "report.md")
 
 
 @pytest.fixture
@@ -27,15 +28,17 @@ def ingest(run_stage, tmp_path, write_params):
     def call(lines, columns=None, **changes):
         table = {
             "file": "posts.csv",
+            "encoding": None,
             "images": None,
-            "tag_separator": " ",
+            "tag_separator": None,
             "columns": COLUMNS | (columns or {}),
         }
-        write_params(**({"data.source": "table", "data.table": table} | changes))
+        source = {"data.source": "table", "data.root": "own", "data.table": table}
+        write_params(**(source | changes))
         (tmp_path / "own").mkdir(exist_ok=True)
         (tmp_path / "own" / "posts.csv").write_text("\n".join(lines) + "\n")
         paths = [part for file in OUTPUTS for part in (f"--{file.split('.')[0]}", file)]
-        run_stage("posts.ingest", "--root", "own", *paths)
+        run_stage("posts.ingest", *paths)
         return pq.read_table(tmp_path / "posts.parquet")
 
     return call
@@ -100,8 +103,8 @@ def test_bad_posts_leave_nothing_behind(ingest, tmp_path):
     with pytest.raises(InputError, match="chronological needs the posting time"):
         ingest(lines, {"time": None})
     header, first, *rest = lines
-    with pytest.raises(InputError, match="1"):
-        ingest([header, first, first, *rest])
+    with pytest.raises(InputError, match="'1' in rows 1 and 2"):
+        ingest([header, first, first.replace("title", "other"), *rest])
     assert not [file for file in OUTPUTS if (tmp_path / file).exists()]
     assert not list(tmp_path.glob(".*"))
 

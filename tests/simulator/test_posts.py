@@ -51,11 +51,20 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Summary]:
 
 
 def make_sample() -> Sample:
-    none = dict.fromkeys(("user", "time", "title", "tags", "image", "split"))
+    none = dict.fromkeys(("user", "time", "title", "tags", "image", "split", "time_format"))
     columns = ColumnParams(id="id", target="target", categories=[], numeric=[], **none)
-    table = TableParams(file="posts.csv", images=None, tag_separator=" ", columns=columns)
+    table = TableParams(
+        file="posts.csv", encoding=None, images=None, tag_separator=None, columns=columns
+    )
     data = DataParams(
-        source="sample", root="data", max_unreadable_fraction=0.05, sample=SMALL, table=table
+        source="sample",
+        root="data/raw/sample",
+        target_transform="none",
+        on_bad="mask",
+        max_bad_fraction=0.05,
+        max_unreadable_fraction=0.05,
+        sample=SMALL,
+        table=table,
     )
     return Sample(data)
 

@@ -15,7 +15,7 @@ from fame.features.text_flags import describe_texts
 from fame.features.times import to_whole_seconds
 from fame.features.trend import describe_trend, find_first_posts
 from fame.params import MetaParams
-from fame.posts.contract import OWN_NUMBER_PREFIX
+from fame.posts.contract import CATEGORY_PREFIX, OWN_NUMBER_PREFIX
 from fame.runtime import arrays, files
 
 CATEGORIES = ("category", "subcategory", "concept")
@@ -36,7 +36,7 @@ COUNTS = {
 class Meta(Encoder):
     """The block ``meta`` (FAME, section 1: X_cate and X_num).
 
-    (n, 3 + d) float32; what is fitted is of the training posts: the vocabularies, which numbers
+    (n, 3 + d) float32, own categories behind the three; what is fitted is of the training posts: the vocabularies, which numbers
     are compared, when an author is first seen. A numeric value that is not known is NaN.
     """
 
@@ -57,7 +57,7 @@ class Meta(Encoder):
 
     def fit(self, posts: pa.Table) -> None:
         """Sort the values of each category: the one at position i has id FIRST_ID + i."""
-        for name in CATEGORIES:
+        for name in _list_categories(posts):
             known = pc.unique(posts[name].drop_null())
             self._vocabularies[name] = sorted(known.to_pylist())
         if self._params.author:
@@ -69,15 +69,16 @@ class Meta(Encoder):
 
     def transform(self, posts: pa.Table) -> Block:
         """Categories and the groups that are on, one column each."""
+        categories = [name for name in self._vocabularies if name != AUTHOR]
         columns = {
-            name: _encode_category(posts[name], self._vocabularies[name]) for name in CATEGORIES
+            name: _encode_category(posts[name], self._vocabularies[name]) for name in categories
         }
         for group, compute in GROUPS.items():
             if getattr(self._params, group):
                 columns |= compute(posts)
         if self._params.description and self._descriptions is not None:
             columns |= _describe(posts["post_id"], self._descriptions)
-        notes = {"vocabularies": {name: self._vocabularies[name] for name in CATEGORIES}}
+        notes = {"vocabularies": {name: self._vocabularies[name] for name in categories}}
         if self._params.ratios:
             columns |= compare(self._read_counts(posts), self._compared, len(posts))
             notes["compared"] = self._compared
@@ -89,7 +90,7 @@ class Meta(Encoder):
         return Block(
             post_ids=arrays.to_strings(posts["post_id"]),
             values=np.column_stack(list(columns.values())).astype(np.float32),
-            columns=tuple(Column(name, name in (*CATEGORIES, AUTHOR)) for name in columns),
+            columns=tuple(Column(name, name in (*categories, AUTHOR)) for name in columns),
             notes=notes,
         )
 
@@ -120,6 +121,12 @@ class Meta(Encoder):
             for name, column in columns.items()
             if name.startswith(OWN_NUMBER_PREFIX) or name in COUNTS
         }
+
+
+def _list_categories(posts: pa.Table) -> list[str]:
+    """The three of the schema, and the user's own behind them."""
+    own = [name for name in posts.column_names if name.startswith(CATEGORY_PREFIX)]
+    return [*CATEGORIES, *own]
 
 
 def _find_authors(posts: pa.Table, min_posts: int) -> list[str]:
@@ -162,7 +169,7 @@ def _time_group(posts: pa.Table) -> dict[str, np.ndarray]:
     """Clock and calendar at the poster's place; UTC where the time zone is not known."""
     offset = pc.fill_null(pc.cast(posts["utc_offset_minutes"], pa.float64()), 0)
     seconds = pc.add(
-        to_whole_seconds(posts["posted_at"]), pc.cast(pc.multiply(offset, 60), pa.int64())
+        to_whole_seconds(posts["posted_at"]), pc.cast(pc.round(pc.multiply(offset, 60)), pa.int64())
     )
     local = pc.cast(seconds, pa.timestamp("s"))
     return {

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from fame.posts.findings import Findings
+
 FIT, HOLDOUT, CHALLENGE = "fit", "holdout", "challenge"
 SPLITS = (FIT, HOLDOUT, CHALLENGE)
 
@@ -56,6 +58,8 @@ POSTS = pa.schema(
 ASSIGNED = ("split", "fold", "author_hidden")  # by ingest, not by a source
 # The user's own numeric columns (source: table) follow the schema's columns under this prefix.
 OWN_NUMBER_PREFIX = "own_"
+# Categories beyond the three of the schema, under this prefix, behind the numbers.
+CATEGORY_PREFIX = "category_"
 
 TEXTS = pa.schema([POSTS.field("post_id"), POSTS.field("title"), POSTS.field("tags")])
 
@@ -98,14 +102,17 @@ class Posts:
     """What a source loads.
 
     Attributes:
-        table: columns of POSTS except split, fold and author_hidden, then own numeric columns.
+        table: columns of POSTS except split, fold and author_hidden, then own columns of
+            numbers and categories.
             ``split`` is present only where the source brings its own.
         images: IMAGES, one row a post, in any order.
         descriptions: batches of DESCRIPTIONS (form A of SMPD), read lazily; empty elsewhere.
+        findings: what reading decided, repaired, masked and left out.
     """
 
     table: pa.Table
     images: pa.Table
+    findings: Findings
     descriptions: Iterable[pa.RecordBatch] = ()
 
 

@@ -1,7 +1,6 @@
 """Raw data -> posts with split and fold, their texts, images and descriptions."""
 
 import argparse
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fame import params
-from fame.posts import authors, schema, splits
+from fame.posts import authors, data_report, schema, splits
 from fame.posts.contract import (
     CHALLENGE,
     CONTENTS,
@@ -18,11 +17,11 @@ from fame.posts.contract import (
     HOLDOUT,
     IMAGES,
     POSTS,
-    SPLITS,
     TEXTS,
 )
+from fame.posts.findings import READ, Column, Findings
 from fame.registry import SOURCES, resolve
-from fame.runtime import arrays, files, ids
+from fame.runtime import files, ids
 from fame.runtime.errors import InputError
 from fame.runtime.stage import run
 
@@ -32,15 +31,17 @@ NO_FOLD = -1  # of a post that is not a training post
 def main() -> None:
     """Load, validate, sort by post id, split, and write."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--root", type=Path, required=True)
-    for name in ("posts", "texts", "images", "contents", "descriptions"):
+    outputs = ("posts", "texts", "images", "contents", "descriptions", "reading", "report")
+    for name in outputs:
         parser.add_argument(f"--{name}", type=Path, required=True)
     arguments = parser.parse_args()
     settings = params.load()
     source = resolve(SOURCES, settings.data.source, "params.yaml: data.source")(settings.data)
-    loaded = source.load(arguments.root)
-    schema.validate(loaded.table)
-    posts = split_posts(loaded.table, settings.split)
+    # The folder comes from params.yaml, not from the command line: it is never seen by a shell.
+    loaded = source.load(Path(settings.data.root))
+    table = transform_target(loaded.table, loaded.findings, settings.data)
+    schema.validate(table)
+    posts = split_posts(table, settings.split)
     images = order_images(loaded.images, posts["post_id"])
     files.write_batches(arguments.descriptions, DESCRIPTIONS, loaded.descriptions)
     files.write_table(arguments.images, images)
@@ -48,7 +49,36 @@ def main() -> None:
     files.write_table(arguments.contents, join_contents(texts, images))
     files.write_table(arguments.texts, texts)
     files.write_table(arguments.posts, posts)
-    print(_summarise(posts, images, settings.data.source))
+    facts = data_report.describe(posts, images, loaded.findings, settings.data.target_transform)
+    files.write_json(arguments.reading, facts)
+    files.write_text(arguments.report, data_report.render(facts))
+    label = "simulated sample" if settings.data.source == "sample" else settings.data.source
+    print("\n".join(data_report.summarise(facts, label)))
+
+
+def transform_target(table: pa.Table, findings: Findings, settings: params.DataParams) -> pa.Table:
+    """The target as models learn it: as it is, or log2(x + 1).
+
+    Raises:
+        InputError: more negative values than may be masked, or all values are the same.
+    """
+    target = table["popularity"]
+    if settings.target_transform == "log2p1":
+        negative = pc.less(target, 0)
+        numbers = np.arange(1, len(target) + 1)
+        column = Column("the target", target, numbers, findings)
+        column.bad("values are negative", "a count, as data.target_transform is log2p1", negative)
+        findings.settle(settings.on_bad, settings.max_bad_fraction)
+        target = pc.log2(pc.add(pc.if_else(negative, pa.scalar(None, pa.float64()), target), 1))
+        findings.note("the target", "is learned as log2(x + 1)", READ)
+    span = pc.min_max(target).as_py()
+    if span["min"] is not None and span["min"] == span["max"]:
+        raise InputError(
+            f"{findings.path}: the target is {span['min']:g} in all labelled posts, "
+            "expected values that differ"
+        )
+    place = table.schema.get_field_index("popularity")
+    return table.set_column(place, table.schema.field(place), target)
 
 
 def split_posts(table: pa.Table, settings: params.SplitParams) -> pa.Table:
@@ -93,18 +123,6 @@ def order_images(images: pa.Table, post_ids: pa.ChunkedArray) -> pa.Table:
 def join_contents(texts: pa.Table, images: pa.Table) -> pa.Table:
     """Texts and images of the same posts side by side."""
     return pa.table([*texts.columns, *images.drop_columns("post_id").columns], schema=CONTENTS)
-
-
-def _summarise(posts: pa.Table, images: pa.Table, source: str) -> str:
-    parts = Counter(arrays.to_strings(posts["split"]))
-    kinds = Counter(arrays.to_strings(images["status"]))
-    label = "simulated sample" if source == "sample" else source
-    return (
-        f"ingest ({label}): {len(posts)} posts, "
-        + ", ".join(f"{parts[part]} {part}" for part in SPLITS)
-        + "; images: "
-        + ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
-    )
 
 
 if __name__ == "__main__":

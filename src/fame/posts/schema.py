@@ -4,8 +4,16 @@ from collections.abc import Sequence
 
 import pandera.pandas as pa_schema
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from fame.posts.contract import ASSIGNED, CHALLENGE, OWN_NUMBER_PREFIX, POSTS, SPLITS
+from fame.posts.contract import (
+    ASSIGNED,
+    CATEGORY_PREFIX,
+    CHALLENGE,
+    OWN_NUMBER_PREFIX,
+    POSTS,
+    SPLITS,
+)
 from fame.runtime.errors import InputError
 
 _FINITE = pa_schema.Check.in_range(
@@ -59,9 +67,10 @@ def validate(posts: pa.Table) -> None:
         raise InputError("the source holds no post; expected at least one")
     schema = _build(posts.column_names)
     try:
-        schema.validate(posts.select(list(schema.columns)).to_pandas())
-    except pa_schema.errors.SchemaError as error:
-        raise InputError(_explain(error, posts)) from None
+        schema.validate(posts.select(list(schema.columns)).to_pandas(), lazy=True)
+    except pa_schema.errors.SchemaErrors as errors:
+        problems = [_explain(error, posts) for error in errors.schema_errors]
+        raise InputError("; ".join(problems)) from None
     _check_labels(posts)
 
 
@@ -70,7 +79,7 @@ def _check_types(posts: pa.Table) -> None:
     for name in posts.column_names:
         if name.startswith(OWN_NUMBER_PREFIX):
             expected[name] = pa.float64()
-        elif name == "split":
+        elif name.startswith(CATEGORY_PREFIX) or name == "split":
             expected[name] = pa.string()
     found = dict(zip(posts.column_names, posts.schema.types, strict=True))
     if found != expected:
@@ -97,17 +106,18 @@ def _explain(error: pa_schema.errors.SchemaError, posts: pa.Table) -> str:
 
 def _check_labels(posts: pa.Table) -> None:
     """With a split of its own a source must label fit and holdout posts, and only those."""
-    labels = posts["popularity"].to_pylist()
-    if all(label is None for label in labels):
-        raise InputError("posts: no post has a label; at least some are needed to fit on")
+    labels = posts["popularity"]
+    if labels.null_count == len(labels):
+        raise InputError("posts: no post has a label; at least some are needed to train on")
     if "split" not in posts.column_names:
         return
-    for row, (split, label) in enumerate(zip(posts["split"].to_pylist(), labels, strict=True)):
-        if (split == CHALLENGE) != (label is None):
-            post_id = posts["post_id"][row].as_py()
-            found = "no label" if label is None else f"label {label}"
-            allowed = "none" if split == CHALLENGE else "a number"
-            raise InputError(
-                f"posts: post {post_id} (row {row + 1}) of split {split} has {found}, "
-                f"allowed: {allowed}"
-            )
+    is_challenge = pc.equal(posts["split"], CHALLENGE)
+    row = pc.index(pc.xor(is_challenge, pc.is_null(labels)), True).as_py()
+    if row < 0:
+        return
+    post_id, split, label = (posts[n][row].as_py() for n in ("post_id", "split", "popularity"))
+    found = "no label" if label is None else f"label {label}"
+    allowed = "none" if split == CHALLENGE else "a number"
+    raise InputError(
+        f"posts: post {post_id} (row {row + 1}) of split {split} has {found}, allowed: {allowed}"
+    )

@@ -1,10 +1,12 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from fame.posts.contract import DESCRIPTIONS
+from fame.posts.findings import MASKED, Findings
 from fame.posts.sources import descriptions
 from fame.posts.sources.descriptions import Descriptions, DistinctTexts, Places
 from fame.runtime.errors import InputError
@@ -38,8 +40,10 @@ def write_places(tmp_path):
     return write
 
 
-def read(*places):
-    return pa.Table.from_batches(list(Descriptions(list(places))), DESCRIPTIONS)
+def read(*places, findings=None, on_bad="stop", max_bad_fraction=0.5):
+    findings = findings or Findings(Path("smpd"), "record")
+    batches = Descriptions(list(places), findings, on_bad, max_bad_fraction)
+    return pa.Table.from_batches(list(batches), DESCRIPTIONS)
 
 
 def check(column, vectors):
@@ -86,27 +90,39 @@ def test_two_characters_of_junk_behind_a_location_are_dropped(write_places, desc
 @pytest.mark.parametrize(
     ("user", "place", "problem"),
     [
-        ("0.5," * 397 + "0.5", None, "user_description is '398 numbers', expected 399 numbers"),
-        ("0.5," * 399 + "0.5", None, "'400 numbers', expected 399 numbers"),
-        ("0.5," * 398 + "0.5,0", None, "'400 numbers', expected 399 numbers"),
-        ("0.5," * 398 + "half", None, "user_description is 'half', expected numbers"),
-        ("I like birds, mostly", None, "'2 numbers', expected 399"),
-        (None, "0.5," * 398 + "0.5", "location_description is '399 numbers', expected 400"),
-        (None, "0.5," * 400 + "0.5", "location_description is '401 numbers', expected 400"),
+        ("0.5," * 397 + "0.5", None, "record 3: '398 numbers'), expected 399 numbers"),
+        ("0.5," * 399 + "0.5", None, "'400 numbers'), expected 399 numbers"),
+        ("0.5," * 398 + "0.5,0", None, "'400 numbers'), expected 399 numbers"),
+        ("0.5," * 398 + "half", None, "user_description: 1 of 4 texts are not 399 numbers"),
+        ("0.5," * 398 + "half", None, "record 3: 'half'"),
+        ("I like birds, mostly", None, "'2 numbers'), expected 399"),
+        (None, "0.5," * 398 + "0.5", "location_description: 1 of 4 texts are not 400 numbers"),
+        (None, "0.5," * 400 + "0.5", "'401 numbers'), expected 400"),
         (None, "0.5," * 399 + "0.5 and junk", "0.5andjunk"),
     ],
 )
-def test_another_text_names_file_and_record(write_places, describe_vector, user, place, problem):
+def test_another_text_is_masked_or_stops_the_run(
+    write_places, describe_vector, user, place, problem
+):
     good = tuple(describe_vector(width, 1)[0] for width in WIDTHS)
-    with pytest.raises(InputError, match=r"train_user_data\.json: record 3: ") as error:
-        read(write_places([good, good, (user, place), good]))
+    places = write_places([good, good, (user or good[0], place or good[1]), good])
+    with pytest.raises(InputError, match=r"train_user_data\.json") as error:
+        read(places)
     assert problem in str(error.value)
+    findings = Findings(Path("smpd"), "record")
+    table = read(places, findings=findings, on_bad="mask")
+    key, other = ("user_description", "location_description")[:: 1 if user else -1]
+    assert table[key].is_null().to_pylist() == [False, False, True, False]
+    assert table[other].null_count == 0
+    assert [(note.became, note.count) for note in findings.notes] == [(MASKED, 1)]
+    with pytest.raises(InputError, match=r"data.max_bad_fraction is 0\.2"):
+        read(places, on_bad="mask", max_bad_fraction=0.2)
 
 
 def test_bytes_that_are_no_text_name_file_and_record(write_places):
     places = write_places([("0.5,half", None)])
     places.path.write_bytes(places.path.read_bytes().replace(b"half", b"h\xff\xfef"))
-    with pytest.raises(InputError, match="record 1: user_description is '2 numbers'"):
+    with pytest.raises(InputError, match=r"user_description: .*record 1: '2 numbers'"):
         read(places)
 
 

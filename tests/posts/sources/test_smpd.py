@@ -6,13 +6,24 @@ import pyarrow as pa
 import pytest
 
 from fame.posts.contract import DESCRIPTIONS, IMAGES, POSTS
+from fame.posts.findings import MASKED
 from fame.posts.sources import smpd
 from fame.posts.sources.smpd import Smpd
 from fame.runtime.errors import InputError
 
 
-def load(folder):
-    return Smpd(None).load(folder.root)
+class Allowed:
+    """What the source reads of data: every bad value may be masked."""
+
+    on_bad, max_bad_fraction = "mask", 1.0
+
+
+class Nothing(Allowed):
+    on_bad = "stop"
+
+
+def load(folder, allowed=Allowed):
+    return Smpd(allowed).load(folder.root)
 
 
 def without_images(posts):
@@ -191,14 +202,17 @@ def test_form_b_has_no_description_vectors(smpd_folder):
     assert list(load(smpd_folder(form="B").write()).descriptions) == []
 
 
-def test_a_wrong_count_of_numbers_names_file_and_record(folder, replace_records):
+def test_a_wrong_count_of_numbers_masks_that_vector(folder, replace_records):
     def shorten(records):
         records[1]["user_description"] = "0.5,0.25"
 
     replace_records(folder.path("test", "user"), shorten)
-    posts = load(folder)
-    with pytest.raises(InputError, match=r"test_user_data\.json: record 2: .*2 numbers.*399"):
+    posts = load(folder, Nothing)
+    with pytest.raises(InputError, match=r"test_user_data\.json user.*record 2: '2 numbers'.*399"):
         list(posts.descriptions)
+    posts = load(folder)
+    rows = pa.Table.from_batches(list(posts.descriptions))["user_description"]
+    assert rows.is_null().to_pylist() == [row == 7 for row in range(9)]
 
 
 def test_the_test_part_is_optional(smpd_folder):
@@ -297,11 +311,6 @@ def write_text(role, text):
             change("place", set_value(3, "Uid", "1@N1")),
             "Pid '104' has Uid '1@N1', expected '9@N75'",
         ),
-        (change("place", set_value(2, "Postdate", "May")), "record 3: Postdate is 'May', expected"),
-        (change("place", set_value(2, "Postdate", "1e30")), "record 3: Postdate is '1e30'"),
-        (change("place", set_value(2, "Latitude", "inf")), "record 3: Latitude is 'inf'.*finite"),
-        (change("user", set_value(1, "ispro", "2")), "record 2: ispro is '2', expected 0 or 1"),
-        (change("user", set_value(1, "timezone_offset", "CET")), "record 2: timezone_offset is"),
         (
             change("user", set_value(4, "user_description", [0.5] * 399)),
             r"record 5: .*expected a text",
@@ -319,6 +328,74 @@ def test_bad_input_is_one_sentence_that_names_the_place(folder, replace_records,
     with pytest.raises(InputError, match=problem) as error:
         load(folder)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("role", "row", "key", "value", "column"),
+    [
+        ("place", 2, "Postdate", "May", "posted_at"),
+        ("place", 2, "Postdate", "1e30", "posted_at"),
+        ("place", 2, "Postdate", "-5", "posted_at"),
+        ("place", 2, "Postdate", "4102444800", "posted_at"),
+        ("place", 2, "Latitude", "inf", "latitude"),
+        ("place", 2, "Latitude", "91", "latitude"),
+        ("place", 2, "Longitude", "-181", "longitude"),
+        ("place", 2, "Longitude", "east", "longitude"),
+        ("place", 2, "Geoaccuracy", "17", "geo_accuracy"),
+        ("user", 1, "ispro", "2", "is_pro"),
+        ("user", 1, "photo_count", "-3", "photo_count"),
+        ("user", 1, "timezone_offset", "CET", "utc_offset_minutes"),
+        ("user", 1, "timezone_offset", "+25:00", "utc_offset_minutes"),
+        ("user", 1, "photo_firstdate", "-20", "first_upload_at"),
+        ("user", 1, "photo_firstdate", "soon", "first_upload_at"),
+        ("user", 1, "photo_firstdatetaken", "4102444800", "first_taken_at"),
+        ("user", 1, "photo_firstdatetaken", "2099-01-01 00:00:00", "first_taken_at"),
+    ],
+)
+def test_a_value_that_cannot_be_masks_itself_alone(
+    folder, replace_records, role, row, key, value, column
+):
+    expected = load(folder).table.to_pylist()
+    replace_records(folder.path("train", role), set_value(row, key, value))
+    posts = load(folder)
+    assert expected[row][column] is not None or value == "CET"
+    expected[row][column] = None
+    assert posts.table.to_pylist() == expected
+    masked = [note for note in posts.findings.notes if note.became == MASKED]
+    assert [(note.count, note.examples) for note in masked] == [(1, ((row + 1, repr(value)),))]
+    with pytest.raises(InputError, match=rf"{key}: 1 of .*record {row + 1}: .*on_bad: mask"):
+        load(folder, Nothing)
+
+
+@pytest.mark.parametrize(
+    ("values", "minutes"),
+    [
+        (["1", "-9", None, "5.5", "0", "14"], [60, -540, None, 330, 0, 840]),
+        (["60", "-570", "0", "1", None, "7"], [60, -570, 0, 1, None, 7]),
+        (["3600", "-34200", "0", "10", None, "59"], [60, -570, 0, 0, None, 1]),
+        (["3600", "+02:00", "0", "0", "0", "0"], [60, 120, 0, 0, 0, 0]),
+    ],
+)
+def test_offsets_as_numbers_have_the_unit_that_the_whole_file_shows(
+    folder, replace_records, values, minutes
+):
+    def change(records):
+        for record, value in zip(records, values, strict=True):
+            record["timezone_offset"] = value
+
+    replace_records(folder.path("train", "user"), change)
+    assert load(folder).table["utc_offset_minutes"].to_pylist()[:6] == minutes
+
+
+@pytest.mark.parametrize("name", ["train_all_json", "metadata/of train", "."])
+def test_files_lie_in_whatever_folder(smpd_folder, name):
+    expected = load(smpd_folder("reference").write())
+    folder = smpd_folder("other", nested=False).write()
+    target = folder.root / name
+    target.mkdir(parents=True, exist_ok=True)
+    for path in list(folder.root.glob("train_*.*")):
+        path.rename(target / path.name)
+    assert load(folder).table.equals(expected.table)
 
 
 def test_a_post_in_both_parts_is_refused(smpd_folder):
@@ -380,9 +457,26 @@ def test_profiles_without_a_column_are_refused(folder, text, problem):
         load(folder)
 
 
-def test_a_total_that_is_no_number_is_named(folder):
+def test_a_total_that_is_no_number_masks_itself(folder):
     folder.write_profiles()
     path = folder.root / "user_additional.csv"
-    path.write_text(path.read_text().replace("1,None,9", "1,None,many"))
-    with pytest.raises(InputError, match=r"user_additional\.csv: row 2: totalViews is 'many'"):
-        load(folder)
+    path.write_text(path.read_text().replace("0,alias1,0,1", "0,alias1,many,1"))
+    posts = load(folder)
+    assert posts.table["profile_total_views"].null_count == 9
+    assert 1.0 in posts.table["profile_total_tags"].to_pylist()
+    with pytest.raises(
+        InputError, match=r"user_additional\.csv totalViews: 1 of .*record 1: 'many'"
+    ):
+        load(folder, Nothing)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".txt"])
+@pytest.mark.parametrize("form", [".csv", ".txt"])
+def test_profiles_are_told_by_their_content(folder, suffix, form):
+    folder.write_profiles(form)
+    expected = load(folder).table
+    written = folder.root / f"user_additional{form}"
+    target = folder.root / "more" / f"user_additional{suffix}"
+    target.parent.mkdir()
+    written.rename(target)
+    assert load(folder).table.equals(expected)

@@ -16,11 +16,13 @@ from fame.params import ColumnParams, DataParams, SampleParams, TableParams
 from fame.posts import schema
 from fame.posts.contract import POSTS
 from fame.posts.sources.table import TableFile
+from fame.posts.sources.table_texts import WORDS
 from fame.runtime.errors import InputError
 
 NO_COLUMNS = {
     "user": None,
     "time": None,
+    "time_format": None,
     "title": None,
     "tags": None,
     "categories": [],
@@ -46,15 +48,32 @@ MAPPED = {
 
 
 def make_source(
-    file: str = "posts.csv", images: str | None = None, separator: str = " ", **columns: object
+    file: str = "posts.csv",
+    images: str | None = None,
+    separator: str | None = None,
+    on_bad: str = "stop",
+    max_bad_fraction: float = 0.05,
+    encoding: str | None = None,
+    **columns: object,
 ) -> TableFile:
     mapping = {"id": "id", "target": "popularity"} | NO_COLUMNS | columns
     table = TableParams(
-        file=file, images=images, tag_separator=separator, columns=ColumnParams(**mapping)
+        file=file,
+        encoding=encoding,
+        images=images,
+        tag_separator=separator,
+        columns=ColumnParams(**mapping),
     )
     sample = SampleParams(training_posts=100, challenge_posts=10, users=20, seed=1)
     data = DataParams(
-        source="table", root="own", max_unreadable_fraction=0.05, sample=sample, table=table
+        source="table",
+        root="own",
+        target_transform="none",
+        on_bad=on_bad,
+        max_bad_fraction=max_bad_fraction,
+        max_unreadable_fraction=0.05,
+        sample=sample,
+        table=table,
     )
     return TableFile(data)
 
@@ -62,6 +81,11 @@ def make_source(
 def write_csv(folder: Path, *rows: str, header: str = HEADER) -> None:
     text = "".join(f"{row}\n" for row in (header, *rows))
     (folder / "posts.csv").write_text(text, encoding="utf-8", newline="")
+
+
+def write_pictures(folder: Path) -> None:
+    (folder / "x").mkdir()
+    (folder / "x" / "1.jpg").write_bytes(b"picture")
 
 
 def load_column(folder: Path, column: str, values: list[object], **mapped: object) -> list[object]:
@@ -74,6 +98,7 @@ def load_column(folder: Path, column: str, values: list[object], **mapped: objec
 
 def test_reads_each_kind_of_column(tmp_path: Path) -> None:
     write_csv(tmp_path, *ROWS)
+    write_pictures(tmp_path)
     posts = make_source(**MAPPED).load(tmp_path).table
     noon = datetime(2016, 3, 1, 12, tzinfo=UTC)
     assert posts["post_id"].to_pylist() == ["007", "1", "12"]
@@ -122,10 +147,12 @@ def test_csv_parquet_and_jsonl_give_the_same_posts(tmp_path: Path) -> None:
     frame.to_json(
         tmp_path / "posts.jsonl", orient="records", lines=True, date_format="iso", date_unit="s"
     )
+    write_pictures(tmp_path)
     expected = make_source(**MAPPED).load(tmp_path)
     for file in ("posts.parquet", "posts.jsonl"):
         found = make_source(file, **MAPPED).load(tmp_path)
-        assert found.table.equals(expected.table)
+        offset = "utc_offset_minutes"  # the CSV has a zone of its own, the others UTC
+        assert found.table.drop_columns(offset).equals(expected.table.drop_columns(offset))
         assert found.images.equals(expected.images)
 
 
@@ -134,6 +161,7 @@ def test_csv_parquet_and_jsonl_give_the_same_posts(tmp_path: Path) -> None:
     [
         (pa.array([1, 2]), ["1", "2"]),
         (pa.array([1.0, 2.5]), ["1", "2.5"]),
+        (pa.array([b"a", b"b"]).cast(pa.large_string()), ["a", "b"]),
         (pa.array(["007", "1e3"]), ["007", "1e3"]),
         (pa.array([2**62, 1]), ["4611686018427387904", "1"]),
         (pa.array(["a", "b"]).dictionary_encode(), ["a", "b"]),
@@ -188,7 +216,7 @@ def test_parquet_dates_are_midnight_utc(tmp_path: Path) -> None:
 @settings(
     max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@given(st.text(st.characters(), min_size=1))
+@given(st.text(st.characters(), min_size=1).filter(lambda text: text.strip() not in ("", *WORDS)))
 def test_any_text_survives(tmp_path: Path, text: str) -> None:
     written = text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
     with (tmp_path / "posts.csv").open("w", encoding="utf-8", newline="") as file:
@@ -202,12 +230,11 @@ def test_any_text_survives(tmp_path: Path, text: str) -> None:
 
 def test_long_and_odd_texts_survive(tmp_path: Path) -> None:
     odd = [
-        "x" * 10_000,
+        "x" * 200_000,
         "a\0b\x1b\x85\u2028c",
         "مرحبا",
         "👩‍👩‍👧‍👦",
         " spaces ",
-        "None",
         "line\r\nbreak",
     ]
     assert load_column(tmp_path, "title", odd, title="x") == odd
@@ -284,21 +311,20 @@ def expect_error(folder: Path, *parts: str, file: str = "posts.csv", **columns: 
 @pytest.mark.parametrize(
     ("rows", "columns", "parts"),
     [
-        (["a,1", "b,x"], {}, ["posts.csv: row 2: popularity is 'x'", "expected a number"]),
-        (["a,1", "b,inf"], {}, ["row 2: popularity is 'inf'", "a finite number"]),
-        (["a,1_000"], {}, ["row 1: popularity is '1_000'", "a number"]),
-        (["a,1", "a,2"], {}, ["row 2: id 'a' stands in row 1 too", "unique"]),
-        (["a,1", ",2"], {}, ["row 2: id is ''", "expected an id"]),
-        (["a,1", "b"], {}, ["row 2 (line 3) has 1 cells, expected 2"]),
-        (["a,1", "b,1,2"], {}, ["row 2 (line 3) has 3 cells, expected 2"]),
-        (['a,"1'], {}, ["line 2: not valid CSV"]),
-        (["a,1"], {"time": "id"}, ["row 1: id is 'a'", "ISO 8601", "epoch seconds"]),
-        (["2016,1"], {"time": "id"}, ["row 1: id is '2016'", "ISO 8601"]),
-        (["1456790400000,1"], {"time": "id"}, ["row 1: id is '1456790400000'", "epoch seconds"]),
-        (["a,1"], {"numeric": ["id"]}, ["row 1: id is 'a'", "expected a number"]),
-        (["a,1"], {"split": "id"}, ["row 1: id is 'a'", "fit, holdout, challenge"]),
-        (["challenge,1"], {"split": "id"}, ["row 1: popularity is 1.0", "challenge"]),
-        (["holdout,"], {"split": "id"}, ["row 1: popularity is None", "a number", "holdout"]),
+        (["a,1", "b,x"], {}, ["posts.csv: popularity: 1 of 2 cells are no number (row 2: 'x')"]),
+        (["a,1", "b,inf"], {}, ["1 of 2 numbers are infinite (row 2: 'inf')", "a finite number"]),
+        (["a,1_000"], {}, ["row 1: '1_000'", "a number", "data.on_bad: mask accepts"]),
+        (["a,1", "a,2"], {}, ["id: 1 rows have the id", "'a' in rows 1 and 2", "unique"]),
+        (["a,1", ",2"], {}, ["id: 1 of 2 rows have no id (row 2: '')", "expected an id"]),
+        (["a,1", "b"], {}, ["another number of cells", "row 2: 'b'", "expected 2 cells"]),
+        (["a,1", "b,1,2"], {}, ["row 2: 'b,1,2'", "expected 2 cells"]),
+        (['a,"1'], {}, ["a quote that does not close", "row 1: 'a,\"1'"]),
+        (["a,1"], {"time": "id"}, ["no time (row 1: 'a')", "2016-03-01T12:00", "epoch seconds"]),
+        (["2016,1"], {"time": "id"}, ["row 1: '2016'", "2016-03-01T12:00"]),
+        (["a,1"], {"numeric": ["id"]}, ["id: 1 of 1 cells are no number (row 1: 'a')"]),
+        (["a,1"], {"split": "id"}, ["row 1: 'a'", "fit, holdout, challenge"]),
+        (["challenge,1"], {"split": "id"}, ["1 challenge posts have a value", "row 1"]),
+        (["holdout,"], {"split": "id"}, ["1 fit or holdout posts have no value", "a number"]),
         ([], {}, ["posts.csv: holds no post"]),
     ],
 )
@@ -360,12 +386,15 @@ def test_a_column_named_twice(tmp_path: Path) -> None:
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     expect_error(tmp_path, "posts.csv: no such file", "data.table.file")
-    expect_error(tmp_path, "'posts.xlsx'", ".csv, .parquet, .jsonl", file="posts.xlsx")
     expect_error(tmp_path, "data.table.file: '../posts.csv' leaves", file="../posts.csv")
     (tmp_path / "posts.csv").write_bytes(b"")
     expect_error(tmp_path, "posts.csv: is empty", "header")
     (tmp_path / "posts.csv").write_bytes("id,popularity\né,1\n".encode("latin-1"))
-    expect_error(tmp_path, "posts.csv: not UTF-8 at byte 14")
+    expect_error(tmp_path, "posts.csv: not utf-8 at byte 14", encoding="utf-8")
+    expect_error(tmp_path, "data.table.encoding: unknown encoding 'klingon'", encoding="klingon")
+    for content in (b"\x1f\x8b no gzip", b"PK\x03\x04 no zip"):
+        (tmp_path / "posts.csv").write_bytes(content)
+        expect_error(tmp_path, "posts.csv: not a whole")
     (tmp_path / "posts.parquet").write_bytes(b"PAR1 no parquet PAR1")
     expect_error(tmp_path, "posts.parquet: not a readable Parquet file", file="posts.parquet")
     pq.write_table(pa.table({"id": ["a"], "popularity": [1]}), tmp_path / "whole.parquet")
@@ -377,17 +406,19 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "parts"),
     [
-        ('{"id": 1, "popularity": 2}\n\n{"id": 2,', ["line 3: not valid JSON"]),
-        ('{"id": 1, "popularity": 2}\n[1]\n', ["line 2: holds a list", "an object"]),
-        ("[" * 100_000, ["line 1: not readable JSON"]),
-        ("\n", ["holds no post"]),
-        ('{"id": 1, "popularity": 2}\n\n{"id": 1, "popularity": 2}', ["line 3", "in line 1 too"]),
-        ('{"id": [1], "popularity": 2}', ["line 1: id is [1]", "a text or a number"]),
-        ('{"id": true, "popularity": 2}', ["line 1: id is True", "a text or a number"]),
-        ('{"id": 1, "popularity": true}', ["line 1: popularity is True", "a number"]),
-        ('{"id": 1, "popularity": Infinity}', ["line 1: popularity is inf", "a finite number"]),
+        ('{"id": 1, "popularity": 2}\n\n{"id": 2,', ["1 of 2 lines", "no JSON", "line 3: "]),
+        ('{"id": 1, "popularity": 2}\n[1]\n', ["1 of 2 lines", "line 2: '[1]'", "an object"]),
+        ("[" * 100_000, ["not readable JSON"]),
+        ('[{"id": 1, "popularity": 2}, 7]', ["1 of 2 records are no JSON object", "record 2: "]),
+        ('[{"id": 1, "popularity": 2}', ["line 1: not valid JSON at character 28"]),
+        ('{"a": 1}', ["no column 'id'"]),
+        ('{"id": 1,\n "popularity": 2}', ["holds a dict, expected an array of objects"]),
+        ("\n", ["posts.jsonl: is empty"]),
+        ('{"id": 1, "popularity": 2}\n\n{"id": 1, "popularity": 3}', ["'1' in lines 1 and 3"]),
+        ('{"id": 1, "popularity": Infinity}', ["infinite (line 1: 'Infinity')", "a finite"]),
         ('{"id": 1, "popularity": 1%s}' % ("0" * 400), ["popularity", "a finite number"]),
-        ('{"id": 1, "popularity": {}}', ["line 1: popularity is {}", "a number"]),
+        ('{"id": 1, "popularity": {}}', ["line 1: '{}'", "a number"]),
+        ('{"id": 1, "popularity": [1]}', ["line 1: '[\"1\"]'", "a number"]),
     ],
 )
 def test_bad_lines_are_named(tmp_path: Path, text: str, parts: list[str]) -> None:

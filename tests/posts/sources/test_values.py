@@ -68,7 +68,7 @@ def test_offsets_are_minutes_east():
     assert values.to_offset_minutes(column(*texts), ORIGIN).to_pylist() == expected
 
 
-@pytest.mark.parametrize("text", ["CET", "+1:x", "1:2:3"])
+@pytest.mark.parametrize("text", ["CET", "+1:x", "1:2:3", "+15:00"])
 def test_another_form_of_offset_is_refused(text):
     with pytest.raises(InputError, match=r"record 2: key is .*an offset like"):
         values.to_offset_minutes(column("0", text), ORIGIN)

@@ -7,7 +7,7 @@ them a record has. A vector belongs to a user, so a text is parsed once for all 
 import json
 import os
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fame.posts.contract import DESCRIPTIONS, LOCATION_DESCRIPTION_WIDTH, USER_DESCRIPTION_WIDTH
+from fame.posts.findings import SHOWN, Findings
 from fame.posts.sources.values import MISSING, Origin
 from fame.runtime.progress import bar
 
@@ -30,6 +31,9 @@ WORKERS = 2
 _JUNK_CHARACTERS = 2  # behind the 400th number of a location
 _NO_NUMBER_END = bytes(set(range(256)) - set(b"0123456789."))
 _MISSING = frozenset(word.encode() for word in MISSING)
+
+
+Parsed = tuple[np.ndarray, dict[int, str]]  # (m, width) float32; odd row -> what it is
 
 
 @dataclass(frozen=True)
@@ -88,20 +92,27 @@ class Places:
 class Descriptions:
     """Batches of DESCRIPTIONS, one row a post, in the order of the files; read when iterated."""
 
-    def __init__(self, places: list[Places]) -> None:
+    def __init__(
+        self, places: list[Places], findings: Findings, on_bad: str, max_bad_fraction: float
+    ) -> None:
         self._places = places
+        self._findings = findings
+        self._allowed = on_bad, max_bad_fraction
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         """Threads parse the next texts while a batch is put together.
 
+        A text that is not the right count of numbers is masked and noted.
+
         Raises:
-            InputError: a text that is not the right count of numbers; names file and record.
+            InputError: more of them than may be masked, after the last batch.
         """
         total = sum(len(places.post_ids) for places in self._places)
         with ThreadPoolExecutor(WORKERS) as pool, bar(total, "descriptions", "post") as progress:
             for places in self._places:
+                odd: dict[str, dict[int, str]] = {key: {} for key in places.texts}
                 columns = [
-                    _iterate_vectors(texts, Origin(places.path, key), pool)
+                    _iterate_vectors(texts, Origin(places.path, key), pool, odd[key])
                     for key, texts in places.texts.items()
                 ]
                 starts = range(0, len(places.post_ids), BATCH_ROWS)
@@ -109,16 +120,38 @@ class Descriptions:
                     post_ids = places.post_ids[start : start + BATCH_ROWS]
                     yield pa.record_batch([post_ids, *vectors], schema=DESCRIPTIONS)
                     progress.update(len(post_ids))
+                for key, texts in places.texts.items():
+                    self._note(places.path, key, texts, odd[key])
+        self._findings.settle(*self._allowed)
+
+    def _note(self, path: Path, key: str, texts: TextPlaces, odd: dict[int, str]) -> None:
+        if not odd:
+            return
+        rows = np.flatnonzero(np.isin(texts.codes, list(odd)))
+        examples = [(row + 1, odd[int(texts.codes[row])]) for row in rows[:SHOWN]]
+        allowed = f"{WIDTHS[key]} numbers"
+        filled = int((texts.codes >= 0).sum())
+        name = f"{path.name} {key}"
+        what = f"texts are not {allowed}"
+        self._findings.bad(name, what, allowed, len(rows), filled, examples)
 
 
 def _iterate_vectors(
-    texts: TextPlaces, origin: Origin, pool: ThreadPoolExecutor
+    texts: TextPlaces, origin: Origin, pool: ThreadPoolExecutor, odd: dict[int, str]
 ) -> Iterator[pa.FixedSizeListArray]:
-    """One vector a record, BATCH_ROWS at a time; kept are those that come again."""
+    """One vector a record, BATCH_ROWS at a time; kept are those that come again.
+
+    To ``odd`` come the texts that are no vector: number -> what was found.
+    """
+    is_odd = np.zeros(len(texts.spans) + 1, bool)  # the last one stands for no text
+    is_odd[-1] = True
     is_repeated = np.bincount(texts.codes[texts.codes >= 0], minlength=len(texts.spans)) > 1
     slots = np.cumsum(is_repeated) - 1
     kept = np.empty((int(is_repeated.sum()), WIDTHS[origin.key]), np.float32)
-    for codes, first, parsed in _parse_ahead(texts, origin, pool):
+    for codes, first, (parsed, found) in _parse_ahead(texts, origin, pool):
+        for row, text in found.items():
+            odd[first + row] = text
+            is_odd[first + row] = True
         is_new = codes >= first  # texts are numbered as they come
         is_old = (codes >= 0) & ~is_new
         values = np.zeros((len(codes), kept.shape[1]), np.float32)
@@ -127,15 +160,15 @@ def _iterate_vectors(
         comes_again = is_repeated[first : first + len(parsed)]
         kept[slots[first : first + len(parsed)][comes_again]] = parsed[comes_again]
         yield pa.FixedSizeListArray.from_arrays(
-            pa.array(values.ravel()), kept.shape[1], mask=pa.array(codes < 0)
+            pa.array(values.ravel()), kept.shape[1], mask=pa.array(is_odd[codes])
         )
 
 
 def _parse_ahead(
     texts: TextPlaces, origin: Origin, pool: ThreadPoolExecutor
-) -> Iterator[tuple[np.ndarray, int, np.ndarray]]:
+) -> Iterator[tuple[np.ndarray, int, Parsed]]:
     """For each batch its codes, the first new one, and the vectors of the new ones."""
-    waiting: deque[tuple[np.ndarray, int, Future[np.ndarray]]] = deque()
+    waiting: deque[tuple[np.ndarray, int, Future[Parsed]]] = deque()
     first = 0
     for start in range(0, len(texts.codes), BATCH_ROWS):
         codes = texts.codes[start : start + BATCH_ROWS]
@@ -149,46 +182,43 @@ def _parse_ahead(
         yield codes, first, parsed.result()
 
 
-def _parse_new(texts: TextPlaces, first: int, stop: int, origin: Origin) -> np.ndarray:
-    """(stop - first, width) float32, the vectors of some distinct texts."""
+def _parse_new(texts: TextPlaces, first: int, stop: int, origin: Origin) -> Parsed:
     with origin.path.open("rb") as file:
         content = [
             os.pread(file.fileno(), size, offset)
             for offset, size in texts.spans[first:stop].tolist()
         ]
-
-    def find_record(row: int) -> int:
-        return int(np.flatnonzero(texts.codes == first + row)[0])
-
-    return _parse_texts(content, find_record, origin)
+    return _parse_texts(content, origin.key)
 
 
-def _parse_texts(
-    texts: list[bytes], find_record: Callable[[int], int], origin: Origin
-) -> np.ndarray:
-    width = WIDTHS[origin.key]
-    column = pa.array([_clean(text, origin.key) for text in texts], pa.string())
+def _parse_texts(texts: list[bytes], key: str) -> Parsed:
+    """Vectors of texts; 0 where a text is none."""
+    width = WIDTHS[key]
+    column = pa.array([_clean(text, key) for text in texts], pa.string())
     numbers = pc.split_pattern(column, ",")
     counts = pc.list_value_length(numbers).to_numpy()
-    wrong = np.flatnonzero(counts != width)
-    if len(wrong):
-        found = f"{counts[wrong[0]]} numbers"
-        raise origin.error(find_record(wrong[0]), found, f"{width} numbers")
+    odd = {int(row): f"{counts[row]} numbers" for row in np.flatnonzero(counts != width)}
+    vectors = np.zeros((len(texts), width), np.float32)
+    whole = np.flatnonzero(counts == width)
+    flat = numbers.take(pa.array(whole)).flatten()
     try:
-        return numbers.flatten().cast(pa.float32()).to_numpy().reshape(-1, width)
+        vectors[whole] = flat.cast(pa.float32()).to_numpy().reshape(-1, width)
     except pa.ArrowInvalid:
-        row, found = _find_no_number(numbers)
-        raise origin.error(find_record(row), found, "numbers between commas") from None
-
-
-def _find_no_number(texts: pa.ListArray) -> tuple[int, str]:
-    """The first text that holds something else, and that."""
-    for row, numbers in enumerate(texts):
-        for number in numbers.values:
+        for row in whole.tolist():
             try:
-                number.cast(pa.float32())
+                vectors[row] = numbers[row].values.cast(pa.float32()).to_numpy()
             except pa.ArrowInvalid:
-                return row, number.as_py()
+                odd[row] = _find_no_number(numbers[row])
+    return vectors, odd
+
+
+def _find_no_number(numbers: pa.ListScalar) -> str:
+    """The first part that is no number."""
+    for number in numbers.values:
+        try:
+            number.cast(pa.float32())
+        except pa.ArrowInvalid:
+            return number.as_py()
     raise AssertionError("some number must be refused")
 
 

@@ -3,11 +3,13 @@
 A listed path and a file belong together where one ends with all of the other, folder by folder:
 ``train/59@N75/1.jpg`` is found as ``59@N75/1.jpg`` where a folder or archive starts one level
 deeper, and inside an archive as ``images/train/59@N75/1.jpg`` too. The longest match counts, and
-what two paths would share by such a match belongs to neither.
+what two paths would share by such a match belongs to neither. A name that is found nowhere is
+looked for as other systems write it (Unicode form, separators, case, suffix).
 """
 
 import hashlib
 import os
+import unicodedata
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -22,7 +24,7 @@ from fame.posts.contract import IMAGES, LOCATED, NO_IMAGE
 from fame.runtime.errors import InputError
 from fame.runtime.progress import bar
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".gif")
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp")
 PART_FOLDERS = ("train", "test")
 USER_MARK = "@N"  # in the name of every user's folder
 MAX_IMAGE_BYTES = 256 << 20  # no image of a post is larger; such a file is not read
@@ -108,6 +110,25 @@ class _Place(ABC):
         """The one member that ends with ``path``, below folders that the path does not name."""
         return None
 
+    def find_alike(self, path: str) -> str | None:
+        """The one member whose name is written in another way: see `_fold`."""
+        if self._by_fold is None:
+            self._by_fold = {}
+            for name in self._list_names():
+                self._by_fold.setdefault(_fold(name), []).append(name)
+        alike = self._by_fold.get(_fold(path), [])
+        for is_same in (_is_same_text, _is_same_but_case, _lacks_suffix):
+            names = [name for name in alike if is_same(name, path)]
+            if names:
+                return self.find(names[0]) if len(names) == 1 else None
+        return None
+
+    _by_fold: dict[str, list[str]] | None = None
+
+    @abstractmethod
+    def _list_names(self) -> Iterator[str]:
+        """Each file's path below the place."""
+
     @abstractmethod
     def digest(self, members: set[str]) -> Iterator[tuple[str, Row]]:
         """Read ``members``; each with its row."""
@@ -126,6 +147,11 @@ class _Folder(_Place):
         if os.path.commonpath([real_path, self._real_path]) != self._real_path:
             return OUTSIDE
         return target if Path(real_path).is_file() else None
+
+    def _list_names(self) -> Iterator[str]:
+        for folder, _, names in os.walk(self._path):
+            below = os.path.relpath(folder, self._path)
+            yield from (os.path.normpath(f"{below}/{name}") for name in names)
 
     def digest(self, members: set[str]) -> Iterator[tuple[str, Row]]:
         for member in sorted(members):
@@ -153,6 +179,9 @@ class _ArchivePlace(_Place):
         names = self._by_file_name.get(path.rpartition("/")[2], ())
         below = [name for name in names if name.endswith(f"/{path}")]
         return below[0] if len(below) == 1 else None
+
+    def _list_names(self) -> Iterator[str]:
+        yield from self._names
 
     def digest(self, members: set[str]) -> Iterator[tuple[str, Row]]:
         for member in self._archive.members:  # in the order of the bytes
@@ -203,7 +232,51 @@ def _match_path(path: str, places: list[_Place]) -> Match | str:
                 return OUTSIDE
             if member is not None:
                 return place, member
+    return _match_alike(path, places)
+
+
+def _match_alike(path: str, places: list[_Place]) -> Match | str:
+    """A path that is written in another way than the file's name."""
+    parts = PurePosixPath(path.replace("\\", "/")).parts
+    if ".." in parts:
+        return OUTSIDE
+    if "\0" in path:
+        return MISSING
+    for dropped in range(len(parts)):
+        for place in places:
+            member = place.find_alike("/".join(parts[dropped:]))
+            if member == OUTSIDE:
+                return OUTSIDE
+            if member is not None:
+                return place, member
     return MISSING
+
+
+def _spell(name: str) -> str:
+    return unicodedata.normalize("NFC", name).replace("\\", "/").removeprefix("./")
+
+
+def _fold(name: str) -> str:
+    """What names of one file have in common on all systems.
+
+    macOS decomposes accents, Windows writes backslashes in archives and knows no upper and lower
+    case, and a list may leave the suffix out.
+    """
+    folded = _spell(name).casefold()
+    stem, dot, suffix = folded.rpartition(".")
+    return stem if f"{dot}{suffix}" in IMAGE_SUFFIXES else folded
+
+
+def _is_same_text(name: str, path: str) -> bool:
+    return _spell(name) == _spell(path)
+
+
+def _is_same_but_case(name: str, path: str) -> bool:
+    return _spell(name).casefold() == _spell(path).casefold()
+
+
+def _lacks_suffix(name: str, path: str) -> bool:
+    return name.lower().endswith(IMAGE_SUFFIXES) != path.lower().endswith(IMAGE_SUFFIXES)
 
 
 def _read_matches(matches: Iterable[Match], places: list[_Place]) -> dict[Match, Row]:

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
+from fame.posts.findings import Findings
 from fame.posts.sources.values import Origin, drop_missing, to_numbers
 from fame.runtime.errors import InputError
 
@@ -25,17 +26,18 @@ COLUMNS = {
 NO_ALIAS = ("", "None")
 
 
-def read_profiles(path: Path) -> pa.Table:
+def read_profiles(path: Path, findings: Findings) -> pa.Table:
     """Column `Pathalias`, unique and never null, and the profile columns as float64.
 
     The first row of an alias counts; rows without an alias belong to nobody.
 
     Raises:
-        InputError: a column is absent, or a total is no number.
+        InputError: a column is absent.
     """
     rows = _read_rows(path)
     table = {
-        name: to_numbers(rows[key], Origin(path, key, unit="row")) for key, name in COLUMNS.items()
+        name: to_numbers(rows[key], Origin(path, key, unit="row"), findings, (0, np.inf), "a count")
+        for key, name in COLUMNS.items()
     }
     alias = drop_missing(rows[ALIAS], NO_ALIAS)
     table = pa.table({ALIAS: alias} | table)
@@ -55,14 +57,19 @@ def join_profiles(alias: pa.ChunkedArray, profiles: pa.Table | None) -> dict[str
 
 
 def _read_rows(path: Path) -> pa.Table:
-    """The columns as strings: a CSV by its header, tab-separated text without one by position."""
+    """The columns as strings: by the header, or by position where the first line is none."""
     names = [ALIAS, *COLUMNS]
-    if path.suffix == ".csv":
-        reading, parsing = pa_csv.ReadOptions(use_threads=False), pa_csv.ParseOptions()
+    with path.open("rb") as file:
+        first = file.readline()
+    delimiter = "\t" if b"\t" in first else ","
+    if ALIAS.encode() in first:
+        reading = pa_csv.ReadOptions(use_threads=False)
     else:
-        has_index = _count_columns(path) > len(names)  # a first column that numbers the rows
+        # A first column may number the rows.
+        has_index = first.count(delimiter.encode()) + 1 > len(names)
         reading = pa_csv.ReadOptions(column_names=["index"] * has_index + names, use_threads=False)
-        parsing = pa_csv.ParseOptions(delimiter="\t", quote_char=False)
+    quote = False if delimiter == "\t" else '"'
+    parsing = pa_csv.ParseOptions(delimiter=delimiter, quote_char=quote)
     converting = pa_csv.ConvertOptions(
         include_columns=names, column_types=dict.fromkeys(names, pa.string())
     )
@@ -71,8 +78,3 @@ def _read_rows(path: Path) -> pa.Table:
     except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
         problem = str(error).splitlines()[0]
         raise InputError(f"{path}: {problem}; expected columns {', '.join(names)}") from None
-
-
-def _count_columns(path: Path) -> int:
-    with path.open("rb") as file:
-        return file.readline().count(b"\t") + 1

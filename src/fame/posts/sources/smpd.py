@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -13,11 +14,13 @@ import pyarrow.compute as pc
 
 from fame.params import DataParams
 from fame.posts.contract import ASSIGNED, POSTS, Posts, Source
+from fame.posts.findings import Column, Findings
 from fame.posts.sources import smpd_files, values
 from fame.posts.sources.descriptions import Descriptions, Places
 from fame.posts.sources.images import find_places, locate
 from fame.posts.sources.profiles import ALIAS, FILES, join_profiles, read_profiles
 from fame.posts.sources.smpd_files import TEST, TRAIN, Records
+from fame.posts.sources.table_times import find_far
 from fame.posts.sources.values import Origin
 from fame.runtime import ids
 from fame.runtime.errors import InputError
@@ -25,6 +28,13 @@ from fame.runtime.progress import bar
 
 OWN_PROCESS_BYTES = 64 << 20  # a process costs as much as reading so much
 POSTS_SCHEMA = pa.schema([column for column in POSTS if column.name not in ASSIGNED])
+DAY = 86_400
+# Column of POSTS -> key, the span that its values can have, and that in words.
+_PLACES = {
+    "longitude": ("Longitude", (-180, 180), "degrees in -180 .. 180"),
+    "latitude": ("Latitude", (-90, 90), "degrees in -90 .. 90"),
+    "geo_accuracy": ("Geoaccuracy", (0, 16), "an accuracy level in 0 .. 16"),
+}
 _PAGE_ADDRESS = r"^.*?(?:^|/)photos/([^/]+)/(\d+)/?$"
 _USER_AND_POST = r"(?:^|/)(?P<user>[^/]+)/(?P<post>[^/]+?)(?:\.[^./]*)?$"
 
@@ -33,13 +43,14 @@ class Smpd(Source):
     """Reads metadata, labels, profiles and images; see `load`."""
 
     def __init__(self, data: DataParams) -> None:
-        """The challenge's files leave nothing to choose."""
+        self._data = data
 
     def load(self, root: Path) -> Posts:
         """Training posts, then test posts, in the order of the files.
 
         Files are joined by Pid; user data, labels and image paths, which carry none, by position
-        with equal counts. Test posts without `test_label.txt` are challenge posts.
+        with equal counts. Test posts without `test_label.txt` are challenge posts. A value that
+        cannot be is masked and noted, as data.on_bad and data.max_bad_fraction allow.
 
         Raises:
             InputError: a file is missing, damaged, or does not align with the others; names the
@@ -47,24 +58,30 @@ class Smpd(Source):
         """
         if not root.is_dir():
             raise InputError(f"{root}: no such folder; expected the challenge's files")
-        files = {part: smpd_files.find_files(root, part) for part in (TRAIN, TEST)}
+        folders = smpd_files.list_folders(root)
+        files = {part: smpd_files.find_files(folders, part) for part in (TRAIN, TEST)}
+        findings = Findings(root, "record")
         with (
             _giving_memory_back(),
             _reading_user_data(files) as read_user_data,
             _progress(files) as advance,
         ):
             parts = [
-                _read_part(root, part, files[part], read_user_data, advance)
+                _read_part(root, part, files[part], read_user_data, advance, findings)
                 for part in (TRAIN, TEST)
                 if part == TRAIN or files[part]
             ]
         _check_disjoint(parts)
         posts = pa.concat_tables([part.posts for part in parts])
         places = [part.descriptions for part in parts if part.descriptions]
+        table = _complete(posts, _find_profiles(folders, findings))
+        allowed = self._data.on_bad, self._data.max_bad_fraction
+        findings.settle(*allowed)
         return Posts(
-            table=_complete(posts, _find_profiles(root)),
+            table=table,
             images=_locate(root, parts),
-            descriptions=Descriptions(places),
+            findings=findings,
+            descriptions=Descriptions(places, findings, *allowed),
         )
 
 
@@ -102,6 +119,7 @@ def _read_part(
     files: dict[str, Path],
     read_user_data: Callable[[Path, Callable[[int], None]], Records],
     advance: Callable[[int], None],
+    findings: Findings,
 ) -> _Part:
     keyed: list[_Typed] = []
     for role, to_columns in _TYPES.items():
@@ -110,11 +128,18 @@ def _read_part(
             smpd_files.check_ids(records)
         user_ids = values.drop_missing(records.texts["Uid"], ("",))
         keyed.append(
-            _Typed(records.path, records.count, to_columns(records), records.texts["Pid"], user_ids)
+            _Typed(
+                records.path,
+                records.count,
+                to_columns(records, findings),
+                records.texts["Pid"],
+                user_ids,
+            )
         )
     order = _choose_order(keyed)
     records = read_user_data(smpd_files.require(files, "user", root, part), advance)
-    user_data = _Typed(records.path, records.count, _type_user(records))
+    latest = _find_latest(keyed)
+    user_data = _Typed(records.path, records.count, _type_user(records, findings, latest))
     _check_count(user_data, order)
     columns = {"post_id": order.post_ids} | user_data.columns
     for file in keyed:
@@ -127,7 +152,14 @@ def _read_part(
     return _Part(order.path, pa.table(columns), _read_image_paths(part, files, order), descriptions)
 
 
-def _type_text(records: Records) -> dict[str, pa.ChunkedArray]:
+def _find_latest(keyed: list[_Typed]) -> int:
+    """The second that no account's first photo is later than: a year behind the last post."""
+    times = [file.columns["posted_at"] for file in keyed if "posted_at" in file.columns]
+    last = pc.max(pc.cast(times[0], pa.int64())).as_py()
+    return values.LATEST_SECOND if last is None else last + 366 * DAY
+
+
+def _type_text(records: Records, _findings: Findings) -> dict[str, pa.ChunkedArray]:
     return {
         "title": values.drop_missing(records.texts["Title"], ("",)),
         "tags": values.split_words(records.texts["Alltags"]),
@@ -135,43 +167,59 @@ def _type_text(records: Records) -> dict[str, pa.ChunkedArray]:
     }
 
 
-def _type_category(records: Records) -> dict[str, pa.ChunkedArray]:
+def _type_category(records: Records, _findings: Findings) -> dict[str, pa.ChunkedArray]:
     return {
         key.lower(): values.drop_missing(records.texts[key])
         for key in ("Category", "Subcategory", "Concept")
     }
 
 
-def _type_place(records: Records) -> dict[str, pa.ChunkedArray]:
+def _type_place(records: Records, findings: Findings) -> dict[str, pa.ChunkedArray]:
     """No location is written as accuracy 0 with coordinates 0 or none."""
-    keys = {"longitude": "Longitude", "latitude": "Latitude", "geo_accuracy": "Geoaccuracy"}
     located = {
-        name: values.to_numbers(records.texts[key], records.origin(key))
-        for name, key in keys.items()
+        name: values.to_numbers(records.texts[key], records.origin(key), findings, *span)
+        for name, (key, *span) in _PLACES.items()
     }
     is_zero = [pc.equal(pc.fill_null(column, 0), 0) for column in located.values()]
     is_nowhere = pc.and_(pc.and_(*is_zero[:2]), is_zero[2])
     nothing = pa.scalar(None, pa.float64())
     located = {name: pc.if_else(is_nowhere, nothing, column) for name, column in located.items()}
-    posted_at = values.to_times(records.texts["Postdate"], records.origin("Postdate"))
-    return {"posted_at": posted_at} | located
+    return {"posted_at": _type_times_of_posts(records, findings)} | located
 
 
-def _type_additional(records: Records) -> dict[str, pa.ChunkedArray]:
+def _type_times_of_posts(records: Records, findings: Findings) -> pa.ChunkedArray:
+    """Negative times and those far from all others are masked."""
+    texts, origin = records.texts["Postdate"], records.origin("Postdate")
+    times = values.to_times(texts, origin, findings, (1, values.LATEST_SECOND))
+    seconds = pc.cast(pc.cast(times, pa.int64()), pa.float64()).to_numpy()
+    far = find_far(seconds)
+    if not far.any():
+        return times
+    column = Column(f"{origin.path.name} Postdate", texts, np.arange(1, len(texts) + 1), findings)
+    column.bad("times are far from all others", "a time among the others", far)
+    return pc.if_else(pa.array(far), pa.scalar(None, times.type), times)
+
+
+def _type_additional(records: Records, _findings: Findings) -> dict[str, pa.ChunkedArray]:
     return {ALIAS: records.texts["Pathalias"]}
 
 
-def _type_user(records: Records) -> dict[str, pa.ChunkedArray]:
+def _type_user(records: Records, findings: Findings, latest: int) -> dict[str, pa.ChunkedArray]:
+    counts = partial(values.to_numbers, span=(0, np.inf), allowed="a count")
     types = {
-        "photo_count": ("photo_count", values.to_numbers),
+        "photo_count": ("photo_count", counts),
         "is_pro": ("ispro", values.to_flags),
         "can_buy_pro": ("canbuypro", values.to_flags),
         "utc_offset_minutes": ("timezone_offset", values.to_offset_minutes),
-        "first_upload_at": ("photo_firstdate", values.to_times),
-        "first_taken_at": ("photo_firstdatetaken", values.to_times),
+        "first_upload_at": ("photo_firstdate", partial(values.to_times, span=(0, latest))),
+        # Photos are older than their files: a time before 1970 is one.
+        "first_taken_at": (
+            "photo_firstdatetaken",
+            partial(values.to_times, span=(-values.LATEST_SECOND, latest)),
+        ),
     }
     return {
-        name: convert(records.texts[key], records.origin(key))
+        name: convert(records.texts[key], records.origin(key), findings)
         for name, (key, convert) in types.items()
     }
 
@@ -312,11 +360,10 @@ def _check_disjoint(parts: list[_Part]) -> None:
         )
 
 
-def _find_profiles(root: Path) -> pa.Table | None:
-    folders = (root, *(root / f"{part}_allmetadata_json" for part in (TRAIN, TEST)))
+def _find_profiles(folders: list[Path], findings: Findings) -> pa.Table | None:
     paths = [folder / name for folder in folders for name in FILES]
     path = next((path for path in paths if path.is_file()), None)
-    return None if path is None else read_profiles(path)
+    return None if path is None else read_profiles(path, findings)
 
 
 def _complete(posts: pa.Table, profiles: pa.Table | None) -> pa.Table:

@@ -1,5 +1,6 @@
 """The challenge's files: where they lie, under which names, their records as columns of text."""
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from operator import itemgetter
@@ -12,6 +13,7 @@ import pyarrow.compute as pc
 
 from fame.posts.sources import json_stream
 from fame.posts.sources.descriptions import WIDTHS, DistinctTexts, TextPlaces
+from fame.posts.sources.images import USER_MARK
 from fame.posts.sources.values import Origin, drop_missing, to_strings
 from fame.runtime.errors import InputError
 
@@ -58,13 +60,22 @@ class Records:
         return Origin(self.path, key)
 
 
-def find_files(root: Path, part: str) -> dict[str, Path]:
+def list_folders(root: Path) -> list[Path]:
+    """``root`` and the folders below it that can hold files of the data: not those of users."""
+    folders = [root]
+    for folder in folders:  # grows while it is walked
+        with os.scandir(folder) as entries:
+            names = [e.name for e in entries if USER_MARK not in e.name and e.is_dir()]
+        folders += [folder / name for name in sorted(names) if not name.startswith(".")]
+    return folders
+
+
+def find_files(folders: list[Path], part: str) -> dict[str, Path]:
     """Role -> file of ``train`` or ``test``, for the files that are there.
 
     Raises:
         InputError: a file is there twice.
     """
-    folders = (root, root / f"{part}_allmetadata_json")
     found = {}
     for role, names in NAMES.items():
         candidates = [folder / f"{part}_{name}" for folder in folders for name in names]
@@ -84,7 +95,7 @@ def require(files: dict[str, Path], role: str, root: Path, part: str) -> Path:
     """
     if role not in files:
         names = " or ".join(f"{part}_{name}" for name in NAMES[role])
-        raise InputError(f"{root}: no file {names}, neither there nor in {part}_allmetadata_json/")
+        raise InputError(f"{root}: no file {names}, neither there nor in a folder below it")
     return files[role]
 
 

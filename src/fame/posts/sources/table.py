@@ -1,25 +1,31 @@
-"""The user's own posts: a CSV, Parquet or JSONL file whose columns params.yaml maps."""
+"""The user's own posts: any file of a table, whose columns params.yaml maps."""
 
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path, PurePath
-from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from fame.params import ColumnParams, DataParams, TableParams
 from fame.posts.archives import SUFFIXES, is_archive
-from fame.posts.contract import ASSIGNED, CHALLENGE, OWN_NUMBER_PREFIX, POSTS, SPLITS, Posts, Source
-from fame.posts.sources.images import locate
-from fame.posts.sources.table_cells import (
-    Cells,
-    UnfitError,
-    parse_number,
-    parse_tags,
-    parse_text,
-    parse_time,
-    read_cells,
+from fame.posts.contract import (
+    ASSIGNED,
+    CATEGORY_PREFIX,
+    CHALLENGE,
+    MISSING,
+    NO_IMAGE,
+    OWN_NUMBER_PREFIX,
+    POSTS,
+    SPLITS,
+    Posts,
+    Source,
 )
+from fame.posts.findings import LEFT_OUT, NOTICED, SHOWN, Findings
+from fame.posts.sources.images import locate
+from fame.posts.sources.table_files import Cells, read_cells
+from fame.posts.sources.table_numbers import Evidence, read_numbers, weigh
+from fame.posts.sources.table_texts import read_ids, read_names, read_split, read_tags, read_texts
+from fame.posts.sources.table_times import read_times
 from fame.runtime.errors import InputError
 
 CATEGORIES = ("category", "subcategory", "concept")
@@ -30,6 +36,7 @@ class TableFile(Source):
     """Reads the file by its mapping (data.table); see `load`."""
 
     def __init__(self, data: DataParams) -> None:
+        self._data = data
         self._params = data.table
 
     def load(self, root: Path) -> Posts:
@@ -40,87 +47,106 @@ class TableFile(Source):
         a post with an empty cell there has none.
 
         Raises:
-            InputError: names the file and row, or the key, what was found and what is allowed.
+            InputError: all problems of the mapping, or all of the file, at once.
         """
         columns = self._params.columns
-        named = _list_columns(columns)
+        named = list_columns(columns)
         _check_mapping(self._params, named)
-        cells = read_cells(_resolve(root, "file", self._params.file), named)
-        read = {"post_id": _read_ids(cells, columns.id)}
-        read["popularity"] = cells.parse(columns.target, parse_number)
-        for name, column, parse in self._list_optional(columns):
-            if column is not None:
-                read[name] = cells.parse(column, parse)
+        place = self._find_images(root)
+        file = _resolve(root, "file", self._params.file)
+        cells = read_cells(file, self._params.encoding, named)
+        cells, post_ids = take_posts(cells, columns.id)
+        arrays = self._read_columns(cells, post_ids)
+        cells.findings.settle(self._data.on_bad, self._data.max_bad_fraction)
+        paths = arrays.pop("image", None)
+        images = locate(post_ids, [] if paths is None else paths.to_pylist(), place)
+        if paths is not None:
+            _check_images(images, paths, place, cells.findings)
+        return Posts(table=pa.table(arrays), images=images, findings=cells.findings)
+
+    def _read_columns(self, cells: Cells, post_ids: pa.ChunkedArray) -> dict[str, pa.ChunkedArray]:
+        """Columns of POSTS, own ones, and `image` where one is mapped; what is bad is noted."""
+        columns = self._params.columns
+        marks = [columns.target, *columns.numeric]
+        evidence = {name: weigh(cells.column(name)) for name in marks}
+        of_file = sum(evidence.values(), Evidence()).mark()
+
+        def number(name: str) -> pa.ChunkedArray:
+            return read_numbers(cells.column(name), evidence[name].mark() or of_file)
+
+        read = {"post_id": post_ids, "popularity": number(columns.target)}
+        if columns.user is not None:
+            read["user_id"] = read_ids(cells.column(columns.user), "authors")
+        if columns.time is not None:
+            times = read_times(cells.column(columns.time), columns.time_format)
+            read["posted_at"], read["utc_offset_minutes"] = times
+        if columns.title is not None:
+            read["title"] = read_texts(cells.column(columns.title))
+        if columns.tags is not None:
+            read["tags"] = read_tags(cells.column(columns.tags), self._params.tag_separator)
+        for field, name in zip(CATEGORIES, columns.categories, strict=False):
+            read[field] = read_names(cells.column(name))
+        count = len(cells.numbers)
         arrays = {
-            field.name: pa.array(read[field.name], field.type)
+            field.name: read[field.name].cast(field.type)
             if field.name in read
-            else pa.nulls(len(cells.numbers), field.type)
+            else pa.chunked_array([pa.nulls(count, field.type)])
             for field in FIELDS
         }
         if columns.split is not None:
-            arrays["split"] = pa.array(_read_split(cells, columns, read["popularity"]), pa.string())
-        for column in columns.numeric:
-            numbers = cells.parse(column, parse_number)
-            arrays[OWN_NUMBER_PREFIX + column] = pa.array(numbers, pa.float64())
-        images = locate(read["post_id"], *self._find_images(root, cells))
-        return Posts(table=pa.table(arrays), images=images)
+            arrays["split"] = _read_split(cells, columns, arrays["popularity"])
+        for name in columns.numeric:
+            arrays[OWN_NUMBER_PREFIX + name] = number(name)
+        for name in columns.categories[len(CATEGORIES) :]:
+            arrays[CATEGORY_PREFIX + name] = read_names(cells.column(name))
+        if columns.image is not None:
+            arrays["image"] = read_names(cells.column(columns.image))
+        return arrays
 
-    def _list_optional(
-        self, columns: ColumnParams
-    ) -> list[tuple[str, str | None, Callable[[Any], Any]]]:
-        """Field of the posts, the column that it comes from, how its values are read."""
-        categories = [*columns.categories, *[None] * len(CATEGORIES)]
-        return [
-            ("user_id", columns.user, parse_text),
-            ("posted_at", columns.time, parse_time),
-            ("title", columns.title, parse_text),
-            ("tags", columns.tags, partial(parse_tags, separator=self._params.tag_separator)),
-            *((name, categories[i], parse_text) for i, name in enumerate(CATEGORIES)),
-        ]
-
-    def _find_images(self, root: Path, cells: Cells) -> tuple[list[str | None], list[Path]]:
-        """The listed paths, and where they start; no place if no column names images."""
-        column = self._params.columns.image
-        if column is None:
-            return [None] * len(cells.numbers), []
+    def _find_images(self, root: Path) -> list[Path]:
+        """Where images lie; no place if no column names them."""
+        if self._params.columns.image is None:
+            return []
         if self._params.images is None:
-            return cells.parse(column, parse_text), [root]
+            return [root]
         place = _resolve(root, "images", self._params.images)
         if not place.is_dir() and not (place.is_file() and is_archive(place)):
             raise InputError(
                 f"params.yaml: data.table.images: {place} is no folder and no archive; "
                 f"allowed: a folder, or a file that ends with {', '.join(SUFFIXES)}"
             )
-        return cells.parse(column, parse_text), [place]
+        return [place]
 
 
-def _list_columns(columns: ColumnParams) -> dict[str, list[str]]:
+def list_columns(columns: ColumnParams) -> dict[str, list[str]]:
     """Key of data.table.columns -> the columns that it names."""
     named = {}
-    for key, value in columns.model_dump().items():
+    for key, value in columns.model_dump(exclude={"time_format"}).items():
         named[key] = value if isinstance(value, list) else [] if value is None else [value]
     return named
 
 
 def _check_mapping(params: TableParams, named: dict[str, list[str]]) -> None:
     """What the types of params.yaml cannot say: a column that would leak, clash or do nothing."""
+    problems = []
     for key, columns in named.items():
         if key != "target" and params.columns.target in columns:
-            raise InputError(
-                f"params.yaml: data.table.columns.{key}: {params.columns.target!r} is the target; "
+            problems.append(
+                f"data.table.columns.{key}: {params.columns.target!r} is the target; "
                 "allowed: what is known at posting time"
             )
-        for column in columns:
-            if columns.count(column) > 1:
-                raise InputError(
-                    f"params.yaml: data.table.columns.{key}: {column!r} is named twice, "
-                    "allowed: once"
-                )
+        problems += [
+            f"data.table.columns.{key}: {column!r} is named twice, allowed: once"
+            for column in dict.fromkeys(columns)
+            if columns.count(column) > 1
+        ]
     if params.images is not None and params.columns.image is None:
-        raise InputError(
-            f"params.yaml: data.table.columns.image: is null, but data.table.images is "
-            f"{params.images!r}; allowed: the column that names a post's image"
+        problems.append(
+            f"data.table.columns.image: is null, but data.table.images is {params.images!r}; "
+            "allowed: the column that names a post's image"
         )
+    if problems:
+        raise InputError(f"params.yaml: {'; '.join(problems)}")
 
 
 def _resolve(root: Path, key: str, value: str) -> Path:
@@ -134,38 +160,102 @@ def _resolve(root: Path, key: str, value: str) -> Path:
     return root / path
 
 
-def _read_ids(cells: Cells, column: str) -> list[str]:
-    ids = cells.parse(column, _parse_id)
+def take_posts(cells: Cells, column: str) -> tuple[Cells, pa.ChunkedArray]:
+    """The rows that are posts, and their ids: each has one, and no two the same.
+
+    Rows without an id are left out as bad; of rows that are the same in every column that is read
+    the first is kept; other rows with the id of an earlier one are refused.
+    """
+    ids = read_ids(cells.column(column), "ids")
+    findings = cells.findings
+    if ids.null_count:
+        without = np.flatnonzero(ids.is_null().to_numpy())
+        examples = [(cells.numbers[row], "") for row in without[:SHOWN]]
+        findings.bad(column, "rows have no id", "an id", len(without), len(ids), examples, LEFT_OUT)
+        kept = np.flatnonzero(ids.is_valid().to_numpy())
+        cells, ids = cells.take(kept), ids.take(pa.array(kept))
+    if findings.is_refused or pc.count_distinct(ids).as_py() == len(ids):
+        return cells, ids
+    kept = _find_first_rows(cells, column, ids.to_pylist())
+    return cells.take(kept), ids.take(pa.array(kept))
+
+
+def _find_first_rows(cells: Cells, column: str, ids: list[str]) -> np.ndarray:
+    """Positions of rows whose id is new."""
     first_rows: dict[str, int] = {}
+    same: list[int] = []
+    other: list[tuple[int, int]] = []
     for row, post_id in enumerate(ids):
         first = first_rows.setdefault(post_id, row)
-        if first != row:
-            raise InputError(
-                f"{cells.path}: {cells.unit} {cells.numbers[row]}: {column} {post_id!r} stands in "
-                f"{cells.unit} {cells.numbers[first]} too; ids are unique"
-            )
-    return ids
+        if first == row:
+            continue
+        if all(_is_same(values, first, row) for values in cells.columns.values()):
+            same.append(row)
+        else:
+            other.append((first, row))
+    findings = cells.findings
+    if same:
+        examples = [(cells.numbers[row], ids[row]) for row in same[:SHOWN]]
+        findings.note("", "rows repeat an earlier row", LEFT_OUT, len(same), examples)
+    if other:
+        shown = ", ".join(
+            f"{ids[row]!r} in {findings.unit}s {cells.numbers[first]} and {cells.numbers[row]}"
+            for first, row in other[:SHOWN]
+        )
+        findings.refuse(
+            f"{column}: {len(other):,} rows have the id of another row that differs ({shown}); "
+            "ids are unique"
+        )
+    return np.array(sorted(first_rows.values()), np.int64)
 
 
-def _parse_id(value: Any) -> str:
-    post_id = parse_text(value)
-    if post_id is None:
-        raise UnfitError("an id")
-    return post_id
+def _is_same(values: pa.ChunkedArray, first: int, row: int) -> bool:
+    one, other = values[first].as_py(), values[row].as_py()
+    return one == other or (one != one and other != other)
 
 
-def _parse_split(value: Any) -> str:
-    if value not in SPLITS:
-        raise UnfitError(f"one of {', '.join(SPLITS)}")
-    return value
-
-
-def _read_split(cells: Cells, columns: ColumnParams, popularity: list[float | None]) -> list[str]:
+def _read_split(
+    cells: Cells, columns: ColumnParams, popularity: pa.ChunkedArray
+) -> pa.ChunkedArray:
     """The posts' own split, which must agree with the labels."""
-    split = cells.parse(columns.split, _parse_split)
-    for row, (part, label) in enumerate(zip(split, popularity, strict=True)):
-        if part == CHALLENGE and label is not None:
-            raise cells.error(row, columns.target, label, "no value in a challenge post")
-        if part != CHALLENGE and label is None:
-            raise cells.error(row, columns.target, label, f"a number in a {part} post")
+    split = read_split(cells.column(columns.split), SPLITS)
+    is_challenge = pc.fill_null(pc.equal(split, CHALLENGE), False)
+    is_labelled = pc.is_valid(popularity)
+    for chosen, problem in (
+        (pc.and_(is_challenge, is_labelled), "challenge posts have a value, expected none"),
+        (
+            pc.and_(pc.invert(is_challenge), pc.invert(is_labelled)),
+            "fit or holdout posts have no value, expected a number",
+        ),
+    ):
+        rows = np.flatnonzero(chosen.to_numpy())
+        if len(rows):
+            shown = ", ".join(f"{cells.findings.unit} {cells.numbers[row]}" for row in rows[:SHOWN])
+            cells.findings.refuse(f"{columns.target}: {len(rows):,} {problem} ({shown})")
     return split
+
+
+def _check_images(
+    images: pa.Table, paths: pa.ChunkedArray, places: list[Path], findings: Findings
+) -> None:
+    """Images that are listed but not there are noticed; if none is, the place is wrong.
+
+    Raises:
+        InputError: names a listed path and the place searched.
+    """
+    status = images["status"]
+    missing = pc.equal(status, MISSING)
+    count = pc.sum(missing).as_py() or 0
+    if not count:
+        return
+    row = pc.index(missing, True).as_py()
+    listed = len(status) - pc.sum(pc.equal(status, NO_IMAGE)).as_py()
+    if count == listed:
+        raise InputError(
+            f"params.yaml: data.table.images: none of the {listed:,} listed images is in "
+            f"{places[0]}, for instance {paths[row].as_py()!r}; allowed: the folder or archive "
+            "that the listed paths start from"
+        )
+    findings.note(
+        "", f"listed images are not in {places[0]}", NOTICED, count, [(row + 1, paths[row].as_py())]
+    )

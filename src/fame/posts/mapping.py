@@ -1,0 +1,333 @@
+"""Which column of a file is what: a proposal from names and contents, with its reasons."""
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from fame.posts.data_report import correlate, looks_like_counts
+from fame.posts.findings import Column, Findings
+from fame.posts.sources.images import IMAGE_SUFFIXES
+from fame.posts.sources.table_files import Cells
+from fame.posts.sources.table_numbers import read_numbers, weigh
+from fame.posts.sources.table_texts import WORDS, to_texts
+from fame.posts.sources.table_times import read_times
+
+FEW = 0.05  # of a column's cells may be no number or no time, and it still is one
+MAX_CATEGORY_SHARE = 0.2  # distinct values, as a share of the posts
+MAX_CATEGORIES = 1000
+LEAK = 0.95  # rank correlation with the target of what was counted with it
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+IDS = _words(
+    "id post_id postid pid video_id tweet_id media_id photo_id item_id status_id shortcode uuid "
+    "guid key code sku listing_id talk_id"
+)
+USERS = _words(
+    "user_id author_id userid channel_id owner_id page_id account_id uid author user username "
+    "user_name screen_name handle owner account channel channel_title creator page page_name brand "
+    "seller shop poster profile speaker main_speaker publisher blogger artist"
+)
+TIMES = _words(
+    "posted_at published_at publish_time publish_date post_time post_date created_at created_time "
+    "create_time created published postdate date datetime timestamp time when taken_at upload_date "
+    "uploaded_at created_utc posted posting_time published_date film_date listed_at"
+)
+TITLES = _words(
+    "title caption text full_text tweet message headline post_text content body name description "
+    "desc status_message product_name"
+)
+TAGS = _words("tags hashtags alltags keywords labels topics tag hashtag")
+IMAGES = _words(
+    "image image_path picture photo img image_file filename file file_name path thumbnail "
+    "image_url media cover img_path"
+)
+SPLITS = _words("split part fold partition subset")
+TARGETS = _words(
+    "popularity likes like_count num_likes views view_count num_views target label score "
+    "play_count favorite_count favourites favorites hearts digg_count reactions num_reactions engagement "
+    "retweet_count retweets shares num_shares upvotes ups sales sold orders comments comment_count "
+    "num_comments plays"
+)
+# Words of what is counted after a post is out, beside the target: a leak.
+OUTCOMES = frozenset(
+    _words(
+        "like likes view views comment comments share shares retweet retweets favorite favorites "
+        "favourites reaction reactions play plays save saves saved reply replies quote quotes "
+        "upvotes downvotes ups hearts loves wows hahas sads angrys digg dislikes dislike click "
+        "clicks reach impressions engagement sales sold orders purchases reposts repost rating "
+        "ratings bookmarks popularity trending viewed"
+    )
+)
+# Words of an account's totals, known when a post is written.
+ACCOUNT = frozenset(
+    _words(
+        "user author channel account profile owner page creator seller shop brand follower "
+        "followers following subscriber subscribers friends statuses total"
+    )
+)
+LATER = frozenset(_words("updated crawled scraped retrieved collected fetched modified edited"))
+CATEGORIES = frozenset(
+    _words(
+        "category subcategory type genre language lang country section topic kind format media "
+        "source region platform concept department class group event status state city"
+    )
+)
+
+
+@dataclass
+class Mapping:
+    """A proposal for data.table.columns.
+
+    Attributes:
+        columns: the block's keys.
+        reasons: column -> what it is to be and why.
+        left_out: column -> why it is none of them.
+        counts: whether the target looks like raw counts.
+        refusals: what has to be said by the user first.
+    """
+
+    columns: dict[str, Any]
+    reasons: dict[str, str] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
+    counts: bool = False
+    refusals: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What a column holds.
+
+    Attributes:
+        numbers: (n,) float64, NaN where none; None if the column is no numbers.
+        texts: its cells as text.
+        distinct: their number.
+        filled: cells that are not empty.
+        words: of its name.
+    """
+
+    numbers: np.ndarray | None
+    texts: pa.ChunkedArray
+    distinct: int
+    filled: int
+    words: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """The column's name in lower case, words joined by underscores."""
+        return "_".join(self.words)
+
+
+def propose(
+    cells: Cells, given: dict[str, Any], images: Path | None, time_format: str | None
+) -> Mapping:
+    """Say what each column is.
+
+    Args:
+        cells: all columns of the file.
+        given: keys of data.table.columns -> column, as the user named them.
+        images: where images lie, if there are any.
+        time_format: as data.table.columns.time_format.
+    """
+    looks = {name: _look(cells.column(name)) for name in cells.columns}
+    mapping = Mapping({"categories": [], "numeric": [], "time_format": time_format})
+    free = {name: look for name, look in looks.items() if name not in _list_given(given)}
+    for key, value in given.items():
+        mapping.columns[key] = value
+        for name in value if isinstance(value, list) else [value]:
+            mapping.reasons[name] = f"{key}: as you say"
+    for key, choose in (
+        ("target", _choose_target),
+        ("id", _choose_id),
+        ("time", _choose_time),
+        ("user", _choose_user),
+        ("split", _choose_split),
+        ("tags", _choose_tags),
+        ("image", _choose_image),
+        ("title", _choose_title),
+    ):
+        if key not in mapping.columns:
+            found = choose(free, cells, mapping) if key != "image" or images else None
+            mapping.columns[key] = found[0] if found else None
+            if found:
+                mapping.reasons[found[0]] = f"{key}: {found[1]}"
+                free.pop(found[0])
+    _sort_rest(free, looks, cells, mapping)
+    for key in ("id", "target"):
+        if mapping.columns[key] is None:
+            mapping.refusals.append(
+                f"no column is the {key} beyond doubt; name it: --{key} COLUMN, one of "
+                f"{', '.join(cells.columns)}"
+            )
+    return mapping
+
+
+def _list_given(given: dict[str, Any]) -> set[str]:
+    return {n for value in given.values() for n in (value if isinstance(value, list) else [value])}
+
+
+def _look(column: Column) -> _Look:
+    texts = to_texts(column.cells)
+    trimmed = pc.utf8_trim_whitespace(texts)
+    is_empty = pc.is_in(trimmed, value_set=pa.array(["", *WORDS, None]))
+    filled = len(texts) - pc.sum(is_empty).as_py()
+    numbers = None
+    trial = Column(column.name, column.cells, column.numbers, Findings(column.findings.path))
+    if filled and not pa.types.is_list(column.cells.type):
+        values = read_numbers(trial, weigh(trial).mark(), note=False)
+        if len(values) - values.null_count >= (1 - FEW) * filled:
+            numbers = values.to_numpy()
+    spaced = re.sub(r"([a-z])([A-Z])", r"\1 \2", column.name)
+    words = tuple(re.findall(r"[a-z0-9]+", spaced.lower())) or (column.name,)
+    return _Look(numbers, texts, pc.count_distinct(texts).as_py(), filled, words)
+
+
+def _by_name(free: dict[str, _Look], names: tuple[str, ...]) -> list[str]:
+    """Columns whose name is one of ``names`` (also behind a dot), in the order of those."""
+    found = []
+    for wanted in names:
+        parts = tuple(wanted.split("_"))
+        found += [n for n, look in free.items() if look.name in (wanted, wanted.replace("_", ""))]
+        found += [n for n, look in free.items() if "." in n and look.words[-len(parts) :] == parts]
+    return list(dict.fromkeys(found))
+
+
+Choice = tuple[str, str] | None
+
+
+def _choose_target(free: dict[str, _Look], _cells: Cells, mapping: Mapping) -> Choice:
+    for name in _by_name(free, TARGETS):
+        numbers = free[name].numbers
+        if numbers is not None and np.nanmin(numbers) < np.nanmax(numbers):
+            mapping.counts = looks_like_counts(numbers[~np.isnan(numbers)])
+            return name, "its name, and its numbers differ"
+    return None
+
+
+def _choose_id(free: dict[str, _Look], cells: Cells, _mapping: Mapping) -> Choice:
+    count = len(cells.numbers)
+    for name in _by_name(free, IDS):
+        if free[name].filled >= (1 - FEW) * count and free[name].distinct >= (1 - FEW) * count:
+            return name, "its name, and no two are the same"
+    unique = [
+        name
+        for name, look in free.items()
+        if look.distinct == count == look.filled and "id" in look.words
+    ]
+    return (unique[0], "no two are the same") if unique else None
+
+
+def _choose_time(free: dict[str, _Look], cells: Cells, mapping: Mapping) -> Choice:
+    for name in _by_name(free, TIMES):
+        column = cells.column(name)
+        trial = Column(name, column.cells, column.numbers, Findings(column.findings.path))
+        times, _ = read_times(trial, mapping.columns["time_format"])
+        if trial.findings.is_refused:
+            mapping.refusals.append(
+                f"{name}: days and months cannot be told apart; say --time-format "
+                "'day first', 'month first', or a format like '%d/%m/%Y %H:%M'"
+            )
+            return name, "its name; the order of day and month is not known"
+        known = len(times) - times.null_count
+        if known and known >= (1 - FEW) * free[name].filled:
+            return name, f"its name, and {known:,} cells are times"
+    return None
+
+
+def _choose_user(free: dict[str, _Look], cells: Cells, _mapping: Mapping) -> Choice:
+    for name in _by_name(free, USERS):
+        if free[name].distinct < len(cells.numbers) or free[name].words[-1] != "id":
+            return name, f"its name, and {free[name].distinct:,} are different"
+    return None
+
+
+def _choose_split(free: dict[str, _Look], _cells: Cells, _mapping: Mapping) -> Choice:
+    allowed = pa.array(["fit", "holdout", "challenge"])
+    for name in _by_name(free, SPLITS):
+        if pc.all(pc.is_in(free[name].texts, value_set=allowed)).as_py():
+            return name, "it names parts"
+    return None
+
+
+def _choose_tags(free: dict[str, _Look], _cells: Cells, _mapping: Mapping) -> Choice:
+    for name in _by_name(free, TAGS):
+        if free[name].numbers is None and free[name].filled:
+            return name, "its name, and it holds texts"
+    return None
+
+
+def _choose_image(free: dict[str, _Look], _cells: Cells, _mapping: Mapping) -> Choice:
+    suffixes = "|".join(suffix[1:] for suffix in IMAGE_SUFFIXES)
+    for name in dict.fromkeys([*_by_name(free, IMAGES), *free]):
+        look = free[name]
+        paths = pc.match_substring_regex(look.texts, rf"(?i)\.({suffixes})(\?.*)?$")
+        if look.filled and (pc.sum(paths).as_py() or 0) >= look.filled / 2:
+            return name, "it names files of images"
+    return None
+
+
+def _choose_title(free: dict[str, _Look], _cells: Cells, _mapping: Mapping) -> Choice:
+    for name in _by_name(free, TITLES):
+        if free[name].numbers is None and free[name].filled and free[name].distinct > 1:
+            return name, "its name, and it holds texts"
+    return None
+
+
+def _sort_rest(
+    free: dict[str, _Look], looks: dict[str, _Look], cells: Cells, mapping: Mapping
+) -> None:
+    """Numbers, categories, and what is left out."""
+    target_name = mapping.columns["target"]
+    target = looks[target_name].numbers if target_name in looks else None
+    categories: list[tuple[int, str]] = []
+    for name, look in free.items():
+        why = _find_reason_to_leave(look, target, len(cells.numbers))
+        if why:
+            mapping.left_out[name] = why
+        elif look.numbers is not None:
+            mapping.columns["numeric"].append(name)
+            mapping.reasons[name] = "numeric: a number, known when the post is written"
+        elif _is_category(look, len(cells.numbers)):
+            categories.append((look.distinct, name))
+            mapping.reasons[name] = f"category: {look.distinct:,} different texts"
+        else:
+            mapping.left_out[name] = "a text; titles, tags and categories are read"
+    mapping.columns["categories"] += [name for _, name in sorted(categories)]
+
+
+def _find_reason_to_leave(look: _Look, target: np.ndarray | None, count: int) -> str | None:
+    if not look.filled:
+        return "it is empty"
+    if look.distinct == 1:
+        return "all cells are the same"
+    words = set(look.words)
+    if words & LATER:
+        return "it was written after the post: a leak"
+    if look.numbers is None:
+        return None
+    if words & OUTCOMES and not words & ACCOUNT:
+        return "counted after the post, beside the target: a leak"
+    if target is not None:
+        correlation = correlate(look.numbers, target)
+        if abs(correlation) >= LEAK:
+            return f"it orders the posts as the target does ({correlation:.2f}): a leak"
+    if look.words[0] in ("column", "unnamed", "index") and look.distinct == count:
+        return "it numbers the rows"
+    if look.words[-1] == "id":
+        return "an id, no quantity"
+    return None
+
+
+def _is_category(look: _Look, count: int) -> bool:
+    most = min(MAX_CATEGORIES, max(2, MAX_CATEGORY_SHARE * count))
+    lengths = pc.max(pc.utf8_length(look.texts)).as_py()
+    limit = count / 2 if set(look.words) & CATEGORIES else most
+    return look.distinct <= max(2, min(limit, MAX_CATEGORIES)) and lengths <= 100

@@ -1,0 +1,265 @@
+"""A delimited text file -> columns of text: encoding, delimiter and quotes are found and said.
+
+Arrow parses what is well-formed, at its own speed. A file whose quotes do not pair is read again by
+the standard library line by line, so that a quote that is never closed costs one row and swallows
+none of those behind it. Rows with another number of cells than the header are left out and named.
+"""
+
+import csv
+import io
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pa_csv
+
+from fame.posts.findings import LEFT_OUT, READ, REPAIRED, SHOWN, Findings
+from fame.posts.sources.table_encoding import decode
+from fame.runtime.errors import InputError
+
+DELIMITERS = (",", ";", "\t", "|", "^", "~", "\x01")
+NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+SAMPLE_CHARACTERS = 1 << 18
+BLOCK_BYTES = 4 << 20
+MAX_ROW_LINES = 1000  # of one row with line breaks in its cells, where quotes do not pair
+_SEPARATOR_LINE = re.compile(r"sep=(.)\r?\n", re.IGNORECASE)  # Excel's own first line
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How cells are divided and quoted."""
+
+    delimiter: str
+    quote: str = '"'
+    escape: str | None = None
+
+    def read(self, lines: Iterator[str], strict: bool = False) -> Iterator[list[str]]:
+        """The rows of ``lines``."""
+        csv.field_size_limit(sys.maxsize)
+        return csv.reader(
+            lines,
+            delimiter=self.delimiter,
+            quotechar=self.quote,
+            escapechar=self.escape,
+            doublequote=self.escape is None,
+            strict=strict,
+        )
+
+
+def read_csv(
+    content: bytes, encoding: str | None, findings: Findings, wanted: list[str] | None
+) -> tuple[list[str], np.ndarray, dict[str, pa.ChunkedArray]]:
+    """Names of all columns, numbers of the rows, and the wanted columns (None: all) as text.
+
+    Raises:
+        InputError: no header, a wanted column that stands twice, or another encoding than named.
+    """
+    text = decode(content, encoding, findings)
+    dialect, text = _find_dialect(text)
+    findings.facts |= {"format": "csv", "delimiter": dialect.delimiter, "quote": dialect.quote}
+    if dialect != Dialect(","):
+        escaped = f", quotes escaped by {dialect.escape}" if dialect.escape else ""
+        name = NAMES.get(dialect.delimiter, repr(dialect.delimiter))
+        quoted = f", cells in {dialect.quote}" if dialect.quote != '"' else ""
+        findings.note("", f"cells divided by {name}{quoted}{escaped}", READ)
+    names, body = _take_header(text, dialect, findings)
+    check_names(findings, names, wanted)
+    if dialect.quote == '"' and dialect.escape is None and _quotes_pair(body, dialect.delimiter):
+        rows = _read_fast(body, dialect, len(names), findings)
+    else:
+        rows = _read_carefully(body, dialect, len(names), findings)
+    numbers, cells = rows
+    chosen = [i for i, name in enumerate(names) if wanted is None or name in wanted]
+    columns = {names[i]: cells[i] for i in chosen}
+    if b'="' in body:
+        for name, column in columns.items():
+            columns[name] = _unwrap_formulas(name, column, numbers, findings)
+    return names, numbers, columns
+
+
+def check_names(findings: Findings, names: list[str], wanted: list[str] | None) -> None:
+    """A column that is used stands once.
+
+    Raises:
+        InputError: it stands twice.
+    """
+    for name, count in Counter(names).items():
+        if count > 1 and (wanted is None or name in wanted):
+            raise InputError(f"{findings.path}: column {name!r} stands twice, expected once")
+
+
+def _find_dialect(text: str) -> tuple[Dialect, str]:
+    """The dialect under which most rows of the beginning are as wide as the header."""
+    if told := _SEPARATOR_LINE.match(text):
+        return Dialect(told[1]), text[told.end() :]
+    sample = text[:SAMPLE_CHARACTERS]
+    is_cut = len(sample) < len(text)
+    best, best_score = Dialect(","), (0.0, 0)
+    for quote, escape in (('"', None), ('"', "\\"), ("'", None)):
+        if (escape or quote) not in sample and (quote, escape) != ('"', None):
+            continue
+        for delimiter in DELIMITERS:
+            dialect = Dialect(delimiter, quote, escape)
+            score = _score(sample, dialect, is_cut)
+            if score[1] > 1 and score > best_score:
+                best, best_score = dialect, score
+    return best, text
+
+
+def _score(sample: str, dialect: Dialect, is_cut: bool) -> tuple[float, int]:
+    """Share of rows as wide as the header, and that width."""
+    lines = io.StringIO(sample, newline="")
+    try:
+        widths = [len(row) for row in dialect.read(lines) if row]
+    except csv.Error:
+        return 0.0, 0
+    if is_cut and len(widths) > 1:
+        widths.pop()
+    if not widths:
+        return 0.0, 0
+    return round(widths.count(widths[0]) / len(widths), 2), widths[0]
+
+
+def _take_header(text: str, dialect: Dialect, findings: Findings) -> tuple[list[str], bytes]:
+    """The names, and the bytes behind them."""
+    lines = io.StringIO(text[:SAMPLE_CHARACTERS], newline="")
+    used = 0
+
+    def count() -> Iterator[str]:
+        nonlocal used
+        for line in lines:
+            used += len(line)
+            yield line
+
+    header = next((row for row in dialect.read(count()) if row), [])
+    names = [name.strip() or f"column {i + 1}" for i, name in enumerate(header)]
+    if not any(name.strip() for name in header):
+        raise InputError(
+            f"{findings.path}: is empty, expected a header with the names of the columns"
+        )
+    return names, text[used:].encode()
+
+
+def _quotes_pair(body: bytes, delimiter: str) -> bool:
+    """Whether every quote opens or closes a whole cell, or is doubled inside one."""
+    content = np.frombuffer(body, np.uint8)
+    places = np.flatnonzero(content == ord('"'))
+    if len(places) % 2:
+        return False
+    ends = np.frombuffer(f"{delimiter}\r\n".encode(), np.uint8)
+    opening, closing = places[::2], places[1::2]
+    before = opening - 1
+    starts = (before < 0) | np.isin(content[before], ends)
+    starts[1:] |= closing[:-1] == before[1:]
+    behind = closing + 1
+    is_last = behind == len(content)
+    stops = is_last | np.isin(content[np.minimum(behind, len(content) - 1)], ends)
+    stops[:-1] |= opening[1:] == behind[:-1]
+    return bool(starts.all() and stops.all())
+
+
+def _read_fast(
+    body: bytes, dialect: Dialect, width: int, findings: Findings
+) -> tuple[np.ndarray, list[pa.ChunkedArray]]:
+    names = [str(i) for i in range(width)]
+    odd: list[tuple[int, str]] = []
+
+    def leave_out(row: pa_csv.InvalidRow) -> str:
+        odd.append((row.number, row.text))
+        return "skip"
+
+    converting = pa_csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()))
+    parsing = pa_csv.ParseOptions(
+        delimiter=dialect.delimiter, newlines_in_values=True, invalid_row_handler=leave_out
+    )
+    block_bytes = BLOCK_BYTES
+    while body.strip(b"\r\n"):
+        # One thread: the numbers of odd rows are known only in order.
+        reading = pa_csv.ReadOptions(
+            column_names=names, use_threads=False, block_size=min(block_bytes, 1 << 30)
+        )
+        try:
+            table = pa_csv.read_csv(pa.BufferReader(body), reading, parsing, converting)
+            break
+        except pa.ArrowInvalid as error:
+            if block_bytes > len(body):
+                raise InputError(f"{findings.path}: not readable as CSV: {error}") from None
+            block_bytes *= 8  # a row is longer than a block
+            odd.clear()
+    else:
+        table = pa.table({name: pa.array([], pa.string()) for name in names})
+    numbers = np.arange(1, len(table) + len(odd) + 1)
+    _note_odd_rows(odd, len(numbers), width, findings)
+    numbers = np.delete(numbers, [number - 1 for number, _ in odd])
+    return numbers, [table[name] for name in names]
+
+
+def _note_odd_rows(odd: list[tuple[int, str]], count: int, width: int, findings: Findings) -> None:
+    if odd:
+        what, allowed = "rows with another number of cells than the header", f"{width} cells"
+        findings.bad("", what, allowed, len(odd), count, odd[:SHOWN], LEFT_OUT)
+
+
+def _read_carefully(
+    body: bytes, dialect: Dialect, width: int, findings: Findings
+) -> tuple[np.ndarray, list[pa.ChunkedArray]]:
+    lines = list(io.StringIO(body.decode(), newline=""))
+    rows: list[list[str]] = []
+    numbers: list[int] = []
+    odd: list[tuple[int, str]] = []
+    open_quotes: list[tuple[int, str]] = []
+    at = number = 0
+    while at < len(lines):
+        if not lines[at].strip("\r\n"):
+            at += 1
+            continue
+        number += 1
+        row, used = _take_row(lines, at, dialect)
+        if row is None:
+            open_quotes.append((number, lines[at].rstrip("\r\n")))
+        elif len(row) != width:
+            odd.append((number, "".join(lines[at : at + used]).rstrip("\r\n")))
+        else:
+            rows.append(row)
+            numbers.append(number)
+        at += used
+    _note_odd_rows(odd, number, width, findings)
+    if open_quotes:
+        what, allowed = "rows with a quote that does not close", "quotes around whole cells"
+        findings.bad("", what, allowed, len(open_quotes), number, open_quotes[:SHOWN], LEFT_OUT)
+    columns = [pa.chunked_array([[row[i] for row in rows]], pa.string()) for i in range(width)]
+    return np.array(numbers, np.int64), columns
+
+
+def _take_row(lines: list[str], at: int, dialect: Dialect) -> tuple[list[str] | None, int]:
+    """The row that starts with a line, and its lines; None and 1 if a quote in it never closes."""
+    for used in range(1, min(MAX_ROW_LINES, len(lines) - at) + 1):
+        try:
+            rows = list(dialect.read(iter(lines[at : at + used]), strict=True))
+        except csv.Error as error:
+            if "unexpected end" in str(error):
+                continue
+            break
+        if len(rows) == 1:
+            return rows[0], used
+        break
+    return None, 1
+
+
+def _unwrap_formulas(
+    name: str, cells: pa.ChunkedArray, numbers: np.ndarray, findings: Findings
+) -> pa.ChunkedArray:
+    """Excel's ``="007"``, written so that zeros stay, is the text 007."""
+    chosen = pc.match_substring_regex(cells, '^="[^"]*"$')
+    count = pc.sum(chosen).as_py()
+    if not count:
+        return cells
+    rows = np.flatnonzero(chosen.to_numpy())[:SHOWN]
+    examples = [(numbers[row], cells[int(row)].as_py()) for row in rows]
+    findings.note(name, "cells are formulas of a text", REPAIRED, count, examples)
+    return pc.if_else(chosen, pc.utf8_slice_codeunits(cells, 2, -1), cells)

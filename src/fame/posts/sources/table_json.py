@@ -1,0 +1,177 @@
+"""JSON records -> columns of text: one a line, or one array; nested objects by dotted names.
+
+Numbers stay as they are written, so that an id of any length is exact; a list becomes its JSON.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from fame.posts.findings import LEFT_OUT, READ, REPAIRED, SHOWN, Findings
+from fame.posts.sources.table_encoding import decode
+from fame.runtime.errors import InputError
+
+_DECODER = json.JSONDecoder(
+    parse_int=str, parse_float=str, parse_constant=str, strict=False
+)  # a digit is never lost; control characters in texts are kept
+
+
+def read_json(
+    content: bytes, encoding: str | None, findings: Findings
+) -> tuple[list[str], np.ndarray, dict[str, pa.ChunkedArray]]:
+    """Names of the columns, numbers of the records, and the columns as text.
+
+    Raises:
+        InputError: no JSON, or neither an array of objects nor objects line by line.
+    """
+    text = decode(content, encoding, findings)
+    is_lines = text.lstrip()[:1] == "{" and (lines := _read_lines(text, findings)) is not None
+    numbers, records = lines if is_lines else _read_document(text, findings)
+    findings.facts["format"] = "jsonl" if is_lines else "json"
+    columns: dict[str, list[str | None]] = {}
+    for row, record in enumerate(records):
+        for name, value in _flatten(record):
+            column = columns.setdefault(name, [])
+            column.extend([None] * (row - len(column)))
+            column.append(value)
+    for column in columns.values():
+        column.extend([None] * (len(records) - len(column)))
+    return (
+        list(columns),
+        numbers,
+        {name: _to_array(name, c, numbers, findings) for name, c in columns.items()},
+    )
+
+
+def _read_lines(text: str, findings: Findings) -> tuple[np.ndarray, list[dict[str, Any]]] | None:
+    """Objects line by line; None if the first line is no object: the file is one document."""
+    records: list[dict[str, Any]] = []
+    numbers: list[int] = []
+    broken: list[tuple[int, str]] = []
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        record = _parse_line(line)
+        if record is not None:
+            records.append(record)
+            numbers.append(number)
+        elif records or broken:
+            broken.append((number, line.strip()))
+        else:
+            first_problem = _is_document(text)
+            if first_problem:
+                return None
+            broken.append((number, line.strip()))
+    findings.unit = "line"
+    if broken:
+        count = len(records) + len(broken)
+        what, allowed = "lines are no JSON object", 'an object like {"id": "1"}'
+        findings.bad("", what, allowed, len(broken), count, broken[:SHOWN], LEFT_OUT)
+    return np.array(numbers, np.int64), records
+
+
+def _parse_line(line: str) -> dict[str, Any] | None:
+    try:
+        record = _DECODER.decode(line.strip())
+    except (ValueError, RecursionError):
+        return None
+    return record if isinstance(record, dict) else None
+
+
+def _is_document(text: str) -> bool:
+    """Whether the whole is one value, printed over lines."""
+    try:
+        _DECODER.decode(text.strip())
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _read_document(text: str, findings: Findings) -> tuple[np.ndarray, list[dict[str, Any]]]:
+    findings.unit = "record"
+    try:
+        content = _DECODER.decode(text.strip())
+    except json.JSONDecodeError as error:
+        raise InputError(
+            f"{findings.path}: line {error.lineno}: not valid JSON at character {error.colno}: "
+            f"{error.msg}"
+        ) from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{findings.path}: not readable JSON: {error}") from None
+    records = _find_records(content, findings)
+    odd = [
+        (row, json.dumps(record))
+        for row, record in enumerate(records, 1)
+        if not isinstance(record, dict)
+    ]
+    if odd:
+        what, allowed = "records are no JSON object", 'objects like {"id": "1"}'
+        findings.bad("", what, allowed, len(odd), len(records), odd[:SHOWN], LEFT_OUT)
+    kept = [(row, record) for row, record in enumerate(records, 1) if isinstance(record, dict)]
+    return np.array([row for row, _ in kept], np.int64), [record for _, record in kept]
+
+
+def _find_records(content: Any, findings: Findings) -> list[Any]:
+    """The array itself, the one array of objects in an object, or pandas' object of columns."""
+    if isinstance(content, list):
+        return content
+    if isinstance(content, dict):
+        arrays = {
+            name: value
+            for name, value in content.items()
+            if isinstance(value, list) and value and isinstance(value[0], dict)
+        }
+        if len(arrays) == 1:
+            name, records = next(iter(arrays.items()))
+            findings.note("", f"the records are the array {name!r}", READ)
+            return records
+        if content and all(isinstance(column, dict) for column in content.values()):
+            keys = list(dict.fromkeys(key for column in content.values() for key in column))
+            findings.note("", "an object of columns", READ)
+            return [{name: column.get(key) for name, column in content.items()} for key in keys]
+    raise InputError(
+        f"{findings.path}: holds a {type(content).__name__}, expected an array of objects or an "
+        'object like {"id": "1"} on each line'
+    )
+
+
+def _flatten(record: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str | None]]:
+    """Dotted name and text of each value."""
+    for key, value in record.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, dict) and value:
+            yield from _flatten(value, f"{name}.")
+        else:
+            yield name, to_text(value)
+
+
+def to_text(value: Any) -> str | None:
+    """The text of a JSON value; a list or an object as JSON."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _to_array(
+    name: str, texts: Iterable[str | None], numbers: np.ndarray, findings: Findings
+) -> pa.ChunkedArray:
+    """A lone surrogate, which UTF-8 cannot hold, becomes U+FFFD and is counted."""
+    texts = list(texts)
+    try:
+        return pa.chunked_array([pa.array(texts, pa.string())])
+    except (UnicodeEncodeError, pa.ArrowInvalid):
+        pass
+    changed: list[tuple[int, str]] = []
+    for row, text in enumerate(texts):
+        fixed = text and text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+        if fixed != text:
+            changed.append((int(numbers[row]), fixed))
+            texts[row] = fixed
+    what = "texts hold half of a character, read as U+FFFD"
+    findings.note(name, what, REPAIRED, len(changed), changed[:SHOWN])
+    return pa.chunked_array([pa.array(texts, pa.string())])

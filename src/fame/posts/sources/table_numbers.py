@@ -1,0 +1,245 @@
+"""Cells -> numbers, as they are written over the whole column.
+
+Whether a comma or a dot marks the decimals is decided by the cells that leave no doubt, of the
+column or, where it has none, of the file's other columns of numbers.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from fame.posts.findings import READ, REPAIRED, Column, map_distinct
+from fame.posts.sources.table_texts import drop_words
+
+PLAIN = r"^-?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$"
+WHOLE = r"^-?\d+$"
+FLAGS = {"true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0, "t": 1.0, "f": 0.0, "y": 1.0, "n": 0.0}
+SCALES = {"": 1.0, "k": 1e3, "m": 1e6, "b": 1e9, "bn": 1e9, "t": 1e12}
+_SPACES = "  \u00a0\u2009\u202f\u2007'’"
+_PARTS = re.compile(
+    rf"(?P<sign>[+\-−–]?)\s*(?P<money>[$€£¥₹]|USD|EUR|GBP)?\s*(?P<digits>\d[\d.,{_SPACES}]*|[.,]\d+)"
+    r"\s*(?P<scale>[kKmMbBtT]|bn)?\s*(?P<after>%|[$€£¥₹]|USD|EUR|GBP)?"
+)
+_SPACED = re.compile(rf"\d{{1,3}}(?:[{_SPACES}]\d{{3}})+(?:[.,]\d+)?")
+# One mark and not three digits behind it: decimals, whatever the other cells have.
+_OTHER_DECIMALS = re.compile(r"\d*[.,](\d{1,2}|\d{4,})|0[.,]\d+")
+_CLOCK = re.compile(r"(?:(\d+):)?(\d{1,3}):(\d\d(?:\.\d+)?)")
+_ISO_DURATION = re.compile(
+    r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?", re.IGNORECASE
+)
+EXPECTED = "a number"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """How many distinct cells leave no doubt that a mark stands before decimals."""
+
+    comma: int = 0
+    dot: int = 0
+
+    def __add__(self, other: "Evidence") -> "Evidence":
+        return Evidence(self.comma + other.comma, self.dot + other.dot)
+
+    def mark(self) -> str | None:
+        """The mark of decimals, None where nothing tells."""
+        if self.comma == self.dot:
+            return "." if self.dot else None
+        return "," if self.comma > self.dot else "."
+
+
+def weigh(column: Column) -> Evidence:
+    """What the cells of a column tell about its decimals."""
+    cells = column.cells
+    if not pa.types.is_string(cells.type):
+        return Evidence()
+    marked = pc.or_(pc.match_substring(cells, ","), pc.greater(pc.count_substring(cells, "."), 1))
+    if not _any(marked):
+        return Evidence()
+    texts = pc.unique(cells).drop_null().to_pylist()
+    return sum(map(_weigh_text, texts), Evidence())
+
+
+def _any(chosen: pa.ChunkedArray) -> bool:
+    return bool(pc.any(chosen).as_py())
+
+
+def _weigh_text(text: str) -> Evidence:
+    parts = _PARTS.fullmatch(text.strip())
+    if not parts:
+        return Evidence()
+    digits = re.sub(rf"[{_SPACES}]", "", parts["digits"])
+    commas, dots = digits.count(","), digits.count(".")
+    if commas and dots:
+        return Evidence(comma=1) if digits.rindex(",") > digits.rindex(".") else Evidence(dot=1)
+    if commas + dots > 1:  # groups of thousands: the other mark is that of decimals
+        return Evidence(dot=1) if commas else Evidence(comma=1)
+    if not commas + dots:
+        return Evidence()
+    whole, decimals = re.split("[.,]", digits)
+    if len(decimals) == 3 and 0 < len(whole) < 4 and not whole.startswith("0"):
+        return Evidence()
+    return Evidence(comma=1) if commas else Evidence(dot=1)
+
+
+def read_numbers(
+    column: Column, mark: str | None, *, note: bool = True, scaled: bool = True
+) -> pa.ChunkedArray:
+    """Finite float64, null where there is none.
+
+    Args:
+        column: its cells.
+        mark: what stands before decimals, where the column's own cells or others tell.
+        note: False where the caller only tries whether these are numbers.
+        scaled: also read 1.2K, 12.5 %, money and durations.
+
+    Bad cells are noted in the column's findings.
+    """
+    cells = column.cells
+    if pa.types.is_boolean(cells.type):
+        return cells.cast(pa.int8()).cast(pa.float64())
+    if pa.types.is_integer(cells.type) or pa.types.is_floating(cells.type):
+        return _finite(column, cells.cast(pa.float64(), safe=False))
+    if not pa.types.is_string(cells.type):
+        column.bad("cells are no number", EXPECTED, pc.is_valid(cells))
+        return pa.chunked_array([pa.nulls(len(cells), pa.float64())])
+    texts = drop_words(column, numeric=True, note=note)
+    plain = _match_plain(texts, mark)
+    if plain is None:
+        return _finite(column, texts.cast(pa.float64()))
+    values = pc.if_else(plain, texts, pa.scalar(None, pa.string())).cast(pa.float64())
+    others = pc.if_else(plain, pa.scalar(None, pa.string()), texts)
+    return _finite(column, _read_others(column, values, others, mark or ".", scaled))
+
+
+def _match_plain(texts: pa.ChunkedArray, mark: str | None) -> pa.ChunkedArray | None:
+    """Which cells are written as a computer does; None if all are."""
+    if mark != ",":
+        try:
+            texts.cast(pa.float64())
+        except pa.ArrowInvalid:
+            return pc.match_substring_regex(texts, PLAIN)
+        return None
+    return pc.match_substring_regex(texts, WHOLE)
+
+
+def _read_others(
+    column: Column,
+    values: pa.ChunkedArray,
+    others: pa.ChunkedArray,
+    mark: str,
+    scaled: bool,
+) -> pa.ChunkedArray:
+    """Fill in what is written in another way; each way is noted."""
+    is_left = pc.is_valid(others)
+    for what, parse in _ways(mark, scaled):
+        found = pa.chunked_array([map_distinct(others, parse, pa.float64())])
+        is_found = pc.is_valid(found)
+        if not _any(is_found):
+            continue
+        column.note(what, READ if what.startswith("true") else REPAIRED, is_found)
+        values = pc.coalesce(values, found)
+        others = pc.if_else(is_found, pa.scalar(None, pa.string()), others)
+        is_left = pc.is_valid(others)
+    column.bad("cells are no number", EXPECTED, is_left)
+    return values
+
+
+def _ways(mark: str, scaled: bool) -> Iterable[tuple[str, Callable[[str], float | None]]]:
+    words = {",": "commas before decimals", ".": "separators of thousands"}
+    others = {",": "dots before decimals", ".": "commas before decimals"}
+    ways: list[tuple[str, Callable[[str], float | None]]] = [
+        ("true and false as 1 and 0", lambda text: FLAGS.get(text.lower())),
+        (f"numbers with {words[mark]}", partial(_parse_parts, mark=mark, allowed="")),
+        (f"numbers with {others[mark]} among others", partial(_parse_other_mark, mark=mark)),
+    ]
+    if scaled:
+        ways += [
+            ("percentages, 12.5 % as 0.125", partial(_parse_parts, mark=mark, allowed="%")),
+            ("amounts of money", partial(_parse_parts, mark=mark, allowed="$")),
+            ("short counts, 1.2K as 1200", partial(_parse_parts, mark=mark, allowed="k")),
+            ("durations, as seconds", _parse_duration),
+        ]
+    return ways
+
+
+def _parse_parts(text: str, mark: str, allowed: str) -> float | None:
+    parts = _PARTS.fullmatch(text)
+    if not parts:
+        return None
+    is_percent = parts["after"] == "%"
+    is_money = bool(parts["money"] or (parts["after"] and not is_percent))
+    is_scaled = bool(parts["scale"])
+    if {
+        "": is_percent or is_money or is_scaled,
+        "%": not is_percent or is_scaled or is_money,
+        "$": not is_money,
+        "k": not is_scaled or is_percent,
+    }[allowed]:
+        return None
+    number = _parse_digits(parts["digits"].strip(), mark)
+    if number is None:
+        return None
+    sign = -1 if parts["sign"] in ("-", "−", "–") and parts["sign"] else 1
+    scale = SCALES[(parts["scale"] or "").lower()]
+    return float(sign * number * scale) / (100 if is_percent else 1)
+
+
+def _parse_other_mark(text: str, mark: str) -> float | None:
+    """A number whose decimals can only stand behind the mark that the column does not use."""
+    digits = text.lstrip("+-")
+    if not _OTHER_DECIMALS.fullmatch(digits) or mark in digits:
+        return None
+    return float(text.replace(",", "."))
+
+
+def _parse_digits(digits: str, mark: str) -> float | None:
+    """Digits with groups of thousands; None where the groups are none."""
+    if re.search(f"[{_SPACES}]", digits):
+        if not _SPACED.fullmatch(digits):
+            return None
+        digits = re.sub(f"[{_SPACES}]", "", digits)
+    group = "." if mark == "," else ","
+    whole, found, decimals = digits.partition(mark)
+    if mark in decimals or group in decimals:
+        return None
+    if not found and _OTHER_DECIMALS.fullmatch(digits):
+        return None
+    if group in whole:
+        groups = whole.split(group)
+        is_grouped = 0 < len(groups[0]) < 4 and len(groups[-1]) == 3
+        if not is_grouped or not all(2 <= len(part) <= 3 for part in groups[1:]):
+            return None
+        whole = "".join(groups)
+    return float(f"{whole or 0}.{decimals or 0}" if found else whole)
+
+
+def _parse_duration(text: str) -> float | None:
+    """Seconds of 1:30, 1:02:03 or PT1M30S."""
+    if clock := _CLOCK.fullmatch(text):
+        hours, minutes, seconds = (float(part or 0) for part in clock.groups())
+        return 3600 * hours + 60 * minutes + seconds
+    iso = _ISO_DURATION.fullmatch(text)
+    if not iso or not any(iso.groups()):
+        return None
+    days, hours, minutes, seconds = (float(part or 0) for part in iso.groups())
+    return 86_400 * days + 3600 * hours + 60 * minutes + seconds
+
+
+def _finite(column: Column, values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Null for what is no number at all; infinite values are bad cells."""
+    numbers = values.to_numpy()
+    if not len(numbers) or np.isfinite(np.sum(numbers)) or not np.isinf(numbers).any():
+        return (
+            pc.if_else(pc.is_nan(values), pa.scalar(None, pa.float64()), values)
+            if (pc.any(pc.is_nan(values)).as_py())
+            else values
+        )
+    column.bad("numbers are infinite", "a finite number", np.isinf(numbers))
+    return pa.chunked_array(
+        [pa.array(np.where(np.isfinite(numbers), numbers, np.nan), from_pandas=True)]
+    )

@@ -1,0 +1,263 @@
+"""Cells -> texts, ids, categories and tags; the words for missing are missing everywhere."""
+
+import ast
+import json
+import re
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from fame.posts.findings import (
+    MISSING,
+    NOTICED,
+    READ,
+    REPAIRED,
+    Column,
+    map_distinct,
+)
+
+# How files write that there is no value: pandas' own list.
+WORDS = (
+    *("nan", "NaN", "-nan", "-NaN", "None", "null", "NULL", "NA", "N/A", "n/a", "<NA>"),
+    *("#N/A", "#N/A N/A", "#NA", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN"),
+)
+# In a column of numbers or times these can mean nothing else either.
+NUMERIC_WORDS = (*WORDS, "-", "--", "–", "—", "?", ".", "none", "na", "Nan", "NAN", "Null", "NaT")
+NUMERIC_WORDS += ("nat", "unknown", "undefined", "#VALUE!", "#DIV/0!", "#REF!")
+EXACT = 2**53  # floats beyond it no longer hold every whole number
+EXCEL_DIGITS = 15
+SEPARATORS = ("|", ";", ",", "\n")
+_LIST = r"(?s)^\s*\[.*\]\s*$"
+_QUOTED = re.compile(r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"")
+_NOTHING = pa.scalar(None, pa.string())
+
+
+def to_texts(cells: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Typed cells as texts: whole numbers without a point, times as ISO 8601."""
+    kind = cells.type
+    if pa.types.is_string(kind):
+        return cells
+    if pa.types.is_list(kind):
+        texts = [
+            None if v is None else json.dumps(v, ensure_ascii=False) for v in cells.to_pylist()
+        ]
+        return pa.chunked_array([pa.array(texts, pa.string())])
+    if pa.types.is_floating(kind):
+        known = pc.if_else(pc.is_nan(cells), pa.scalar(None, kind), cells).cast(pa.float64())
+        texts = [
+            None if v is None else f"{v:.0f}" if v.is_integer() else repr(v)
+            for v in known.to_pylist()
+        ]
+        return pa.chunked_array([pa.array(texts, pa.string())])
+    return cells.cast(pa.string())
+
+
+def drop_words(column: Column, *, numeric: bool = False, note: bool = True) -> pa.ChunkedArray:
+    """Null for empty cells and for words that mean missing, which are counted."""
+    texts = to_texts(column.cells)
+    trimmed = pc.utf8_trim_whitespace(texts)
+    words = pa.array(NUMERIC_WORDS if numeric else WORDS)
+    is_word = pc.is_in(trimmed, value_set=words)
+    is_missing = pc.or_(is_word, pc.equal(trimmed, ""))
+    if note:
+        column.note("cells hold a word for missing", MISSING, is_word)
+    return pc.if_else(is_missing, _NOTHING, trimmed if numeric else texts)
+
+
+def read_texts(column: Column) -> pa.ChunkedArray:
+    """Any text as it is."""
+    return drop_words(column)
+
+
+def read_names(column: Column) -> pa.ChunkedArray:
+    """Authors and categories: white space around them is dropped."""
+    texts = drop_words(column)
+    trimmed = pc.utf8_trim_whitespace(texts)
+    column.note("texts have white space around them", REPAIRED, pc.not_equal(texts, trimmed))
+    return trimmed
+
+
+def read_ids(column: Column, what: str) -> pa.ChunkedArray:
+    """Names that must be exact; what has lost digits is refused.
+
+    Args:
+        column: its cells.
+        what: "ids", "authors".
+    """
+    _refuse_lost_digits(column, what)
+    return read_names(column)
+
+
+def _refuse_lost_digits(column: Column, what: str) -> None:
+    cells = column.cells
+    how = "write them as text (in pandas: read_csv(..., dtype=str)) and export again"
+    if pa.types.is_floating(cells.type):
+        limit = 2**24 if pa.types.is_float32(cells.type) else EXACT
+        lost = pc.greater_equal(pc.abs(cells.cast(pa.float64())), float(limit))
+        origin = f"are floats beyond 2^{limit.bit_length() - 1} and no longer exact"
+    elif pa.types.is_string(cells.type):
+        lost = pc.match_substring_regex(cells, r"^\s*[+-]?(\d(\.\d+)?[eE]\+\d\d|\d{16,}\.0*)\s*$")
+        origin = "are written as floats (1.5e+17) and no longer exact"
+        if not pc.any(lost).as_py():
+            lost, origin = (
+                _find_rounded(cells),
+                f"end in zeros after {EXCEL_DIGITS} digits, as Excel writes numbers",
+            )
+    else:
+        return
+    rows = np.flatnonzero(pc.fill_null(lost, False).to_numpy())
+    if len(rows):
+        shown = ", ".join(
+            f"{column.findings.unit} {column.numbers[row]}: {cells[int(row)].as_py()!r}"
+            for row in rows[:3]
+        )
+        column.findings.refuse(f"{column.name}: {len(rows):,} {what} {origin} ({shown}); {how}")
+
+
+def _find_rounded(cells: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Long whole numbers, if all of them (three or more) are zeros behind the fifteenth digit."""
+    is_long = pc.match_substring_regex(cells, rf"^\d{{{EXCEL_DIGITS + 2},}}$")
+    rounded = pc.match_substring_regex(cells, rf"^\d{{{EXCEL_DIGITS}}}00+$")
+    counts = [pc.sum(chosen).as_py() or 0 for chosen in (is_long, rounded)]
+    return rounded if counts[0] == counts[1] >= 3 else pc.and_(rounded, False)
+
+
+def read_tags(column: Column, separator: str | None) -> pa.ChunkedArray:
+    """Lists of tags, empty where there are none.
+
+    Args:
+        column: lists, or texts: JSON or Python lists, ``#a #b``, or parts between a separator.
+        separator: as named; None: found over the column.
+    """
+    cells = column.cells
+    if pa.types.is_list(cells.type):
+        column.findings.note(column.name, "tags are lists", READ)
+        return _trim_items(column, cells)
+    texts = pc.fill_null(drop_words(column), "")
+    lists = None
+    if _any(pc.starts_with(texts, "[")):
+        is_list = pc.match_substring_regex(texts, _LIST)
+        column.note("tags are written as lists", READ, is_list)
+        lists = pc.if_else(is_list, texts, _NOTHING)
+        texts = pc.if_else(is_list, "", texts)
+    if separator is None:
+        separator = _find_separator(texts)
+        if _any(pc.not_equal(texts, "")):
+            names = {" ": "white space", "\n": "line breaks", ",": "commas", ";": "semicolons"}
+            divided = f"tags divided by {names.get(separator, separator)}"
+            column.findings.note(column.name, divided, READ)
+    else:
+        _doubt_separator(column, texts, separator)
+    tags = _split(column, texts, separator)
+    return tags if lists is None else _put_lists(column, tags, lists)
+
+
+def _put_lists(column: Column, tags: pa.ChunkedArray, lists: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The items of texts that are lists, in their places among the tags."""
+    items = pa.chunked_array([map_distinct(lists, _parse_list, pa.list_(pa.string()))])
+    items = _trim_items(column, items)
+    tags = pa.chunked_array([tags.combine_chunks()])
+    return pc.if_else(pc.is_valid(lists), items, tags)
+
+
+def _parse_list(text: str) -> list[str]:
+    """The items of a JSON or Python list, or what stands between its brackets."""
+    for parse in (json.loads, ast.literal_eval):
+        try:
+            items = parse(text)
+        except (ValueError, SyntaxError, RecursionError, MemoryError):
+            continue
+        # numpy writes ['a' 'b'], which Python reads as one text.
+        is_one_text = len(items) == 1 and isinstance(items[0], str) and "," not in text
+        if is_one_text and len(_QUOTED.findall(text)) > 1:
+            break
+        return [_name_item(item) for item in items]
+    quoted = ["".join(pair) for pair in _QUOTED.findall(text)]
+    return quoted or [part.strip() for part in text.strip()[1:-1].split(",")]
+
+
+def _name_item(item: object) -> str:
+    """A tag, or the name of an object that describes one."""
+    if isinstance(item, dict):
+        named = [item[key] for key in ("text", "tag", "name", "hashtag") if key in item]
+        return str(named[0]) if named else json.dumps(item, ensure_ascii=False)
+    return "" if item is None else str(item)
+
+
+def _find_separator(texts: pa.ChunkedArray) -> str:
+    """What divides tags in most cells that have more than one."""
+    trimmed = pc.utf8_trim_whitespace(texts)
+    filled = pc.sum(pc.not_equal(trimmed, "")).as_py() or 0
+    hashes = pc.sum(pc.starts_with(trimmed, "#")).as_py() or 0
+    if hashes and 2 * hashes >= filled:
+        return "#"
+    marks = {s: with_it for s in SEPARATORS if _any(with_it := pc.match_substring(trimmed, s))}
+    if marks:
+        is_spaced = pc.match_substring_regex(trimmed, r"\s")
+        for separator, with_it in marks.items():
+            spaced = pc.and_(is_spaced, pc.invert(with_it))
+            if pc.sum(with_it).as_py() > pc.sum(spaced).as_py():
+                return separator
+    return " "
+
+
+def _any(chosen: pa.ChunkedArray) -> bool:
+    return bool(pc.any(chosen).as_py())
+
+
+def _doubt_separator(column: Column, texts: pa.ChunkedArray, separator: str) -> None:
+    found = _find_separator(texts)
+    if found != separator and not (found == " " and separator.isspace()):
+        other = pc.match_substring(texts, found)
+        column.note(f"tags look divided by {found!r}, not by {separator!r}", NOTICED, other)
+
+
+def _split(column: Column, texts: pa.ChunkedArray, separator: str) -> pa.ChunkedArray:
+    if separator == "#":
+        parts = pc.split_pattern_regex(texts, r"[\s,;|]*#|[\s,;|]+")
+    elif separator.isspace() and separator != "\n":
+        parts = pc.utf8_split_whitespace(texts)
+    else:
+        parts = pc.split_pattern(texts, separator)
+    return _trim_items(column, parts)
+
+
+def _trim_items(column: Column, lists: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Items without white space around them and without their #; empty ones go."""
+    marked: list[np.ndarray] = []
+    chunks = [_trim_chunk(chunk, marked) for chunk in lists.chunks]
+    if marked:
+        column.note("tags start with #, which is dropped", REPAIRED, np.concatenate(marked))
+    return pa.chunked_array(chunks, pa.list_(pa.string()))
+
+
+def _trim_chunk(lists: pa.ListArray, marked: list[np.ndarray]) -> pa.ListArray:
+    """Without its odd characters; to ``marked`` come the rows that had a #."""
+    rows = pc.list_parent_indices(lists).to_numpy()
+    items = pc.fill_null(pc.utf8_trim_whitespace(pc.list_flatten(lists)), "")
+    has_mark = pc.starts_with(items, "#").to_numpy(zero_copy_only=False)
+    marked.append(np.bincount(rows[has_mark], minlength=len(lists)) > 0)
+    items = pc.utf8_ltrim(items, "#")
+    kept = pc.not_equal(items, "")
+    offsets = np.zeros(len(lists) + 1, np.int32)
+    counts = np.bincount(rows[kept.to_numpy(zero_copy_only=False)], minlength=len(lists))
+    np.cumsum(counts, out=offsets[1:])
+    return pa.ListArray.from_arrays(pa.array(offsets), items.filter(kept))
+
+
+def read_split(column: Column, allowed: tuple[str, ...]) -> pa.ChunkedArray:
+    """One of the allowed words in each row; others are refused, not masked."""
+    words = pc.utf8_trim_whitespace(to_texts(column.cells))
+    chosen = pc.invert(pc.fill_null(pc.is_in(words, value_set=pa.array(allowed)), False))
+    rows = np.flatnonzero(chosen.to_numpy())
+    if len(rows):
+        shown = ", ".join(
+            f"{column.findings.unit} {column.numbers[row]}: {words[int(row)].as_py()!r}"
+            for row in rows[:3]
+        )
+        column.findings.refuse(
+            f"{column.name}: {len(rows):,} cells name no part ({shown}), "
+            f"expected one of {', '.join(allowed)}"
+        )
+    return words
