@@ -101,9 +101,7 @@ def test_borders_are_found_on_so_many_training_posts(learners, tables, reads):
     assert 50 <= len(drawn) <= 51  # and the first row, for its length
 
 
-def test_the_bins_wait_for_a_fold_that_needs_them_and_are_let_go(
-    learners, tables, reads, tmp_path
-):
+def test_the_bins_wait_for_a_fold_that_needs_them_and_are_let_go(learners, tables, reads, tmp_path):
     table, _ = tables()
     learner = learners("lightgbm", iterations=1).fit(table, tmp_path)
     assert len(reads) > 0
