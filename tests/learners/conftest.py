@@ -9,14 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from ruamel.yaml import YAML
 
 from fame.features.contract import Column
+from fame.learners import table_files
 from fame.learners.contract import FitTable, Model, Table, Trainer
 from fame.params import RuntimeParams
 from fame.posts.contract import CHALLENGE, FIT, HOLDOUT
-from fame.registry import resolve_learner
+from fame.registry import LEARNERS, resolve_learner
+from fame.runtime import files
 from fame.runtime.devices import import_torchvision
 from fame.runtime.dvc_lock import digest_folder
 
@@ -156,6 +159,12 @@ def read_tests_params(kind: str) -> dict[str, Any]:
 
 def build_learner(kind: str, one_step: bool = False, **changes: Any) -> Trained:
     """A learner of the kind: its first block in params.yaml, made quick, with ``changes``."""
+    block = make_block(kind, one_step, **changes)
+    return Trained(kind, resolve_learner(kind, "Params", "kind").model_validate(block))
+
+
+def make_block(kind: str, one_step: bool = False, **changes: Any) -> dict[str, Any]:
+    """The block of `build_learner`."""
     content = YAML(typ="safe", pure=True).load(Path(__file__).parents[2] / "params.yaml")
     settings = read_tests_params(kind)
     if kind == "autogluon":
@@ -164,7 +173,7 @@ def build_learner(kind: str, one_step: bool = False, **changes: Any) -> Trained:
     block = next(block for block in blocks if block["kind"] == kind)
     for part in (settings["QUICK"], settings["ONE_STEP"] if one_step else {}, changes):
         block = merge(block, part)
-    return Trained(kind, resolve_learner(kind, "Params", "kind").model_validate(block))
+    return block
 
 
 @cache
@@ -197,6 +206,53 @@ def learners() -> Callable[..., Trained]:
 @pytest.fixture(scope="session")
 def lock() -> Callable[[Path], None]:
     return write_lock
+
+
+@pytest.fixture
+def write_learners(write_params: Callable[..., None]) -> Callable[..., None]:
+    """Write params.yaml with a quick learner of every kind, named as its kind, on table `small`.
+
+    ``changes`` are of the learners' blocks, by name.
+    """
+
+    def write(**changes: dict[str, Any]) -> None:
+        learners = {
+            kind: make_block(kind, **{"table": "small"} | changes.get(kind, {}))
+            for kind in LEARNERS
+        }
+        small = {"blocks": ["meta", "texts"], "dtype": "float32"}
+        write_params(backbones={}, tables={"small": small}, learners=learners)
+
+    return write
+
+
+@pytest.fixture
+def folder(tmp_path: Path, write_learners: Callable[..., None]) -> Path:
+    """A folder with params.yaml and the two tables of `make_table()`, of three folds."""
+    write_learners()
+    table, _ = make_table()
+    fit = table.fold >= 0
+    rows = pa.table(
+        {
+            "post_id": table.post_ids.tolist(),
+            "fold": np.where(fit, np.arange(len(fit)) % 3, -1).astype(np.int8),
+            "popularity": table.popularity,
+            "split": table.split.tolist(),
+            "title": table.texts["title"].tolist(),
+            "tags": [["flickr"]] * len(fit),
+        }
+    )
+    for name, chosen, names in (
+        ("fit", fit, ["post_id", "fold", "popularity"]),
+        ("score", ~fit, ["post_id", "split"]),
+    ):
+        part = rows.filter(pa.array(chosen))
+        with files.replacing_folder(tmp_path / name) as place:
+            columns = [*table.columns]
+            values = [table.values[chosen]]
+            table_files.write_table(place, part.select(names), columns, values, "float32")
+            table_files.write_texts(place, part)
+    return tmp_path
 
 
 def write_lock(folder: Path) -> None:

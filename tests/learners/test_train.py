@@ -1,84 +1,41 @@
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pytest
-from ruamel.yaml import YAML
 
+from fame import params
 from fame.features import block_files
-from fame.features.contract import Column
 from fame.learners import table_files, train
-from fame.params import RuntimeParams, load
-from fame.registry import LEARNERS, resolve
-from fame.runtime import files, ids
-from fame.runtime.dvc_lock import digest_folder
+from fame.registry import LEARNERS, resolve_learner
+from fame.runtime import files, ids, imports, versions
 from fame.runtime.errors import InputError
 
-QUICK = {
-    "backbones": {},
-    "tables": {"small": {"blocks": ["meta", "texts"], "dtype": "float32"}},
-    "learners.catboost.iterations": 20,
-    "learners.lightgbm.iterations": 20,
-    "learners.lightgbm.min_data_in_leaf": 5,
-    "learners.lightgbm.feature_fraction": 1.0,
-    "learners.dae.phase_1.epochs": 2,
-    "learners.dae.phase_2.epochs": 5,
-    **{f"learners.{name}.table": "small" for name in LEARNERS},
-    **{f"learners.{name}.threads": 1 for name in LEARNERS},
-    "learners.autogluon.catboost.iterations": 20,
-    "learners.autogluon.lightgbm.num_boost_round": 20,
-    "learners.autogluon.multimodal.max_tokens": 8,
+OUTPUTS = {
+    "model": "models",
+    "out-of-fold": "out_of_fold.parquet",
+    "record": "record.json",
+    "curves": "curves.csv",
 }
-NAMES = ("model", "predictions", "record", "curves")
-OUTPUTS = ("models", "predictions.parquet", "record.json", "curves.csv")
-
-
-@pytest.fixture
-def folder(tmp_path, write_params):
-    """A folder with params.yaml and a table of 60 fit, 20 holdout and 10 challenge posts."""
-    write_params(**QUICK)
-    generator = np.random.default_rng(0)
-    number = np.arange(90)
-    values = generator.normal(size=(90, 6)).astype(np.float32)
-    values[:, 0] = generator.integers(0, 4, 90)
-    label = 6 + values[:, 0] + values[:, 1] + generator.normal(scale=0.1, size=90)
-    split = np.repeat(["fit", "holdout", "challenge"], [60, 20, 10])
-    rows = pa.table(
-        {
-            "post_id": [f"9{i:02d}" for i in number],
-            "split": split,
-            "fold": np.where(number < 60, number % 3, -1).astype(np.int8),
-            "popularity": np.where(number < 80, label, np.nan),
-        }
-    )
-    columns = [Column("meta.category", True), *(Column(f"meta.number_{i}") for i in range(5))]
-    with files.replacing_folder(tmp_path / "table") as target:
-        table_files.write_feature_table(
-            target, rows, number < 60, columns, [values], values.shape, "float32"
-        )
-        words = ["rain", "beach", "dog", "music"]
-        posts = {"post_id": rows["post_id"], "title": [words[i % 4] for i in number]}
-        table_files.write_texts(target, pa.table(posts | {"tags": [["flickr"]] * 90}))
-    return tmp_path
 
 
 def arguments(learner, output=""):
-    paths = [f"--{name}={output}{path}" for name, path in zip(NAMES, OUTPUTS, strict=True)]
-    return [learner, "--table=table", *paths]
+    return [learner, "--table=fit", *(f"--{name}={output}{OUTPUTS[name]}" for name in OUTPUTS)]
 
 
 def read_outputs(folder):
-    paths = [path for name in OUTPUTS for path in (folder / name, *(folder / name).glob("*"))]
+    paths = [p for name in OUTPUTS.values() for p in (folder / name, *(folder / name).glob("*"))]
     return {str(path.relative_to(folder)): path.read_bytes() for path in paths if path.is_file()}
 
 
 @pytest.mark.parametrize("kind", sorted(LEARNERS))
-def test_two_processes_write_the_same_bytes_and_either_loads_them(kind, folder, run_stage):
+def test_two_processes_write_the_same_bytes(kind, folder, run_stage):
     run_stage("learners.train", *arguments(kind))
     other = subprocess.run(
         [sys.executable, "-m", "fame.learners.train", *arguments(kind, "other/")],
@@ -89,63 +46,51 @@ def test_two_processes_write_the_same_bytes_and_either_loads_them(kind, folder, 
     )
     assert other.returncode == 0, other.stderr
     written, again = read_outputs(folder / "other"), read_outputs(folder)
-    assert len(written) >= 3 + 3  # three files, a manifest and two others at least of models
+    assert len(written) >= 3 + 2  # three files, a manifest and one other at least of models
     if kind == "autogluon":  # its own files hold times; all that others read does not
         for file in ("models/predictor.zip", "models/learner.json"):
             assert written.pop(file)
             del again[file]
     assert again == written
-    table = table_files.read_feature_table(folder / "table")
-    cls = resolve(LEARNERS, kind, "kind")
-    learner = cls(
-        load().learners[kind],
-        RuntimeParams(device="cpu", workers=1, cache="unused", engine="local", ray_address=None),
-    )
-    out = {"path": "models", "md5": digest_folder(folder / "other" / "models")}
-    lock = {"schema": "2.0", "stages": {"train": {"cmd": "train", "outs": [out]}}}
-    YAML().dump(lock, folder / "other" / "dvc.lock")  # a stack is opened only as DVC recorded it
-    learner.load(folder / "other" / "models")
-    stored = table_files.read_predictions(
-        folder / "predictions.parquet",
-        files.read_table(folder / "table" / block_files.ROWS)["post_id"],
-    )
-    np.testing.assert_array_equal(learner.predict(table), stored)
 
 
 def test_record_curves_and_last_line(folder, run_stage, capsys):
     run_stage("learners.train", *arguments("lightgbm"))
     record = files.read_json(folder / "record.json")
-    predictions = files.read_table(folder / "predictions.parquet")
+    out_of_fold = files.read_table(folder / "out_of_fold.parquet")
     assert {key: record[key] for key in ("learner", "kind", "seed", "rows", "columns")} == {
         "learner": "lightgbm",
         "kind": "lightgbm",
         "seed": 7,
-        "rows": 90,
-        "columns": 6,
+        "rows": 160,
+        "columns": 32,
     }
-    post_ids = predictions["post_id"].to_pylist()
-    assert post_ids == [f"9{i:02d}" for i in range(90)]
-    assert predictions["split"].to_pylist() == ["fit"] * 60 + ["holdout"] * 20 + ["challenge"] * 10
-    assert record["fitted_on"] == ids.digest(post_ids[:60])
-    assert record["predictions_digest"] == files.digest_file(folder / "predictions.parquet")
-    assert [fold["rows_trained"] for fold in record["folds"]] == [40, 40, 40]
+    assert out_of_fold.column_names == ["post_id", "prediction"]
+    post_ids = out_of_fold["post_id"].to_pylist()
+    assert post_ids == [str(1000 + i) for i in range(160)]
+    assert record["fitted_on"] == ids.digest(post_ids)
+    assert [fold["rows_trained"] for fold in record["folds"]] == [106, 107, 107]
+    table = table_files.read_fit_table(folder / "fit")
+    for fold in record["folds"]:
+        own = table.validation_rows(fold["fold"])
+        error = np.abs(out_of_fold["prediction"].to_numpy()[own] - table.popularity[own])
+        assert fold["validation_mae"] == pytest.approx(error.mean(), abs=1e-6)
     lines = (folder / "curves.csv").read_text().splitlines()
     assert lines[0] == "phase,fold,iteration,training_mae,validation_mae"
     assert lines[1].startswith("boosting,0,1,")
-    assert len(lines) == 1 + 3 * 20
+    assert len(lines) == 1 + 3 * 60
     last = capsys.readouterr().out.splitlines()[-1]
     best = " ".join(str(fold["best_iteration"]) for fold in record["folds"])
     mae = np.mean([fold["validation_mae"] for fold in record["folds"]])
     assert last.startswith(
-        f"lightgbm: 90 posts, 60 to fit on, 3 folds, best iterations {best}, "
-        f"validation MAE {mae:.4f}, "
+        f"lightgbm: 160 training posts, 3 folds, best iterations {best}, validation MAE {mae:.4f}, "
     )
 
 
 def test_unknown_learner_names_the_known(folder, run_stage):
-    with pytest.raises(InputError, match="'forest'; allowed: autogluon, catboost, dae, lightgbm"):
+    with pytest.raises(InputError, match=f"'forest'; allowed: {', '.join(sorted(LEARNERS))}"):
         run_stage("learners.train", *arguments("forest"))
-    assert not any((folder / name).exists() for name in OUTPUTS)
+    assert not any((folder / name).exists() for name in OUTPUTS.values())
 
 
 def test_a_failure_leaves_what_was_there_and_nothing_half_written(folder, run_stage, monkeypatch):
@@ -156,7 +101,7 @@ def test_a_failure_leaves_what_was_there_and_nothing_half_written(folder, run_st
         given[-1].write_text("half")
         raise InputError("the disk is full")
 
-    monkeypatch.setattr(resolve(LEARNERS, "lightgbm", "kind"), "write_model", fail)
+    monkeypatch.setattr(resolve_learner("lightgbm", "Trainer", "kind"), "write_model", fail)
     with pytest.raises(InputError, match="the disk is full"):
         run_stage("learners.train", *arguments("lightgbm"))
     assert read_outputs(folder) == before
@@ -167,7 +112,7 @@ def test_a_failure_leaves_what_was_there_and_nothing_half_written(folder, run_st
 LONG = {
     "catboost": {"iterations": 3000, "early_stopping_rounds": 3000},
     "lightgbm": {"iterations": 6000, "early_stopping_rounds": 6000},
-    "dae": {"phase_1.epochs": 80, "phase_1.patience": 80},
+    "dae": {"phase_1": {"epochs": 80, "patience": 80}},
 }
 
 
@@ -182,7 +127,7 @@ def start(kind, folder, output="", module="-m fame.learners.train"):
 
 
 def kill_when(there, folder, process):
-    """SIGKILL as soon as the training's cache has such a file."""
+    """SIGKILL as soon as the training's checkpoints have such a file."""
     while not list(folder.glob(f".cache/training/*/*/{there}")):
         assert process.poll() is None, process.communicate()[1]
         time.sleep(0.005)
@@ -192,7 +137,7 @@ def kill_when(there, folder, process):
 
 
 def check_same_as_uninterrupted(kind, folder, told):
-    assert not any((folder / name).exists() for name in OUTPUTS)
+    assert not any((folder / name).exists() for name in OUTPUTS.values())
     process = start(kind, folder)
     _, errors = process.communicate()
     assert process.returncode == 0, errors
@@ -201,52 +146,143 @@ def check_same_as_uninterrupted(kind, folder, told):
     other = start(kind, folder, "other/")
     _, errors = other.communicate()
     assert other.returncode == 0, errors
-    assert "taken over" not in errors
+    assert "resumed" not in errors
     assert read_outputs(folder) == read_outputs(folder / "other")
 
 
 @pytest.mark.parametrize("kind", sorted(LONG))
-def test_a_killed_training_goes_on_and_ends_in_the_same_bytes(kind, folder, write_params):
-    write_params(**QUICK | {f"learners.{kind}.{key}": value for key, value in LONG[kind].items()})
+def test_a_killed_training_is_resumed_and_ends_in_the_same_bytes(kind, folder, write_learners):
+    write_learners(**{kind: LONG[kind]})
     kill_when("fold_0.note.json", folder, start(kind, folder))
-    told = "fold 0 is taken over from a training that did not end; 1, 2 to train"
-    check_same_as_uninterrupted(kind, folder, told)
+    check_same_as_uninterrupted(kind, folder, "resumed; fold 0 is finished, 1, 2 to train")
 
 
-def test_a_killed_fold_of_catboost_goes_on_from_its_snapshot(folder, write_params):
-    write_params(**QUICK | {f"learners.catboost.{k}": v for k, v in LONG["catboost"].items()})
-    often = "from fame.learners.catboost import learner; learner.SNAPSHOT_SECONDS = 0"
+def test_a_killed_fold_of_catboost_is_resumed_from_its_snapshot(folder, write_learners):
+    write_learners(catboost=LONG["catboost"])
+    often = "from fame.learners.catboost import training; training.SNAPSHOT_SECONDS = 0"
     often += "; from fame.learners import train; from fame.runtime.stage import run"
     code = f"-c {often}; run(train.main)"
     kill_when("fold_0/*.snapshot", folder, start("catboost", folder, module=code))
-    check_same_as_uninterrupted("catboost", folder, "the fold goes on from its last snapshot")
+    told = "the fold is resumed from its last snapshot"
+    check_same_as_uninterrupted("catboost", folder, told)
 
 
-@pytest.mark.parametrize("changed", ["params", "table", "code", "version"])
-def test_what_another_training_finished_is_not_taken_over(
-    changed, folder, write_params, monkeypatch
+@pytest.fixture
+def describe(folder):
+    """What the folder of checkpoints of a kind's training is named after."""
+
+    def call(kind="lightgbm"):
+        settings = params.load(folder / "params.yaml")
+        return train.describe(folder / "fit", settings, settings.learners[kind])
+
+    return call
+
+
+@pytest.mark.parametrize("changed", ["params", "table", "text"])
+def test_what_a_training_with_another_input_finished_is_not_resumed(
+    changed, folder, describe, write_learners
 ):
-    table, settings = folder / "table", load(folder / "params.yaml")
-    before = train.describe(table, settings, settings.learners["lightgbm"])
-    assert before == train.describe(table, settings, settings.learners["lightgbm"])
+    before = describe()
+    assert describe() == before
     if changed == "params":
-        write_params(**QUICK | {"learners.lightgbm.lambda_l2": 1.0})
-        settings = load(folder / "params.yaml")
-    elif changed == "table":
-        times = (table / block_files.VALUES).stat()
-        values = bytearray((table / block_files.VALUES).read_bytes())
-        values[-1] ^= 1
-        (table / block_files.VALUES).write_bytes(values)
-        os.utime(table / block_files.VALUES, ns=(times.st_atime_ns, times.st_mtime_ns))
-    elif changed == "code":
-        monkeypatch.setattr(train, "SOURCE", folder)
+        write_learners(lightgbm={"lambda_l2": 1.0})
     else:
-        monkeypatch.setattr(train, "version", lambda name: f"{name} 0.1")
-    assert train.describe(table, settings, settings.learners["lightgbm"]) != before
+        name = block_files.VALUES if changed == "table" else table_files.TEXTS
+        path = folder / "fit" / name
+        times, content = path.stat(), bytearray(path.read_bytes())
+        content[-1] ^= 1
+        path.write_bytes(content)
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))  # no clock tells
+    assert describe() != before
+
+
+@pytest.fixture
+def source(tmp_path, monkeypatch):
+    """A copy of the source code that the imports are read from."""
+    copy = tmp_path / "src"
+    shutil.copytree(imports.SOURCE / "fame", copy / "fame")
+    for module in (imports, train):
+        monkeypatch.setattr(module, "SOURCE", copy)
+    forget()
+    yield copy
+    forget()
+
+
+def forget():
+    """What was read of the code: an edit comes with a new process."""
+    for kept in (imports.list_imports, imports.holds_code, imports._parse):
+        kept.cache_clear()
+
+
+def edit(path):
+    path.write_text(path.read_text(encoding="utf-8") + "\nEDITED = 1\n", encoding="utf-8")
+    forget()
+
+
+@pytest.mark.parametrize("kind", sorted(LEARNERS))
+def test_what_other_code_finished_is_not_resumed(kind, source, describe):
+    before = describe(kind)
+    place = LEARNERS[kind]
+    used = imports.list_files(["fame.learners.train", f"{place}.training"])
+    own = source / Path(*place.split(".")) / "training.py"
+    assert {own, source / "fame/learners/train.py", source / "fame/learners/contract.py"} < set(
+        used
+    )
+    keys = [before["code"]]
+    for path in used:
+        edit(path)
+        keys.append(describe(kind)["code"])
+    assert len({tuple(sorted(key.items())) for key in keys}) == 1 + len(used)
+    assert {name: value for name, value in describe(kind).items() if name != "code"} == {
+        name: value for name, value in before.items() if name != "code"
+    }
+
+
+def test_a_module_that_is_imported_anew_counts_with_what_it_imports(source, describe):
+    before = describe()
+    (source / "fame/learners/extra.py").write_text("from fame.learners import further\nA = 1\n")
+    (source / "fame/learners/further.py").write_text("B = 1\n")
+    forget()
+    assert describe() == before
+    path = source / "fame/learners/lightgbm/boosting.py"
+    path.write_text(path.read_text() + "\ndef late():\n    from fame.learners import extra\n")
+    forget()
+    added = set(describe()["code"]) - set(before["code"])
+    assert added == {"fame/learners/extra.py", "fame/learners/further.py"}
+
+
+@pytest.mark.parametrize("kind", sorted(LEARNERS))
+def test_an_edit_of_another_kind_or_of_a_model_keeps_what_is_finished(kind, source, describe):
+    before = describe(kind)
+    others = [place for other, place in LEARNERS.items() if other != kind]
+    folders = [source / Path(*place.split(".")) for place in others]
+    edited = [path for folder in folders for path in sorted(folder.rglob("*.py"))]
+    edited.append(source / Path(*LEARNERS[kind].split(".")) / "model.py")
+    edited += [source / "fame/learners/predict.py", source / "fame/fusion/fuse.py"]
+    for path in edited:
+        edit(path)
+    assert len(edited) > 6
+    assert describe(kind) == before
+
+
+@pytest.mark.parametrize("library", versions.LIBRARIES)
+def test_what_another_version_of_a_library_finished_is_not_resumed(library, describe, monkeypatch):
+    before, version = describe(), versions.version
+    monkeypatch.setattr(
+        versions, "version", lambda name: "0.1" if name == library else version(name)
+    )
+    after = describe()
+    assert after["versions"] == before["versions"] | {library: "0.1"}
+    assert after != before
+
+
+def test_the_versions_that_count_are_those_of_what_trains():
+    trains = {"numpy", "torch", "transformers", "safetensors", "catboost", "lightgbm"}
+    assert trains | {"autogluon.tabular", "autogluon.multimodal"} <= set(versions.LIBRARIES)
 
 
 def test_an_error_is_one_line_without_a_traceback(folder):
-    (folder / "table" / block_files.VALUES).unlink()
+    (folder / "fit" / block_files.VALUES).unlink()
     result = subprocess.run(
         [sys.executable, "-m", "fame.learners.train", *arguments("lightgbm")],
         cwd=folder,
@@ -254,27 +290,22 @@ def test_an_error_is_one_line_without_a_traceback(folder):
         text=True,
     )
     assert result.returncode == 1
-    assert result.stderr == "error: table/values.npy: no such file; run `dvc repro`\n"
+    assert result.stderr == "error: fit/values.npy: no such file; run `dvc repro`\n"
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (
-            {"fold": np.where(np.arange(90) < 60, 0, -1)},
-            "1 folds of posts to fit on; .* at least 2",
-        ),
-        ({"fold": np.full(90, -1)}, "post 900 is in split 'fit' and fold -1"),
-        (
-            {"fold": np.where(np.arange(90) < 61, 0, -1)},
-            "post 960 is in split 'holdout' and fold 0",
-        ),
-        ({"fold": np.where(np.arange(90) < 60, np.arange(90) == 0, -1)}, "fold 0 leaves 1 post"),
-        ({"popularity": np.full(90, np.nan)}, "post 900 to fit on has no label"),
+        ({"fold": np.zeros(160, int)}, "1 folds of training posts; .* at least 2"),
+        ({"fold": np.full(160, -1)}, "training post 1000 is in no fold"),
+        ({"fold": np.where(np.arange(160) == 9, -1, np.arange(160) % 3)}, "post 1009 is in no"),
+        ({"fold": (np.arange(160) == 0).astype(int)}, "fold 0 leaves 1 post"),
+        ({"popularity": np.full(160, np.nan)}, "training post 1000 has no label"),
+        ({"popularity": np.where(np.arange(160) == 5, np.inf, 1)}, "post 1005 has no label"),
     ],
 )
 def test_a_table_that_cannot_be_learned_from_is_refused(folder, change, message):
-    table = table_files.read_feature_table(folder / "table")
+    table = table_files.read_fit_table(folder / "fit")
     train.check(table, folder)
     with pytest.raises(InputError, match=message):
         train.check(replace(table, **change), folder)
@@ -282,10 +313,10 @@ def test_a_table_that_cannot_be_learned_from_is_refused(folder, change, message)
 
 @pytest.mark.parametrize("wrong", [-1, np.nan])
 def test_a_category_that_is_no_id_is_refused(folder, wrong):
-    table = table_files.read_feature_table(folder / "table")
+    table = table_files.read_fit_table(folder / "fit")
     values = np.array(table.values)
     values[7, 0] = wrong
     with pytest.raises(
-        InputError, match=r"post 907: category meta.category is .*allowed: ids >= 0"
+        InputError, match=r"post 1007: category meta.category is .*allowed: ids >= 0"
     ):
         train.check(replace(table, values=values), folder)

@@ -36,8 +36,9 @@ COUNTS = {
 class Meta(Encoder):
     """The block ``meta`` (FAME, section 1: X_cate and X_num).
 
-    (n, 3 + d) float32, own categories behind the three; what is fitted is of the training posts: the vocabularies, which numbers
-    are compared, when an author is first seen. A numeric value that is not known is NaN.
+    (n, 3 + d) float32, own categories behind the three. What is fitted is of the training posts:
+    the vocabularies, which numbers are compared, when an author is first seen. A numeric value
+    that is not known is NaN.
     """
 
     Params = MetaParams

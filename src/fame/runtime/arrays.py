@@ -29,8 +29,10 @@ def multiply_rows(values: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     """(n, m) float64 product of rows (n, k) and a matrix (k, m).
 
     A row's product does not depend on the rows beside it: BLAS sees blocks of one size, as it adds
-    up in another order where the size is another.
+    up in another order where the size is another. Nor does it on how the matrix lies in memory,
+    which is another way when it was read from a file.
     """
+    matrix = np.asfortranarray(matrix)
     product = np.empty((len(values), matrix.shape[1]))
     block = np.zeros((BLOCK_ROWS, matrix.shape[0]))
     for start in range(0, len(values), BLOCK_ROWS):

@@ -5,29 +5,28 @@ import pytest
 
 from fame import params
 from fame.features.contract import Column
-from fame.learners.catboost import learner as catboost
+from fame.learners.catboost import training
+from fame.learners.catboost.pools import make_pool
 from fame.runtime.errors import InputError
 
 
 def test_time_and_random_id_are_not_in_the_files(fitted):
     from catboost import CatBoostRegressor
 
-    _, folder = fitted("catboost")
-    metadata = CatBoostRegressor().load_model(str(folder / "fold_0.cbm")).get_metadata()
+    path = fitted("catboost").folder / "fold_0.cbm"
+    metadata = CatBoostRegressor().load_model(str(path)).get_metadata()
     assert metadata["train_finish_time"] == ""
     assert metadata["model_guid"] == ""
 
 
-def test_names_of_columns_are_kept_to_the_model(learners, tables, tmp_path):
+def test_names_of_columns_are_kept_to_the_model(learners, tables):
     from catboost import CatBoostRegressor
 
     table, _ = tables()
     names = ['own_{"é": [1, 2]}', "own_a b", "own_a_b", "own_a\tb", "own_🙂"]
     columns = (*table.columns[:2], *map(Column, names), *table.columns[7:])
-    learner = learners("catboost")
-    learner.fit(replace(table, columns=columns))
-    learner.save(tmp_path)
-    model = CatBoostRegressor().load_model(str(tmp_path / "fold_0.cbm"))
+    learner = learners("catboost").fit(replace(table, columns=columns))
+    model = CatBoostRegressor().load_model(str(learner.folder / "fold_0.cbm"))
     assert set(names) < set(model.feature_names_)
     categories = [model.feature_names_[place] for place in model.get_cat_feature_indices()]
     assert categories == ["meta.category", "meta.concept"]
@@ -37,8 +36,8 @@ def test_a_category_never_seen_is_predicted_as_any_other_never_seen(fitted, tabl
     table, _ = tables()
     values = np.repeat(table.values[:1], 3, axis=0)
     values[:, 0] = [0, 900, 901]
-    learner = fitted("catboost")[0]
-    known, unseen, other = learner.predict_fold(0, replace(table, values=values), np.arange(3))
+    model = fitted("catboost").model
+    known, unseen, other = model.predict_fold(0, replace(table, values=values), np.arange(3))
     assert unseen == other
     assert known != unseen
 
@@ -55,18 +54,15 @@ def test_what_cannot_be_learned_is_one_sentence(learners, tables):
 
 def test_writes_no_file_of_its_own(learners, tables, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    learner = learners("catboost", one_step=True)
-    learner.fit(tables()[0])
+    learners("catboost", one_step=True).fit(tables()[0])
     assert list(tmp_path.iterdir()) == []
 
 
 def test_loss_is_a_parameter(learners, tables):
     table, _ = tables()
-    predictions = []
-    for loss in ("rmse", "mae"):
-        learner = learners("catboost", loss=loss)
-        learner.fit(table)
-        predictions.append(learner.predict(table))
+    predictions = [
+        learners("catboost", loss=loss).fit(table).predict(table) for loss in ("rmse", "mae")
+    ]
     assert not np.array_equal(*predictions)
 
 
@@ -76,34 +72,33 @@ def test_a_fold_is_what_catboost_makes_of_its_rows_alone_in_the_same_bins(
     """Directly trained, it has never seen a row outside: statistics of categories neither."""
     from catboost import CatBoostRegressor
 
-    table, _ = tables()
-    learner = learners("catboost")
+    mixed, _ = tables()
+    table, params = mixed.training, learners("catboost").trainer.params
 
-    def make_pool(rows):
-        return catboost._pool(table, rows, labels=table.popularity[rows])
+    def make_labelled_pool(rows):
+        return make_pool(table, rows, labels=table.popularity[rows])
 
-    pool = make_pool(np.flatnonzero(table.fold >= 0))
-    pool.quantize(border_count=learner.params.border_count, random_seed=learner.params.seed)
+    pool = make_labelled_pool(table.all_rows)
+    pool.quantize(border_count=params.border_count, random_seed=params.seed)
     pool.save_quantization_borders(str(tmp_path / "borders"))
     own = {"kind", "table", "seed", "threads", "loss", "early_stopping_rounds"}
     direct = CatBoostRegressor(
-        **learner.params.model_dump(exclude=own),
-        random_seed=learner.params.seed,
+        **params.model_dump(exclude=own),
+        random_seed=params.seed,
         thread_count=1,
-        early_stopping_rounds=learner.params.early_stopping_rounds,
+        early_stopping_rounds=params.early_stopping_rounds,
         eval_metric="MAE",
         input_borders=str(tmp_path / "borders"),
         allow_writing_files=False,
         verbose=False,
     )
     direct.fit(
-        make_pool(table.training_rows(3)),
-        eval_set=make_pool(table.validation_rows(3)),
+        make_labelled_pool(table.training_rows(3)),
+        eval_set=make_labelled_pool(table.validation_rows(3)),
         use_best_model=True,
     )
-    rows = np.arange(len(table.post_ids))
-    expected = direct.predict(catboost._pool(table, rows))
-    np.testing.assert_array_equal(fitted("catboost")[0].predict_fold(3, table, rows), expected)
+    expected = direct.predict(make_pool(mixed, mixed.all_rows))
+    np.testing.assert_array_equal(fitted("catboost").model.predict_fold(3, mixed), expected)
 
 
 def test_columns_are_cut_into_bins_once(learners, tables, monkeypatch):
@@ -113,55 +108,50 @@ def test_columns_are_cut_into_bins_once(learners, tables, monkeypatch):
     monkeypatch.setattr(
         Pool, "quantize", lambda pool, **given: made.append(pool) or quantize(pool, **given)
     )
-    learner = learners("catboost", one_step=True)
-    learner.fit(tables()[0])
+    learner = learners("catboost", one_step=True).fit(tables()[0])
     assert [pool.shape for pool in made] == [(160, 32)]
-    assert learner._binned is None
+    assert learner.trainer._binned is None
 
 
-def test_a_fold_goes_on_from_its_snapshot(fitted, learners, tables, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(catboost, "SNAPSHOT_SECONDS", 0)
+def test_a_fold_is_resumed_from_its_snapshot(
+    fitted, learners, tables, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(training, "SNAPSHOT_SECONDS", 0)
     table, _ = tables()
-    keep, kept = catboost._Snapshots.keep, tmp_path / "kept"
+    keep, checkpoints = training._Snapshots.keep, tmp_path / "checkpoints"
 
     def stop(snapshots):
         keep(snapshots)
         raise OSError("no space left")
 
-    def train():
-        learner = learners("catboost")
-        learner.keep_in(kept)
-        learner.fit(table)
-        return learner
-
-    kept.mkdir()
     with monkeypatch.context() as patch:
-        patch.setattr(catboost._Snapshots, "keep", stop)
+        patch.setattr(training._Snapshots, "keep", stop)
         with pytest.raises(OSError, match="no space"):
-            train()
-    (snapshot,) = (kept / "fold_0").glob("*.snapshot")
+            learners("catboost").fit(table, checkpoints)
+    (snapshot,) = (checkpoints / "fold_0").glob("*.snapshot")
     content = snapshot.read_bytes()
-    for changed, told in ((content, "goes on from its last snapshot"), (b"x", "damaged; the fold")):
-        for path in kept.glob("fold_*.*"):
+    for changed, told in (
+        (content, "the fold is resumed from its last snapshot"),
+        (b"x", "damaged; the fold is trained from its start"),
+    ):
+        for path in checkpoints.glob("fold_*.*"):
             path.unlink()
         snapshot.parent.mkdir(exist_ok=True)
         snapshot.write_bytes(changed)
-        learner = train()
+        learner = learners("catboost").fit(table, checkpoints)
         assert told in capsys.readouterr().err
-        target = tmp_path / str(len(changed))
-        target.mkdir()
-        learner.save(target)
-        for path in fitted("catboost")[1].iterdir():
-            assert (target / path.name).read_bytes() == path.read_bytes(), path.name
-        assert learner.curves() == fitted("catboost")[0].curves()
-        assert [path.name for path in kept.iterdir() if path.is_dir()] == ["fold_4"]
+        assert learner.read() == fitted("catboost").read()
+        assert learner.trainer.curves() == fitted("catboost").trainer.curves()
+        assert [path.name for path in checkpoints.iterdir() if path.is_dir()] == ["fold_4"]
 
 
-def test_a_gpu_that_is_not_there_is_refused_before_anything_is_read(learners, monkeypatch):
+def test_a_gpu_that_is_not_there_is_refused_before_anything_is_read(
+    learners, tmp_path, monkeypatch
+):
     monkeypatch.setattr("catboost.utils.get_gpu_device_count", lambda: 0)
-    learner = learners("catboost", task_type="GPU")
+    trainer = learners("catboost", task_type="GPU").trainer
     with pytest.raises(InputError, match=r"task_type .*'GPU', but CatBoost sees no GPU; .*CPU"):
-        learner.fit(None)
+        trainer.fit(None, tmp_path)
 
 
 def test_what_a_gpu_cannot_do_is_a_wrong_parameter(write_params, tmp_path):
