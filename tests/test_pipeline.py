@@ -15,7 +15,10 @@ import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 from ruamel.yaml import YAML
+
+from tests.pictures import encode
 
 ROOT = Path(__file__).parents[1]
 pytestmark = pytest.mark.pipeline
@@ -94,6 +97,36 @@ class Project:
         with (self.folder / file).open("a") as opened:
             opened.write(text)
 
+    def write_links(self):
+        """As `make links` does after a new file or import."""
+        self.run(sys.executable, "-m", "fame.dependencies")
+
+    def list_link_folders(self):
+        """Stage of both pipelines, as DVC names it -> its folder of links."""
+        told = self.run("dvc", "stage", "list", "--all", "--name-only").split()
+        names = {name.rpartition(":")[2] for name in told}
+        content = YAML(typ="safe").load((self.folder / "params.yaml").read_text())
+        blocks = {"extract": "backbones", "train": "learners", "predict": "learners"}
+        folders = {}
+        for name in names:
+            stage, _, entry = name.partition("@")
+            folders[name] = f"deps/{stage}"
+            if stage in blocks:
+                folders[name] += f"/{content[blocks[stage]][entry]['kind']}"
+            elif stage == "ingest":
+                folders[name] += f"/{content['data']['source']}"
+        return folders
+
+    def list_stale(self):
+        """The stages, of both pipelines, with a dependency that is not as it was."""
+        told = json.loads(self.run("dvc", "status", "--json"))
+        stale = {}
+        for stage, changes in told.items():
+            kinds = {kind for change in changes if isinstance(change, dict) for kind in change}
+            assert kinds <= {"changed deps"}, (stage, changes)
+            stale[stage.removeprefix("reports/dvc.yaml:")] = changes
+        return set(stale)
+
     def read_metrics(self):
         return json.loads((self.folder / "metrics/metrics.json").read_text())
 
@@ -123,6 +156,8 @@ def copy_project(folder):
         shutil.copy(ROOT / name, folder)
     for name in ("src", ".dvc/plots", "profiles"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    # As links: to the copied source files, of which the stages consist here.
+    shutil.copytree(ROOT / "deps", folder / "deps", symlinks=True)
     kept = ("reports/.gitignore", "reports/ablation/.gitkeep", "reports/protocols/.gitkeep")
     for name in (".dvc/config", ".dvc/.gitignore", "reports/dvc.yaml", *kept):
         (folder / name).parent.mkdir(exist_ok=True, parents=True)
@@ -169,7 +204,7 @@ def test_posts_go_in_and_fused_predictions_come_out(project):
 def test_no_stage_unpickles_anything_or_reaches_for_the_network(project):
     told = (project.folder / "runs/guard.txt").read_text().splitlines()
     stages = {line.rpartition(": ")[0] for line in told if line.endswith(": guarded")}
-    assert {"simulate", "extract@efficientnet", "train@dae", "fuse"} <= stages
+    assert {"simulate", "extract@efficientnet", "train@dae", "predict@dae", "fuse"} <= stages
     assert "reports/dvc.yaml:importance" in stages
     assert [line for line in told if not line.endswith(": guarded")] == []
 
@@ -208,7 +243,7 @@ def test_every_stage_gives_the_same_bytes_again(project):
     before = (project.folder / "dvc.lock").read_text()
     # Without the run cache, from nothing.
     ran = project.repro("--force", "--no-run-cache")
-    assert {"simulate", "ingest", "train@catboost", "train@dae", "fuse"} <= set(ran)
+    assert {"simulate", "ingest", "train@catboost", "train@dae", "predict@dae", "fuse"} <= set(ran)
     assert (project.folder / "dvc.lock").read_text() == before
 
 
@@ -221,27 +256,58 @@ def test_a_fusion_weight_runs_the_fusion_and_what_draws_it(project):
 
 def test_a_learners_parameter_runs_that_learner(project):
     project.change_params(**{"learners.dae.phase_2.learning_rate": 0.002})
-    assert project.repro() == ["train@dae", "leakage", "fuse"]
+    ran = project.repro()
+    assert set(ran) == {"train@dae", "predict@dae", "leakage", "fuse"}
+    assert ran.index("train@dae") < ran.index("predict@dae") < ran.index("fuse")
 
 
 def test_a_learners_code_retrains_that_learner_only(project):
-    project.append("src/fame/learners/dae/inputs.py", "\n# A comment.\n")
+    project.append("src/fame/learners/dae/training.py", "\n# A comment.\n")
     assert project.repro() == ["train@dae"]
 
 
+def test_what_only_predicts_retrains_nothing(project):
+    project.append("src/fame/learners/dae/model.py", "\n# A comment.\n")
+    assert project.repro() == ["predict@dae"]
+
+
 def test_the_metrics_code_trains_nothing(project):
-    project.append("src/fame/core/metrics.py", "\n# A comment.\n")
-    assert project.repro() == ["leakage", "fuse"]
+    project.append("src/fame/runtime/metrics.py", "\n# A comment.\n")
+    assert set(project.repro()) == {"leakage", "fuse"}
 
 
 def test_a_backbones_file_that_changes_no_vector_stops_there(project):
-    project.append("src/fame/backbones/efficientnet.py", "\n# A comment.\n")
-    assert project.repro() == ["extract@efficientnet", "leakage"]
+    project.append("src/fame/features/backbones/efficientnet.py", "\n# A comment.\n")
+    assert set(project.repro()) == {"extract@efficientnet", "leakage"}
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        "runtime/ids.py",
+        "posts/sources/sample.py",
+        "features/engine/local.py",
+        "learners/fold_model.py",
+        "learners/catboost/training.py",
+        "fusion/mean.py",
+        "report/page.html.j2",
+        "runtime/stage.py",
+        "variants/ablation.py",
+    ],
+)
+def test_a_comment_makes_stale_the_stages_that_import_the_file(project, file):
+    """In DVC's eyes; tests/test_dependencies.py has every file."""
+    links = project.folder.glob(f"deps/**/{file.replace('/', '.')}")
+    folders = {str(link.parent.relative_to(project.folder)) for link in links}
+    expected = {stage for stage, path in project.list_link_folders().items() if path in folders}
+    assert project.list_stale() == set()
+    project.append(f"src/fame/{file}", "\n# A comment.\n")
+    assert project.list_stale() == expected
 
 
 def test_a_backbone_retrains_only_the_learners_whose_table_uses_it(project):
     project.append(
-        "src/fame/backbones/image_stats.py",
+        "src/fame/features/backbones/image_stats.py",
         "\nREAD_ONCE = ImageStats.run\n"
         "def run_shifted(self, kind, items):\n"
         "    return {'header': READ_ONCE(self, kind, items)['header'] + 1}\n"
@@ -250,10 +316,11 @@ def test_a_backbone_retrains_only_the_learners_whose_table_uses_it(project):
     ran = project.repro()
     assert ran[0] == "extract@image_stats"
     assert {"assemble@trees", "assemble@text_image"} <= set(ran)
-    assert {name for name in ran if name.startswith("train")} == {
-        "train@catboost",
-        "train@lightgbm",
-    }
+    for stage in ("train", "predict"):
+        assert {name for name in ran if name.startswith(stage)} == {
+            f"{stage}@catboost",
+            f"{stage}@lightgbm",
+        }
 
 
 def test_an_experiment_is_one_command_and_its_difference_another(project):
@@ -270,11 +337,12 @@ def test_an_experiment_is_one_command_and_its_difference_another(project):
 def test_a_new_learner_is_one_folder_one_registry_line_one_block(project):
     folder = project.folder / "src/fame/learners/ridge"
     folder.mkdir()
-    (folder / "__init__.py").write_text(RIDGE)
+    for name, text in RIDGE.items():
+        (folder / name).write_text(text)
     project.edit(
         "src/fame/registry.py",
         "LEARNERS = {",
-        'LEARNERS = {\n    "ridge": "fame.learners.ridge:Ridge",',
+        'LEARNERS = {\n    "ridge": "fame.learners.ridge",',
     )
     project.change_params(
         **{
@@ -282,7 +350,8 @@ def test_a_new_learner_is_one_folder_one_registry_line_one_block(project):
             "fusion.others": {"ridge": 0.2},
         }
     )
-    assert project.repro() == ["train@ridge", "leakage", "fuse"]
+    project.write_links()
+    assert set(project.repro()) == {"train@ridge", "predict@ridge", "leakage", "fuse"}
     metrics = project.read_metrics()
     assert metrics["weights"]["ridge"] == pytest.approx(0.2 / 1.05, abs=1e-5)
     assert {"ridge", "without_ridge"} <= set(metrics)
@@ -296,6 +365,7 @@ def test_a_new_backbone_is_one_file_one_registry_line_one_block(project):
         'BACKBONES = {\n    "sizes": "fame.features.backbones.sizes:Sizes",',
     )
     project.change_params(**{"backbones.sizes": {"kind": "sizes", "reads": "contents"}})
+    project.write_links()
     output = project.run("dvc", "repro", "extract@sizes")
     assert re.findall(r"Running stage '([^']+)'", output) == ["extract@sizes"]
     assert "extract sizes: 230 posts, 2 columns; " in output
@@ -340,6 +410,88 @@ def test_ones_own_posts_go_through_without_images_tags_or_users(project):
     assert metrics["fame"]["mae"] < metrics["median"]["mae"]
 
 
+def write_own_posts(project, unlabelled, reverse=False):
+    """A table with 90 labelled posts, the same each time, and these unlabelled ones."""
+    folder = project.folder / "own"
+    (folder / "images").mkdir(parents=True, exist_ok=True)
+    for number in range(4):
+        picture = Image.new("RGB", (40 + 9 * number, 50), (60 * number, 99, 20))
+        (folder / f"images/{number}.png").write_bytes(encode(picture))
+    rows = [
+        f"{10 + i},{2 + i % 7 / 2},u{i % 11},2024-01-{1 + i % 25:02d}T{i % 24:02d}:00:00Z,"
+        f"word {WORDS[i % 7]},{WORDS[i % 3]},{i % 5}.5,{i % 3}.png"
+        for i in range(90)
+    ]
+    rows += unlabelled
+    lines = ["id,likes,who,when,text,kind,price,picture", *(rows[::-1] if reverse else rows)]
+    (folder / "posts.csv").write_text("\n".join(lines) + "\n")
+
+
+def read_labelled(project):
+    """What belongs to the labelled posts: bytes of files, rows of tables, numbers."""
+    folder, found = project.folder, {}
+    places = ["models", "data/out_of_fold", "metrics/learners", "metrics/learning_curves"]
+    places += ["metrics/plots", "reports/importance", *folder.glob("data/tables/*/fit")]
+    for place in places:
+        for path in sorted((folder / place).rglob("*")):
+            if path.is_file() and path.name != ".gitignore":
+                found[str(path.relative_to(folder))] = path.read_bytes()
+    posts = pq.read_table(folder / "data/interim/posts.parquet")
+    labelled = pc.is_valid(posts["popularity"])
+    found["posts"] = posts.filter(labelled)
+    for name in ("catboost", "lightgbm", "dae", "fame"):
+        table = pq.read_table(folder / f"data/predictions/{name}.parquet")
+        found[name] = table.filter(labelled)
+    metrics = project.read_metrics()
+    del metrics["data"]["posts_challenge"]
+    for counts in metrics["data"].pop("unreadable").values():
+        assert set(counts.values()) == {0}
+    found["metrics"] = metrics
+    evaluation = json.loads((folder / "reports/evaluation.json").read_text())
+    found["evaluation"] = {k: v for k, v in evaluation.items() if k != "densities"}
+    return found
+
+
+def test_unlabelled_posts_train_nothing_and_change_nothing_of_the_labelled_ones(project):
+    few = [f"{100 + i},,u{i},2024-02-01T00:00:00Z,new {WORDS[i]},cake,1.5,0.png" for i in range(5)]
+    # Users, words, categories, numbers and an image that no other post has, ids before all others,
+    # between them and after them, and posts with nothing at all.
+    more = [
+        f"{i}z,,new{i % 3},2019-01-01T05:00:00Z,zebra {i},zebra,{10**i},3.png" for i in range(9)
+    ]
+    more += ["0,,,,,,,", "55555,,,,,,,"]
+    write_own_posts(project, few)
+    mapped = {"target": "likes", "user": "who", "time": "when", "title": "text"}
+    mapped |= {"categories": ["kind"], "numeric": ["price"], "image": "picture"}
+    project.change_params(
+        **{"data.source": "table", "data.root": "own", "data.table.images": "images"},
+        **{f"data.table.columns.{key}": column for key, column in mapped.items()},
+    )
+    project.repro("--all-pipelines")
+    before = read_labelled(project)
+    assert len(before) > 50
+    learners = {"catboost", "lightgbm", "dae"}
+    for unlabelled, reverse in ((few + more, True), ([], False)):
+        write_own_posts(project, unlabelled, reverse)
+        ran = project.repro("assemble@trees", "assemble@text_image")
+        assert {"ingest", "encode_meta", "extract@glove", "assemble@trees"} <= set(ran)
+        stale = project.list_stale()
+        assert {f"predict@{name}" for name in learners} <= stale
+        assert not [name for name in stale if name.startswith("train")]
+        ran += project.repro("--all-pipelines")
+        assert {f"predict@{name}" for name in learners} | {"leakage", "fuse"} <= set(ran)
+        drawn = {f"reports/dvc.yaml:{name}" for name in ("importance", "evaluate", "submit")}
+        assert drawn | {"reports/dvc.yaml:report"} <= set(ran)
+        assert not [name for name in ran if name.startswith("train")]
+        after = read_labelled(project)
+        assert [name for name in before if name not in after or before[name] != after[name]] == []
+        assert set(after) == set(before)
+        assert project.read_metrics()["data"]["posts_challenge"] == len(unlabelled)
+    # In another order the same posts are the same files.
+    write_own_posts(project, [], reverse=True)
+    assert project.repro("--all-pipelines") == ["ingest"]
+
+
 def test_an_ablation_that_is_killed_goes_on_and_leaves_the_metrics_alone(project):
     cells = ["catboost", "lightgbm"]
     (project.folder / "profiles/ablation.yaml").write_text(
@@ -360,7 +512,8 @@ def test_an_ablation_that_is_killed_goes_on_and_leaves_the_metrics_alone(project
         time.sleep(0.05)
     os.killpg(killed.pid, signal.SIGKILL)
     killed.wait()
-    for expected in ({"train@lightgbm_on_row"}, set()):
+    rest = {"predict@catboost_on_row", "train@lightgbm_on_row", "predict@lightgbm_on_row"}
+    for expected in (rest, set()):
         output = project.run(*command)
         ran = set(re.findall(r"Running stage '([^']+)'", output))
         assert ran == expected
@@ -431,15 +584,10 @@ def count_bytes(content):
     return np.array(len(content))
 '''
 
-RIDGE = '''
-"""Ridge regression on bounded values."""
+RIDGE = {
+    "params.py": '''
+"""The block of a ridge regression."""
 
-from pathlib import Path
-
-import numpy as np
-
-from fame.learners.contract import Table
-from fame.learners.folds import Fitted, FoldLearner, Step, read_rows
 from fame.params import LearnerParams, Positive
 
 
@@ -447,36 +595,72 @@ class Params(LearnerParams):
     """The block of a ridge regression."""
 
     penalty: Positive
+''',
+    "design.py": '''
+"""Bounded values, and a one for the intercept."""
+
+import numpy as np
+
+from fame.learners.contract import Table
 
 
-class Ridge(FoldLearner):
+def make_design(table: Table, rows: np.ndarray) -> np.ndarray:
+    values = np.nan_to_num(table.read(rows).astype(np.float64))
+    return np.column_stack([values / (1 + np.abs(values)), np.ones(len(rows))])
+''',
+    "training.py": '''
+"""Training of a ridge regression on bounded values."""
+
+from pathlib import Path
+
+import numpy as np
+
+from fame.learners.contract import FitTable
+from fame.learners.fold_training import Fitted, FoldTrainer, Step
+from fame.learners.ridge.design import make_design
+
+
+class Trainer(FoldTrainer):
     """One linear model a fold."""
 
-    Params = Params
     suffix = ".npy"
 
-    def fit_fold(self, table: Table, fold: int) -> Fitted:
+    def fit_fold(self, table: FitTable, fold: int) -> Fitted:
         rows, validation = table.training_rows(fold), table.validation_rows(fold)
-        x = _design(table, rows)
+        x = make_design(table, rows)
         gram = x.T @ x + self.params.penalty * np.eye(x.shape[1])
         model = np.linalg.solve(gram, x.T @ table.popularity[rows])
+        predictions = [make_design(table, part) @ model for part in (rows, validation)]
         maes = [
-            float(np.abs(self.predict_model(model, table, part) - table.popularity[part]).mean())
-            for part in (rows, validation)
+            float(np.abs(prediction - table.popularity[part]).mean())
+            for prediction, part in zip(predictions, (rows, validation), strict=True)
         ]
-        return Fitted(model, 1, maes[1], [Step("least_squares", 1, *maes)])
-
-    def predict_model(self, model: np.ndarray, table: Table, rows: np.ndarray) -> np.ndarray:
-        return _design(table, rows) @ model
+        return Fitted(model, 1, predictions[1], [Step("least_squares", 1, *maes)])
 
     def write_model(self, model: np.ndarray, path: Path) -> None:
         np.save(path, model)
+''',
+    "model.py": '''
+"""Prediction of a ridge regression."""
+
+from pathlib import Path
+
+import numpy as np
+
+from fame.learners.contract import Table
+from fame.learners.fold_model import FoldModel
+from fame.learners.ridge.design import make_design
+
+
+class Model(FoldModel):
+    """One linear model a fold."""
+
+    suffix = ".npy"
 
     def read_model(self, path: Path) -> np.ndarray:
         return np.load(path)
 
-
-def _design(table: Table, rows: np.ndarray) -> np.ndarray:
-    values = np.nan_to_num(read_rows(table, rows).astype(np.float64))
-    return np.column_stack([values / (1 + np.abs(values)), np.ones(len(rows))])
-'''
+    def predict_model(self, model: np.ndarray, table: Table, rows: np.ndarray) -> np.ndarray:
+        return make_design(table, rows) @ model
+''',
+}

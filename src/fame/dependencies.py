@@ -1,7 +1,8 @@
 """`deps/`: for each stage a folder of links to the source files that it imports.
 
 dvc.yaml names the folders; DVC follows the links, so that an edit makes stale exactly the stages
-that import the file. `make links` writes them anew; a test compares.
+that import the file. `make links` writes them anew, and the page that lists them by file; a test
+compares both.
 """
 
 import os
@@ -13,9 +14,22 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from fame.registry import BACKBONES, LEARNERS, SOURCES
+from fame.runtime import files
 from fame.runtime.imports import SOURCE, list_files
 
 FOLDER = Path("deps")
+PAGE = Path("docs/dependencies.md")
+INTRODUCTION = """\
+# What an edit runs again
+
+Which stages `dvc repro` runs again after an edit of a source file: those that import it. A kind in
+brackets is the one whose entries run again; a stage without brackets runs again for all. Where a
+stage's output is the same bytes as before, what comes after it does not run. Files that only check,
+name or report belong to no stage: they cannot change a result. `make links` writes this page.
+
+| file below `src/fame` | stages |
+|---|---|
+"""
 PIPELINES = (Path("dvc.yaml"), Path("reports/dvc.yaml"))
 
 
@@ -68,6 +82,44 @@ def read_links(root: Path = Path()) -> dict[Path, str]:
     return {path: str(path.readlink()) if path.is_symlink() else "" for path in found}
 
 
+def list_stages(root: Path = Path()) -> dict[str, list[str]]:
+    """File below `src/fame` -> the folders below `deps/` that link to it."""
+    package = SOURCE / "fame"
+    modules = (path for path in package.rglob("*.py") if path.name != "__init__.py")
+    names: dict[Path, list[str]] = {path: [] for path in modules}
+    for name, sources in list_links(root).items():
+        for source in sources:
+            names.setdefault(source, []).append(name)
+    return {str(path.relative_to(package)): names[path] for path in sorted(names)}
+
+
+def render_page(root: Path = Path()) -> str:
+    """The content of `docs/dependencies.md`."""
+    every = list(list_links(root))
+    rows = [
+        f"| `{file}` | {_render_stages(names, every)} |"
+        for file, names in list_stages(root).items()
+    ]
+    return INTRODUCTION + "\n".join(rows) + "\n"
+
+
+def _render_stages(names: list[str], every: list[str]) -> str:
+    """`train (dae), predict`: kinds only where not all of a stage's are meant."""
+    if names == every:
+        return "all"
+    kinds: dict[str, list[str]] = {}
+    for name in names:
+        stage, _, kind = name.partition("/")
+        kinds.setdefault(stage, []).append(kind)
+    told = [
+        stage
+        if len(own) == sum(name.partition("/")[0] == stage for name in every)
+        else f"{stage} ({', '.join(own)})"
+        for stage, own in kinds.items()
+    ]
+    return ", ".join(told) or "none"
+
+
 def _read_stages(root: Path) -> dict[str, str]:
     """Stage -> the module that its command runs."""
     found = {}
@@ -80,4 +132,6 @@ def _read_stages(root: Path) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    write_links(Path(*sys.argv[1:2]))
+    place = Path(*sys.argv[1:2])
+    write_links(place)
+    files.write_text(place / PAGE, render_page(place))

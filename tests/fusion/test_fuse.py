@@ -1,4 +1,5 @@
 import json
+import shutil
 import subprocess
 import sys
 
@@ -43,7 +44,7 @@ def predictions(tmp_path, posts):
         path = tmp_path / "predictions" / f"{name}.parquet"
         table_files.write_predictions(path, rows, values)
         record = {"predictions_digest": files.digest_file(path)}
-        files.write_json(tmp_path / "learners" / f"{name}.json", record)
+        files.write_json(tmp_path / "records" / f"{name}.json", record)
     files.write_json(tmp_path / "leakage.json", {"passed": True})
     for name in ("image_stats", "efficientnet"):
         record = {"status": {"image": {"ok": 57, "missing": 2, "bomb": 1}}}
@@ -57,7 +58,7 @@ def fuse(run_stage, tmp_path):
         paths = {
             "posts": "posts.parquet",
             "predictions": "predictions",
-            "learners": "learners",
+            "records": "records",
             "features": "features",
             "leakage": "leakage.json",
             "output": "predictions/fame.parquet",
@@ -109,16 +110,43 @@ def test_weights_that_do_not_sum_to_one_are_said(fuse, write_params, capsys):
     assert "the weights of the learners present sum to 1.1, not 1" in capsys.readouterr().out
 
 
-def test_predictions_that_are_not_the_learners_are_refused(fuse, predictions, posts, tmp_path):
-    path = tmp_path / "predictions" / "dae.parquet"
-    rows = pa.table({"post_id": [str(i) for i in range(COUNT)], "split": posts[0].tolist()})
-    table_files.write_predictions(path, rows, predictions["dae"] + 1)
+def change_predictions(folder):
+    """The same posts, other numbers."""
+    path = folder / "predictions/dae.parquet"
+    table = pq.read_table(path)
+    table_files.write_predictions(path, table, table["prediction"].to_numpy() + 1)
+
+
+def exchange_predictions(folder):
+    """Another learner's file, whole and of the same posts."""
+    shutil.copy(folder / "predictions/catboost.parquet", folder / "predictions/dae.parquet")
+
+
+def change_record(folder):
+    record = files.read_json(folder / "records/dae.json")
+    digest = record["predictions_digest"]
+    record["predictions_digest"] = digest[:-1] + ("0" if digest[-1] != "0" else "1")
+    files.write_json(folder / "records/dae.json", record)
+
+
+@pytest.mark.parametrize("change", [change_predictions, exchange_predictions, change_record])
+@pytest.mark.usefixtures("predictions")
+def test_predictions_that_are_not_the_learners_are_refused(fuse, tmp_path, change):
+    change(tmp_path)
     with pytest.raises(
         InputError, match=r"dae\.parquet: not the predictions that its learner wrote"
     ):
         fuse()
     assert not (tmp_path / "metrics.json").exists()
     assert not (tmp_path / "predictions" / "fame.parquet").exists()
+
+
+@pytest.mark.usefixtures("predictions")
+def test_predictions_without_a_record_are_refused(fuse, tmp_path):
+    (tmp_path / "records/dae.json").unlink()
+    with pytest.raises(InputError, match=r"records/dae\.json: "):
+        fuse()
+    assert not (tmp_path / "metrics.json").exists()
 
 
 def test_the_ranges_of_the_plots_hold_every_value(fuse, predictions, tmp_path):
@@ -135,7 +163,7 @@ def test_the_ranges_of_the_plots_hold_every_value(fuse, predictions, tmp_path):
 @pytest.mark.usefixtures("predictions")
 def test_it_runs_without_heavy_libraries(fuse, tmp_path):
     fuse()
-    names = ["posts", "predictions", "learners", "features", "output", "metrics", "plots"]
+    names = ["posts", "predictions", "records", "features", "output", "metrics", "plots"]
     places = dict(zip(names, names, strict=True)) | {"posts": "posts.parquet"}
     places |= {"leakage": "leakage.json"}
     arguments = [part for name, place in places.items() for part in (f"--{name}", place)]

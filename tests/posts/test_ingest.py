@@ -1,4 +1,5 @@
 import numpy as np
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
@@ -81,6 +82,22 @@ def test_the_order_of_the_file_does_not_matter(ingest, tmp_path):
         ingest([header, *order])
         written += [(tmp_path / file).read_bytes() for file in OUTPUTS]
     assert first == second
+
+
+@pytest.mark.parametrize("protocol", ["chronological", "user", "random"])
+def test_unlabelled_posts_change_nothing_of_the_labelled_ones(ingest, protocol):
+    """Whichever there are, wherever their ids sort, and whoever's they are."""
+    header, *lines, _ = make_lines()
+    new = ["0", "00", "7b", "41", "100", "a-long-id"]
+    unlabelled = [f"{post_id},,u{i},,new,1" for i, post_id in enumerate(new)]
+    unlabelled += [f"{post_id}x,,,2024-01-15T00:00:00Z,," for post_id in new]
+    found = []
+    for chosen in ([], unlabelled, unlabelled[3:7]):
+        posts = ingest([header, *chosen, *lines], **{"split.protocol": protocol})
+        assert len(posts) == 40 + len(chosen)
+        found.append(posts.filter(pc.is_valid(posts["popularity"])))
+    assert found[0].equals(found[1])
+    assert found[0].equals(found[2])
 
 
 def test_a_split_of_ones_own_is_kept(ingest):

@@ -14,65 +14,64 @@ def make_params(protocol="chronological", fraction=0.2, folds=3, seed=7):
 
 @st.composite
 def posts(draw):
+    """Times and users of labelled posts."""
     count = draw(st.integers(40, 120))
     generator = np.random.default_rng(draw(st.integers(0, 2**31)))
-    labelled = generator.random(count) < 0.8
-    labelled[:30] = True
     users = generator.integers(0, 15, count)
     users[:15] = np.arange(15)
-    return labelled, generator.integers(0, 1000, count).astype(float), users
+    return generator.integers(0, 1000, count).astype(float), users
 
 
 @given(posts(), st.sampled_from(["chronological", "user", "random"]), st.integers(0, 100))
 def test_a_post_is_in_exactly_one_place(data, protocol, seed):
-    labelled, times, users = data
+    times, users = data
     params = make_params(protocol, folds=2, seed=seed)
-    split = splits.assign_split(labelled, times, users, params)
-    fold = splits.assign_folds(split, users, params)
-    assert set(split[~labelled]) <= {"challenge"}
-    assert set(split[labelled]) == {"fit", "holdout"}
-    assert ((fold >= 0) == (split == "fit")).all()
-    assert set(fold[fold >= 0]) == {0, 1}
+    split = splits.assign_split(times, users, params)
+    fold = splits.assign_folds(users[split == "fit"], params)
+    assert len(split) == len(times)
+    assert set(split) == {"fit", "holdout"}
+    assert len(fold) == (split == "fit").sum()
+    assert set(fold) == {0, 1}
 
 
 @given(posts())
 def test_chronological_holds_out_the_newest_posts(data):
-    labelled, times, users = data
-    split = splits.assign_split(labelled, times, users, make_params())
+    times, users = data
+    split = splits.assign_split(times, users, make_params())
     assert times[split == "fit"].max() <= times[split == "holdout"].min()
-    assert (split == "holdout").sum() == round(0.2 * labelled.sum())
+    assert (split == "holdout").sum() == round(0.2 * len(times))
 
 
 @given(posts(), st.sampled_from(["chronological", "user"]))
 def test_folds_are_grouped_by_user(data, protocol):
-    labelled, times, users = data
+    times, users = data
     params = make_params(protocol, folds=3)
-    split = splits.assign_split(labelled, times, users, params)
-    fold = splits.assign_folds(split, users, params)
-    for user in np.unique(users[split == "fit"]):
-        assert len(set(fold[(users == user) & (split == "fit")])) == 1
+    own = users[splits.assign_split(times, users, params) == "fit"]
+    fold = splits.assign_folds(own, params)
+    for user in np.unique(own):
+        assert len(set(fold[own == user])) == 1
+    members = [len(set(own[fold == number])) for number in range(3)]
+    assert max(members) - min(members) <= 1
 
 
 @given(posts(), st.integers(0, 100))
 def test_user_protocol_shares_no_user(data, seed):
-    labelled, times, users = data
-    split = splits.assign_split(labelled, times, users, make_params("user", folds=2, seed=seed))
+    times, users = data
+    split = splits.assign_split(times, users, make_params("user", folds=2, seed=seed))
     assert not set(users[split == "fit"]) & set(users[split == "holdout"])
-    assert (split == "holdout").sum() >= round(0.2 * labelled.sum())
+    assert (split == "holdout").sum() >= round(0.2 * len(times))
 
 
 def test_random_folds_differ_by_at_most_one_post():
-    labelled, times, users = np.ones(101, bool), np.zeros(101), np.zeros(101, int)
-    params = make_params("random", folds=5)
-    split = splits.assign_split(labelled, times, users, params)
-    counts = np.bincount(splits.assign_folds(split, users, params)[split == "fit"])
+    counts = np.bincount(splits.assign_folds(np.zeros(81, int), make_params("random", folds=5)))
+    assert len(counts) == 5
     assert counts.max() - counts.min() <= 1
 
 
 def test_the_seed_decides():
-    labelled, times, users = np.ones(200, bool), np.zeros(200), np.arange(200) // 4
+    times, users = np.zeros(200), np.arange(200) // 4
     draws = [
-        splits.assign_split(labelled, times, users, make_params("user", seed=seed)).tolist()
+        splits.assign_split(times, users, make_params("user", seed=seed)).tolist()
         for seed in (1, 1, 2)
     ]
     assert draws[0] == draws[1] != draws[2]
@@ -82,17 +81,20 @@ def test_the_seed_decides():
     ("params", "times", "users", "message"),
     [
         (make_params(), [np.nan] * 10, range(10), "chronological needs the posting time"),
-        (make_params(fraction=0.99), range(10), range(10), "leaves none to fit on"),
+        (make_params(fraction=0.99), range(10), range(10), "leaves no training post"),
         (make_params("user"), range(10), [0] * 10, "takes all 1 of them"),
     ],
 )
 def test_a_protocol_without_its_input_is_refused(params, times, users, message):
     times, users = np.array(list(times), float), np.array(list(users))
     with pytest.raises(InputError, match=message):
-        splits.assign_split(np.ones(10, bool), times, users, params)
+        splits.assign_split(times, users, params)
 
 
 def test_more_folds_than_users_are_refused():
-    split = np.array(["fit"] * 6, dtype=object)
     with pytest.raises(InputError, match=r"3 folds need as many users .* found 2"):
-        splits.assign_folds(split, np.array([0, 0, 0, 1, 1, 1]), make_params())
+        splits.assign_folds(np.array([0, 0, 0, 1, 1, 1]), make_params())
+
+
+def test_users_are_numbered_by_first_appearance_and_posts_without_one_are_their_own():
+    assert splits.number_users(["u", None, "v", "u", None]).tolist() == [0, 1, 2, 0, 3]

@@ -3,7 +3,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fame.posts.splits import number_users
 from fame.report import bootstrap
 from fame.runtime.metrics import mean_absolute_error, spearman
 
@@ -53,7 +52,3 @@ def test_intervals_are_wider_when_a_users_posts_resemble_each_other():
         assert low < np.abs(errors).mean() < high
         width[name] = high - low
     assert width["users"] > 2 * width["posts"]
-
-
-def test_posts_without_a_user_are_their_own():
-    assert number_users(["u", None, "u", None]).tolist() == [0, 1, 0, 2]

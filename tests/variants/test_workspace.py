@@ -18,6 +18,8 @@ def project(tmp_path, monkeypatch, write_params):
     for name in ("src", ".dvc/plots", "data"):
         (tmp_path / name).mkdir(parents=True)
     (tmp_path / "src/code.py").write_text("a")
+    (tmp_path / "deps/stage").mkdir(parents=True)
+    (tmp_path / "deps/stage/code.py").symlink_to("../../src/code.py")
     return tmp_path
 
 
@@ -57,6 +59,10 @@ def test_code_and_parameters_are_copied_anew(project):
     content["split"]["protocol"] = "user"
     workspace.prepare("w", content, True)
     assert (folder / "src/code.py").read_text() == "b"
+    # A link of its own, to its own copy: what DVC compares is the code that it runs.
+    link = folder / "deps/stage/code.py"
+    assert link.is_symlink()
+    assert link.samefile(folder / "src/code.py")
     assert "protocol: user" in (folder / "params.yaml").read_text()
     assert "protocol: user" not in (project / "params.yaml").read_text()
 

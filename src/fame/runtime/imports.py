@@ -22,7 +22,8 @@ WITHOUT_EFFECT = {
 def list_files(modules: Iterable[str]) -> list[Path]:
     """The files of this project that ``modules`` import, theirs included, sorted.
 
-    Those that cannot change a result are left out, and what only they import.
+    A template beside a module counts as a part of it. Those that cannot change a result are left
+    out, and what only they import.
     """
     reached: set[str] = set()
     waiting = set(modules)
@@ -31,7 +32,8 @@ def list_files(modules: Iterable[str]) -> list[Path]:
         if name not in reached and name not in WITHOUT_EFFECT:
             reached.add(name)
             waiting |= list_imports(name)
-    return sorted(find_file(name) for name in reached if holds_code(name))
+    sources = {find_file(name) for name in reached if holds_code(name)}
+    return sorted(sources.union(*map(_list_templates, sources)))
 
 
 @cache
@@ -70,6 +72,13 @@ def holds_code(module: str) -> bool:
 @cache
 def _parse(module: str) -> ast.Module:
     return ast.parse(find_file(module).read_text(encoding="utf-8"))
+
+
+def _list_templates(source: Path) -> set[Path]:
+    """The files beside a module that it names and that are no modules."""
+    text = source.read_text(encoding="utf-8")
+    beside = (path for path in source.parent.iterdir() if path.is_file())
+    return {path for path in beside if path.suffix != ".py" and path.name in text}
 
 
 def _is_module(name: str) -> bool:

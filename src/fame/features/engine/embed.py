@@ -12,13 +12,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
 from fame.features.contract import Backbone
+from fame.features.engine import cluster, local
 from fame.features.engine.code_version import digest_code
 from fame.features.engine.contents import NOWHERE, Contents, Inputs, Items
 from fame.features.engine.store import Shard, Store, is_among
@@ -36,7 +36,7 @@ INPUTS = {
 # Items of a shard: what is lost by a kill, and what is sorted into batches.
 TEXTS_AT_ONCE, IMAGES_AT_ONCE = 4096, 256
 DIGITS = 32  # of a digest in a folder's name
-ENGINES = {"local": "fame.features.engine.local", "ray": "fame.features.engine.cluster"}
+ENGINES = {"local": local, "ray": cluster}
 
 
 @dataclass
@@ -131,9 +131,9 @@ def _plan(contents: Contents, items: Items, store: Store) -> list[Shard]:
 
 def _embed(backbone: Backbone, runtime: RuntimeParams, features: Features, work: list[Job]) -> None:
     inputs = ((job, _read(features.contents, job)) for job in work)
-    runner = import_module(ENGINES[runtime.engine])
+    engine = ENGINES[runtime.engine]
     with bar(features.new, "embed", "item") as progress:
-        for job, result in runner.embed(backbone, runtime, inputs):
+        for job, result in engine.embed(backbone, runtime, inputs):
             job.store.write(job.shard, result.embedded)
             features.waited += result.waited
             features.computed += result.computed
