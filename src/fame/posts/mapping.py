@@ -53,9 +53,9 @@ IMAGES = _words(
 SPLITS = _words("split part fold partition subset")
 TARGETS = _words(
     "popularity likes like_count num_likes views view_count num_views target label score "
-    "play_count favorite_count favourites favorites hearts digg_count reactions num_reactions "
-    "engagement retweet_count retweets shares num_shares upvotes ups sales sold orders comments comment_count "
-    "num_comments plays"
+    "play_count favorite_count favourites favorites hearts digg_count reactions "
+    "num_reactions engagement retweet_count retweets shares num_shares upvotes ups sales "
+    "sold orders comments comment_count num_comments plays"
 )
 # Words of what is counted after a post is out, beside the target: a leak.
 OUTCOMES = frozenset(
