@@ -53,6 +53,7 @@ def make_posts():
 
     def make(**columns):
         count = len(columns["post_id"])
+        columns.setdefault("author_hidden", [False] * count)
         fields = [field for field in POSTS if field.name in columns or field.nullable]
         return pa.table(
             {

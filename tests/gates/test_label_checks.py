@@ -15,7 +15,7 @@ from fame.posts.contract import DESCRIPTIONS
 from fame.runtime import arrays, ids
 
 COUNT, FOLDS = 400, 4
-HISTORY = {"kind": "history", "reads": "posts", "hidden_share": 0.2, "recent_posts": 5, "seed": 1}
+HISTORY = {"kind": "history", "reads": "posts", "recent_posts": 5}
 HISTORY |= {"prior_posts": 2.0, "half_life_posts": 3.0, "trend_posts": 20, "trend_ridge": 10.0}
 FIT = np.arange(COUNT) % 5 < 3
 PARTS = np.where(FIT, "fit", np.where(np.arange(COUNT) % 5 == 3, "holdout", "challenge"))
@@ -32,6 +32,7 @@ def posts(make_posts):
         # Pairs of posts of one time.
         posted_at=(np.arange(COUNT) // 2 * 86_400).tolist(),
         split=PARTS.tolist(),
+        author_hidden=(FIT & (draw.random(COUNT) < 0.2)).tolist(),
         fold=np.where(FIT, author % FOLDS, -1).tolist(),
         popularity=[None if part == "challenge" else x for x, part in zip(label, PARTS, strict=1)],
         title=["a title"] * COUNT,

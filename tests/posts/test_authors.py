@@ -8,14 +8,14 @@ IDS = [f"post{i}" for i in range(2000)]
 
 
 def test_the_share_is_drawn_and_a_draw_does_not_depend_on_other_posts():
-    drawn = authors.hide(IDS, 0.2)
+    drawn = authors.hide(IDS, 0.2, 7)
     assert abs(drawn.mean() - 0.2) < 0.03
-    np.testing.assert_array_equal(authors.hide(IDS[::-3], 0.2), drawn[::-3])
-    assert not authors.hide(IDS, 0).any()
+    np.testing.assert_array_equal(authors.hide(IDS[::-3], 0.2, 7), drawn[::-3])
+    assert not authors.hide(IDS, 0, 7).any()
 
 
 def test_a_larger_share_hides_the_same_posts_and_more():
-    assert (authors.hide(IDS, 0.2) <= authors.hide(IDS, 0.5)).all()
+    assert (authors.hide(IDS, 0.2, 7) <= authors.hide(IDS, 0.5, 7)).all()
 
 
 def test_an_author_is_known_by_an_earlier_training_post():

@@ -1,19 +1,17 @@
 """Known and new authors: whether a post's author has an earlier training post that counts."""
 
-import hashlib
-
 import numpy as np
 
+from fame.runtime.draws import draw
 
-def hide(post_ids: list[str], share: float) -> np.ndarray:
+
+def hide(post_ids: list[str], share: float, seed: int) -> np.ndarray:
     """(n,) bool: training posts that are treated as a new author's.
 
     A model that always sees the author's past fails for new authors, so a share of the training
-    posts shows none. Drawn post by post from a hash of the id: other posts change nothing.
+    posts shows none. Drawn by the posts' ids: other posts change nothing.
     """
-    limit = int(share * 2**64)
-    digests = (hashlib.blake2b(post_id.encode(), digest_size=8).digest() for post_id in post_ids)
-    return np.array([int.from_bytes(digest, "big") < limit for digest in digests], dtype=bool)
+    return draw(post_ids, seed) < share
 
 
 def find_known(

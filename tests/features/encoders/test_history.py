@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from fame.features.encoders.history import COLUMNS, History
 from fame.features.encoding import encode
+from fame.posts.authors import hide
 from fame.posts.contract import POSTS
 from fame.registry import BACKBONES, resolve
 from fame.runtime import files
@@ -17,11 +18,11 @@ OWN = {"recent_posts": 3, "prior_posts": 2.0, "half_life_posts": 1.5, "trend_pos
 
 
 def make_encoder(**changes):
-    own = {"kind": "history", "reads": "posts", "hidden_share": 0.0, "trend_ridge": 10.0, "seed": 5}
+    own = {"kind": "history", "reads": "posts", "trend_ridge": 10.0}
     return History(History.Params.model_validate(own | OWN | changes), None)
 
 
-def make_posts(rows):
+def make_posts(rows, hidden_share=0.0, seed=5):
     """Of (id, author, seconds, label, split)."""
     names = ("post_id", "user_id", "posted_at", "popularity", "split")
     given_columns = dict(zip(names, zip(*rows, strict=True), strict=True)) if rows else {}
@@ -29,11 +30,13 @@ def make_posts(rows):
         field.name: pa.array(given_columns.get(field.name, [None] * len(rows)), field.type)
         for field in POSTS
     }
-    return pa.table(columns)
+    hidden = hide([row[0] for row in rows], hidden_share, seed)
+    own = [bool(drawn) and row[4] == "fit" for drawn, row in zip(hidden, rows, strict=True)]
+    return pa.table(columns | {"author_hidden": pa.array(own)})
 
 
-def encode_rows(rows, **changes):
-    return encode(make_encoder(**changes), make_posts(rows)).values
+def encode_rows(rows, hidden_share=0.0, seed=5, **changes):
+    return encode(make_encoder(**changes), make_posts(rows, hidden_share, seed)).values
 
 
 def describe(past, now, prior):
@@ -174,11 +177,11 @@ def test_all_hidden_leaves_new_posts_their_past():
 
 
 def test_saved_and_loaded_it_gives_the_same_bytes(tmp_path):
-    posts = make_posts(draw_rows(400))
-    encoder = make_encoder(hidden_share=0.2)
+    posts = make_posts(draw_rows(400), 0.2)
+    encoder = make_encoder()
     block = encode(encoder, posts)
     encoder.save(tmp_path)
-    loaded = make_encoder(hidden_share=0.2)
+    loaded = make_encoder()
     loaded.load(tmp_path)
     again = loaded.transform(posts)
     assert again.values.tobytes() == block.values.tobytes()
@@ -237,7 +240,7 @@ def test_times_far_from_the_known_ones():
 
 @pytest.mark.parametrize("authors", [1, 30_000])
 def test_many_posts_take_little_time(authors):
-    posts = make_posts(draw_rows(60_000, authors))
+    posts = make_posts(draw_rows(60_000, authors), 0.2)
     start = time.process_time()
-    encode(make_encoder(hidden_share=0.2), posts)
+    encode(make_encoder(), posts)
     assert time.process_time() - start < 8

@@ -15,9 +15,9 @@ all training posts:
     slope            sum x_j y_j / (sum x_j^2 + `trend_ridge`) over the last m <= `trend_posts`
                      labels, x_j = j - (m + 1) / 2: a post's step of their line, pulled towards 0
 
-Without a past count is 0, shrunk is p, and all others are missing. So is it for a share of the
-training posts, drawn by their ids, or a learner would know authors without a past only from their
-very first posts.
+Without a past count is 0, shrunk is p, and all others are missing. So is it for the training posts
+whose author is hidden (`split.hidden_share`), or a learner would know authors without a past only
+from their very first posts.
 """
 
 import math
@@ -31,10 +31,9 @@ import pyarrow.compute as pc
 from fame.features.contract import Block, Column, Encoder
 from fame.features.encoders.past import SECONDS_PER_DAY, Past
 from fame.features.times import to_whole_seconds
-from fame.params import BackboneParams, Count, Fraction, NonNegative, Positive, Seed
-from fame.posts.contract import FIT, POSTS
+from fame.params import BackboneParams, Count, NonNegative, Positive
+from fame.posts.contract import POSTS
 from fame.runtime import arrays, files, ids
-from fame.runtime.draws import draw
 
 COLUMNS = (
     *("count", "mean", "last", "recent_mean", "std"),
@@ -47,21 +46,19 @@ PAST, PRIOR = "past.parquet", "prior.json"
 class History(Encoder):
     """The columns above, float32.
 
-    A training post is given the training view: hidden where it is drawn, and never its own label,
+    A training post is given the training view: hidden where its author is, and never its own label,
     as that is not earlier. Any other post is given all that is known and strictly earlier.
     """
 
     class Params(BackboneParams):
-        """What the head of this file says; `hidden_share` of the training posts see no past."""
+        """What the head of this file says."""
 
         kind: Literal["history"]
-        hidden_share: Fraction
         recent_posts: Count
         prior_posts: NonNegative
         half_life_posts: Positive
         trend_posts: Count
         trend_ridge: Positive
-        seed: Seed
 
     reads: ClassVar[str] = "posts"
 
@@ -97,7 +94,7 @@ class History(Encoder):
         seconds = to_whole_seconds(posts["posted_at"])
         author = pc.index_in(posts["user_id"], value_set=self._authors)
         known = pc.and_(pc.is_valid(author), pc.is_valid(seconds)).to_numpy()
-        known &= ~self._find_hidden(posts)
+        known &= arrays.to_numbers(posts["author_hidden"]) == 0
         columns = self._describe(
             np.where(known, pc.fill_null(author, -1).to_numpy(), -1).astype(np.int64),
             pc.fill_null(seconds, 0).to_numpy(),
@@ -131,12 +128,6 @@ class History(Encoder):
         self._table, self._authors = table.take(pa.array(order)), authors
         label = self._table["popularity"].to_numpy()
         self._past = Past(author[order], seconds[order], label, self._params.half_life_posts)
-
-    def _find_hidden(self, posts: pa.Table) -> np.ndarray:
-        """(n,) bool: training posts that are shown no past."""
-        training = pc.equal(posts["split"], FIT).to_numpy()
-        drawn = draw(posts["post_id"].to_pylist(), self._params.seed)
-        return training & (drawn < self._params.hidden_share)
 
     def _describe(self, author: np.ndarray, seconds: np.ndarray) -> dict[str, np.ndarray]:
         """Column -> (n,) float64 for authors (n,), -1 without a past, at times (n,)."""
