@@ -67,7 +67,11 @@ def test_the_projects_own_parameters_are_valid(file):
         ),
         ("learners.fame", {}, "learners.fame.kind: missing"),
         ("learners.Big", {"kind": "dae"}, "learners.Big: String should match pattern"),
-        ("backbones.clip", {"kind": "clip"}, "backbones.clip.kind: unknown kind 'clip'; allowed: "),
+        (
+            "backbones.resnet",
+            {"kind": "resnet"},
+            "backbones.resnet.kind: unknown kind 'resnet'; allowed: ",
+        ),
         ("backbones.minilm.reads", "images", "minilm.reads: must be 'texts', found 'images'"),
         ("tables.trees.blocks", ["vilt"], "tables.trees.blocks: unknown block 'vilt'; allowed: "),
         ("learners.autogluon.multimodal.epoch", 3, "multimodal.epoch: unknown key; allowed: "),
