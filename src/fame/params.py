@@ -114,9 +114,10 @@ class DataParams(Strict):
 class SplitParams(Strict):
     """Holdout and folds."""
 
-    protocol: Literal["chronological", "user", "random"]
+    protocol: Literal["chronological", "new_users", "user", "random"]
     holdout_fraction: Annotated[float, Field(gt=0, lt=1)]
     folds: Annotated[int, Field(ge=2, le=50)]
+    folds_by: Literal["author", "post"]
     hidden_share: Annotated[float, Field(ge=0, lt=1)]
     seed: Seed
 
@@ -202,6 +203,9 @@ class FusionParams(Strict):
 
     mode: Literal["fixed", "learned"]
     intervals: Annotated[list[Fraction], Field(min_length=1)]
+    by_author: bool
+    least_posts: Count
+    calibrate: bool
     metric: Literal["mae", "src"]
     alpha: NonNegative
     beta: NonNegative

@@ -21,7 +21,7 @@ class Case:
 
     def __init__(self, folder, make_posts, run_stage, write_params):
         self.folder, self.run_stage = folder, run_stage
-        tables = {"own": {"blocks": ["meta"], "dtype": "float32"}}
+        tables = {"own": {"blocks": ["meta"], "reduce": None, "dtype": "float32"}}
         write_params(**{"backbones": {}, "tables": tables})
         path = folder / "params.yaml"
         text = path.read_text()

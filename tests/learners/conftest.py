@@ -220,7 +220,7 @@ def write_learners(write_params: Callable[..., None]) -> Callable[..., None]:
             kind: make_block(kind, **{"table": "small"} | changes.get(kind, {}))
             for kind in LEARNERS
         }
-        small = {"blocks": ["meta", "texts"], "dtype": "float32"}
+        small = {"blocks": ["meta", "texts"], "reduce": None, "dtype": "float32"}
         write_params(backbones={}, tables={"small": small}, learners=learners)
 
     return write

@@ -13,7 +13,8 @@ import numpy as np
 import pyarrow as pa
 
 from fame import params
-from fame.fusion import intervals, mean, results, scores, weights
+from fame.fusion import combination, intervals, results, scores
+from fame.fusion.combination import Combination
 from fame.learners import table_files
 from fame.posts import authors
 from fame.posts.contract import FIT, HOLDOUT, SPLITS, UNREADABLE
@@ -42,14 +43,20 @@ def main() -> None:
         for name in settings.learners
     }
     split, label = arrays.to_strings(posts["split"]), arrays.to_numbers(posts["popularity"])
-    fold, known = arrays.to_numbers(posts["fold"]), find_known_authors(posts, split)
-    weights, nested = choose_weights(label, split == FIT, fold, predictions, settings.fusion)
-    fused = mean.fuse(predictions, weights)
-    out_of_fold, holdout = split == FIT, split == HOLDOUT
-    widths = intervals.fit(
-        np.abs(label - fused)[out_of_fold], known[out_of_fold], settings.fusion.intervals
+    known = find_known_authors(posts, split)
+    own, holdout = split == FIT, split == HOLDOUT
+    chosen, nested = combine(
+        label[own],
+        {name: values[own] for name, values in predictions.items()},
+        known[own],
+        arrays.to_numbers(posts["fold"])[own],
+        settings.fusion,
     )
-    metrics = measure(posts, split, predictions, weights) | nested
+    fused = chosen.fuse(predictions, known)
+    widths = intervals.fit(np.abs(label - fused)[own], known[own], settings.fusion.intervals)
+    held = {name: values[holdout] for name, values in predictions.items()}
+    metrics = scores.score_all(label[holdout], held, known[holdout], chosen) | nested
+    metrics |= describe_posts(posts, label, split)
     metrics |= measure_groups(label[holdout], fused[holdout], known[holdout])
     metrics |= intervals.score(
         label[holdout], fused[holdout], known[holdout], widths, settings.fusion.intervals
@@ -59,7 +66,7 @@ def main() -> None:
     table_files.write_predictions(arguments.output, posts, fused)
     with files.replacing_folder(arguments.plots) as folder:
         write_plots(folder, label[holdout], plotted, settings.report)
-    files.write_json(arguments.model, {"weights": weights, "intervals": widths})
+    files.write_json(arguments.model, chosen.describe() | {"intervals": widths})
     files.write_json(arguments.metrics, metrics)
     print(results.render(metrics))
 
@@ -85,33 +92,45 @@ def read_predictions(name: str, records: Path, folder: Path, posts: pa.Table) ->
     return table_files.read_predictions(path, posts["post_id"])
 
 
-def choose_weights(
-    label: np.ndarray,
-    is_fit: np.ndarray,
-    fold: np.ndarray,
+def combine(
+    true: np.ndarray,
     predictions: dict[str, np.ndarray],
+    known: np.ndarray,
+    fold: np.ndarray,
     settings: params.FusionParams,
-) -> tuple[dict[str, float], dict[str, Any]]:
-    """Learner -> weight, and for metrics.json the nested score of learned weights.
+) -> tuple[Combination, dict[str, Any]]:
+    """How to fuse, and for metrics.json the nested score of what was learned.
 
-    ``nested`` fuses each fold by weights that were learned on the other folds: an estimate that
-    did not see what it is scored on, from the training posts alone.
+    All arguments are of the training posts, predictions out of fold. ``nested`` fuses each fold by
+    what was learned on the other folds: an estimate that did not see what it is scored on.
     """
-    true, fold = label[is_fit], fold[is_fit]
-    own = {name: values[is_fit] for name, values in predictions.items()}
     if settings.mode == "fixed":
-        fixed = mean.normalise(settings.weights(), list(predictions))
-        say_if_scaled(settings.weights(), fixed)
-        warn_if_worse(true, own, fold, fixed, settings.metric)
+        fixed = combination.fix(settings, list(predictions))
+        say_if_scaled(settings.weights(), fixed.weights["new"])
+        warn_if_worse(true, predictions, fold, fixed.weights["new"], settings.metric)
         return fixed, {}
-    learned = weights.learn(true, own, settings.metric)
-    shares = ", ".join(f"{name} {weight:.2f}" for name, weight in learned.items())
-    print(f"fusion: learned on out-of-fold predictions, best {settings.metric}: {shares}")
-    idle = [name for name, weight in learned.items() if weight == 0]
+    learned = combination.learn(true, predictions, known, fold, settings)
+    say_what_was_learned(learned, settings.metric)
+    fused = combination.nest(true, predictions, known, fold, settings)
+    return learned, {"nested": scores.score(true, fused)}
+
+
+def say_what_was_learned(learned: Combination, metric: str) -> None:
+    """The weights, the learners that get none, and the line."""
+    groups = intervals.GROUPS if learned.weights["known"] != learned.weights["new"] else ("new",)
+    for group in groups:
+        shares = ", ".join(f"{n} {weight:.2f}" for n, weight in learned.weights[group].items())
+        whose = f"{group} authors" if len(groups) > 1 else "all posts"
+        intercept, slope = learned.lines[group]
+        line = (
+            ""
+            if (intercept, slope) == combination.IDENTITY
+            else (f"; then {intercept:.3f} + {slope:.3f} x")
+        )
+        print(f"fusion: learned out of fold, best {metric}, {whose}: {shares}{line}")
+    idle = [n for n in learned.weights["new"] if not any(learned.weights[g][n] for g in groups)]
     if idle:
         print(f"fusion: {', '.join(idle)} would only make it worse out of fold: weight 0")
-    fused = weights.learn_nested(true, own, fold, settings.metric)
-    return learned, {"nested": scores.score(true, fused)}
 
 
 def warn_if_worse(
@@ -147,33 +166,23 @@ def say_if_scaled(written: dict[str, float], used: dict[str, float]) -> None:
         )
 
 
-def measure(
-    posts: pa.Table,
-    split: np.ndarray,
-    predictions: dict[str, np.ndarray],
-    weights: dict[str, float],
-) -> dict[str, Any]:
-    """The content of metrics.json but for the unreadable images."""
-    popularity = arrays.to_numbers(posts["popularity"])
+def describe_posts(posts: pa.Table, label: np.ndarray, split: np.ndarray) -> dict[str, Any]:
+    """What the scores stand beside: the constant, the simulated truth, how many posts there are."""
     truth = arrays.to_numbers(posts["simulated_truth"])
     holdout = split == HOLDOUT
-    true = popularity[holdout]
-    metrics: dict[str, Any] = scores.score_all(
-        true, {name: values[holdout] for name, values in predictions.items()}, weights
-    )
-    median = np.full(len(true), np.median(popularity[split == FIT]))
-    metrics["median"] = scores.score(true, median)
-    metrics["weights"] = {name: round(value, 6) for name, value in weights.items()}
+    true = label[holdout]
+    median = np.full(len(true), np.median(label[split == FIT]))
+    found: dict[str, Any] = {"median": scores.score(true, median)}
     simulated = not np.isnan(truth[holdout]).any()
     if simulated:
-        metrics["simulated_best"] = scores.score(true, truth[holdout])
+        found["simulated_best"] = scores.score(true, truth[holdout])
     counts = Counter(split.tolist())
-    metrics["data"] = {
+    found["data"] = {
         "simulated": simulated,
         **{f"posts_{part}": counts[part] for part in SPLITS},
         **scores.count_users(arrays.to_strings(posts["user_id"]).tolist(), split),
     }
-    return metrics
+    return found
 
 
 def measure_groups(

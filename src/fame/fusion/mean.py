@@ -22,14 +22,3 @@ def normalise(weights: dict[str, float], present: list[str]) -> dict[str, float]
 def fuse(predictions: dict[str, np.ndarray], weights: dict[str, float]) -> np.ndarray:
     """(n,) weighted sum of the learners' (n,) predictions; ``weights`` sum to 1."""
     return np.sum([weights[name] * predictions[name] for name in predictions], axis=0)
-
-
-def leave_one_out(weights: dict[str, float]) -> dict[str, dict[str, float]]:
-    """Left-out learner -> the weights of the others, normalised (FAME, Table 2).
-
-    Only learners with a weight are left out, and only where another one with a weight remains.
-    """
-    used = [name for name, weight in weights.items() if weight > 0]
-    if len(used) < 2:
-        return {}
-    return {left: normalise(weights, [name for name in weights if name != left]) for left in used}

@@ -2,30 +2,37 @@
 
 import numpy as np
 
-from fame.fusion import mean
+from fame.fusion.combination import Combination
 from fame.runtime.metrics import mean_absolute_error, spearman
 
 DECIMALS = 6
 
 
 def score_all(
-    true: np.ndarray, predictions: dict[str, np.ndarray], weights: dict[str, float]
+    true: np.ndarray,
+    predictions: dict[str, np.ndarray],
+    known: np.ndarray,
+    chosen: Combination,
 ) -> dict[str, dict[str, float]]:
     """SRC and MAE of each learner, of the fusion and of every leave-one-out fusion.
 
     Args:
         true: (n,) labels of the holdout.
         predictions: learner -> (n,) predictions of the same rows.
-        weights: learner -> weight, summing to 1.
+        known: (n,) bool, posts by known authors.
+        chosen: how they are fused.
 
     Returns:
-        ``fame``, each learner, ``without_<learner>`` (FAME, Table 2): {src, mae}.
+        ``fame``, each learner, ``without_<learner>`` (FAME, Table 2) of those with a weight:
+        {src, mae}; ``weights``: learner -> its mean weight over the rows.
     """
     scores = {name: score(true, prediction) for name, prediction in predictions.items()}
-    scores["fame"] = score(true, mean.fuse(predictions, weights))
-    for left, remaining in mean.leave_one_out(weights).items():
-        kept = {name: predictions[name] for name in remaining}
-        scores[f"without_{left}"] = score(true, mean.fuse(kept, remaining))
+    scores["fame"] = score(true, chosen.fuse(predictions, known))
+    weights = chosen.overall(known)
+    used = [name for name, weight in weights.items() if weight > 0]
+    for left in used if len(used) > 1 else []:
+        scores[f"without_{left}"] = score(true, chosen.leave_out(left).fuse(predictions, known))
+    scores["weights"] = {name: round(weight, DECIMALS) for name, weight in weights.items()}
     return scores
 
 

@@ -1,5 +1,6 @@
 """Gates against leaks: each looks for one kind and names what it finds, a sentence a leak."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fame.features.contract import Block
-from fame.params import LeakageParams
+from fame.params import LeakageParams, SplitParams
 from fame.posts.contract import FIT, HOLDOUT
 from fame.runtime import ids
 from fame.runtime.metrics import spearman
@@ -63,35 +64,40 @@ def check_parts(
 
 
 def check_users(
-    users: list[str | None], split: np.ndarray, fold: np.ndarray, protocol: str
+    users: list[str | None], split: np.ndarray, fold: np.ndarray, settings: SplitParams
 ) -> Gate:
-    """Users in several places: refused where the protocol keeps them apart, else reported."""
-    folds: dict[str, set[int]] = {}
+    """Users in several places: refused where the split keeps them apart, else reported."""
+    folds: dict[str, Counter[int]] = {}
     parts: dict[str, set[str]] = {}
     for user, part, number in zip(users, split, fold, strict=True):
         if user is not None:
             parts.setdefault(user, set()).add(part)
             if number >= 0:
-                folds.setdefault(user, set()).add(int(number))
+                folds.setdefault(user, Counter())[int(number)] += 1
     shared = sorted(user for user, found in parts.items() if {FIT, HOLDOUT} <= found)
     spread = sorted(user for user, found in folds.items() if len(found) > 1)
     gate = Gate(
         facts={
-            "protocol": protocol,
+            "protocol": settings.protocol,
+            "folds_by": settings.folds_by,
             "users": len(parts),
             "users_in_fit_and_holdout": len(shared),
             "users_in_two_folds": len(spread),
         }
     )
-    if protocol != "random":
+    if settings.folds_by == "author":
+        # Whoever has more posts than half a fold is cut into stretches of time.
+        most = (fold >= 0).sum() / (2 * settings.folds)
         gate.leaks += [
             f"user {user} is in folds {' and '.join(map(str, sorted(folds[user])))}, "
-            f"which protocol {protocol} keeps apart"
+            "which folds_by author keeps apart"
             for user in spread
+            if folds[user].total() <= most
         ]
-    if protocol == "user":
+    if settings.protocol in ("user", "new_users"):
         gate.leaks += [
-            f"user {user} is in fit and holdout, which protocol user keeps apart" for user in shared
+            f"user {user} is in fit and holdout, which protocol {settings.protocol} keeps apart"
+            for user in shared
         ]
     gate.leaks = shorten(gate.leaks)
     return gate

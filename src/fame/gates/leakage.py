@@ -92,7 +92,7 @@ def run_gates(
             post_ids, split, {name: (f.post_ids, s.post_ids) for name, (f, s) in tables.items()}
         ),
         "users": checks.check_users(
-            arrays.to_strings(posts["user_id"]).tolist(), split, fold, settings.split.protocol
+            arrays.to_strings(posts["user_id"]).tolist(), split, fold, settings.split
         ),
         "fitted_on": checks.check_fitted_on(
             post_ids, fold, {name: block.fitted_on for name, block in blocks.items()}, records

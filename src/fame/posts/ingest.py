@@ -88,6 +88,7 @@ def split_posts(table: pa.Table, settings: params.SplitParams) -> pa.Table:
     """
     table = table.take(ids.order(table["post_id"].to_pylist()))
     users = table["user_id"].to_pylist()
+    posted_at = pc.cast(pc.cast(table["posted_at"], pa.int64()), pa.float64()).to_numpy()
     if "split" in table.column_names:
         split = np.asarray(table["split"].to_pylist(), dtype=object)
         table = table.drop_columns(["split"])
@@ -97,12 +98,12 @@ def split_posts(table: pa.Table, settings: params.SplitParams) -> pa.Table:
     else:
         split = np.full(len(table), CHALLENGE, dtype=object)
         labelled = np.flatnonzero(pc.is_valid(table["popularity"]).to_numpy())
-        posted_at = pc.cast(pc.cast(table["posted_at"], pa.int64()), pa.float64()).to_numpy()
         own = splits.number_users([users[row] for row in labelled])
         split[labelled] = splits.assign_split(posted_at[labelled], own, settings)
     fit = np.flatnonzero(split == FIT)
     fold = np.full(len(table), NO_FOLD, dtype=np.int8)
-    fold[fit] = splits.assign_folds(splits.number_users([users[row] for row in fit]), settings)
+    own = splits.number_users([users[row] for row in fit])
+    fold[fit] = splits.assign_folds(posted_at[fit], own, settings)
     table = table.append_column(POSTS.field("split"), pa.array(split, pa.string()))
     table = table.append_column(POSTS.field("fold"), pa.array(fold, pa.int8()))
     drawn = authors.hide(table["post_id"].to_pylist(), settings.hidden_share, settings.seed)

@@ -33,29 +33,44 @@ def assign_split(posted_at: np.ndarray, users: np.ndarray, params: SplitParams) 
     return split
 
 
-def assign_folds(users: np.ndarray, params: SplitParams) -> np.ndarray:
-    """(n,) int8: the fold of each training post.
+def assign_folds(posted_at: np.ndarray, users: np.ndarray, params: SplitParams) -> np.ndarray:
+    """(n,) int8: the fold of each training post; folds are balanced by posts.
 
-    All posts of a user are in one fold, except under protocol random. Folds differ by at most one
-    user (random: one post).
+    With ``folds_by: author`` all posts of an author are in one fold, so that a fold's posts are by
+    authors that its model has not seen; whose past is shown is the history block's matter. An
+    author with more than half a fold's posts is cut into stretches of time, one a fold. With
+    ``folds_by: post`` posts are drawn one by one.
 
     Args:
-        users: (n,) int64 number of the training post's user.
-        params: protocol, number of folds and seed.
+        posted_at: (n,) float64 seconds, NaN where unknown.
+        users: (n,) int64 number of the post's user.
+        params: what is kept together, number of folds and seed.
 
     Raises:
-        InputError: fewer users (random: posts) than folds.
+        InputError: fewer training posts than folds.
     """
-    groups = np.arange(len(users)) if params.protocol == "random" else users
-    members, inverse = np.unique(groups, return_inverse=True)
-    if len(members) < params.folds:
-        unit = "posts" if params.protocol == "random" else "users"
+    count = params.folds
+    if len(users) < count:
         raise InputError(
-            f"params.yaml: split.folds: {params.folds} folds need as many {unit} among the "
-            f"training posts, found {len(members)}"
+            f"params.yaml: split.folds: {count} folds need as many training posts, "
+            f"found {len(users)}"
         )
-    shuffled = np.random.default_rng([params.seed, 1]).permutation(len(members))
-    return (shuffled % params.folds)[inverse].astype(np.int8)
+    draw = np.random.default_rng([params.seed, 1])
+    if params.folds_by == "post":
+        return (draw.permutation(len(users)) % count).astype(np.int8)
+    members, inverse, sizes = np.unique(users, return_inverse=True, return_counts=True)
+    shuffled = draw.permutation(len(members))
+    rows_of = np.split(np.argsort(inverse, kind="stable"), np.cumsum(sizes)[:-1])
+    fold, load = np.empty(len(users), dtype=np.int8), np.zeros(count)
+    for member in shuffled[np.argsort(-sizes[shuffled], kind="stable")]:
+        rows = rows_of[member]
+        if len(rows) > len(users) / (2 * count):
+            rows = rows[np.argsort(posted_at[rows], kind="stable")]
+            fold[rows] = np.arange(len(rows)) * count // len(rows)
+        else:
+            fold[rows] = np.argmin(load)
+        load += np.bincount(fold[rows], minlength=count)
+    return fold
 
 
 def number_users(users: list[str | None]) -> np.ndarray:
@@ -73,15 +88,16 @@ def number_users(users: list[str | None]) -> np.ndarray:
 def _choose_holdout(
     size: int, posted_at: np.ndarray, users: np.ndarray, params: SplitParams
 ) -> np.ndarray:
+    unknown = int(np.isnan(posted_at).sum())
+    if unknown and params.protocol in ("chronological", "new_users"):
+        raise InputError(
+            f"params.yaml: split.protocol: {params.protocol} needs the posting time of every "
+            f"labelled post, {unknown} of {len(posted_at)} have none; allowed then: user, random"
+        )
     if params.protocol == "chronological":
-        unknown = int(np.isnan(posted_at).sum())
-        if unknown:
-            raise InputError(
-                f"params.yaml: split.protocol: chronological needs the posting time of every "
-                f"labelled post, {unknown} of {len(posted_at)} have none; "
-                "allowed then: user, random"
-            )
         return np.argsort(posted_at, kind="stable")[-size:]
+    if params.protocol == "new_users":
+        return _choose_newest_users(size, posted_at, users)
     order = np.random.default_rng([params.seed, 0])
     if params.protocol == "random":
         return order.choice(len(posted_at), size=size, replace=False)
@@ -93,5 +109,20 @@ def _choose_holdout(
         raise InputError(
             "params.yaml: split.protocol: user holds out whole users, and "
             f"{params.holdout_fraction} of the posts takes all {len(members)} of them"
+        )
+    return np.flatnonzero(np.isin(users, members[chosen]))
+
+
+def _choose_newest_users(size: int, posted_at: np.ndarray, users: np.ndarray) -> np.ndarray:
+    """All posts of the users who appear last, until the share is reached."""
+    members, inverse, counts = np.unique(users, return_inverse=True, return_counts=True)
+    first = np.full(len(members), np.inf)
+    np.minimum.at(first, inverse, posted_at)
+    newest = np.argsort(-first, kind="stable")
+    chosen = newest[: int(np.searchsorted(np.cumsum(counts[newest]), size)) + 1]
+    if len(chosen) == len(members):
+        raise InputError(
+            "params.yaml: split.protocol: new_users holds out the users who appear last, and that "
+            f"takes all {len(members)} of them"
         )
     return np.flatnonzero(np.isin(users, members[chosen]))

@@ -16,7 +16,7 @@ from fame.runtime import arrays, files
 from fame.runtime.stage import run
 from fame.variants import workspace
 
-PROTOCOLS = ("chronological", "user", "random")
+PROTOCOLS = ("chronological", "new_users", "user", "random")
 OUTPUT = Path("reports/protocols/scores.json")
 BLOCKS = ["data", "split", "backbones", "meta", "tables", "learners", "fusion"]
 POSTS = Path("data/interim/posts.parquet")

@@ -1,0 +1,156 @@
+"""How the learners' predictions become one: weights, and a line behind them (FAME, section 3).
+
+Fixed weights are the paper's way. Learned ones, and the line, are fitted on out-of-fold predictions
+of the training posts; where the past of an author counts, posts by known and by new authors are
+different tasks, and may have weights of their own.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fame.fusion import mean, weights
+from fame.fusion.intervals import GROUPS
+from fame.params import FusionParams
+
+IDENTITY = (0.0, 1.0)
+ROUNDS = 50  # of reweighted least squares, each nearer to the least absolute error
+NEAR = 1e-6  # errors below it count as so large
+GAIN = 0.002  # share of the MAE out of fold that a line has to save
+
+
+@dataclass(frozen=True)
+class Combination:
+    """What fuses any posts.
+
+    Attributes:
+        weights: known and new authors -> learner -> weight, summing to 1.
+        lines: known and new authors -> intercept and slope behind the weighted mean.
+    """
+
+    weights: dict[str, dict[str, float]]
+    lines: dict[str, tuple[float, float]]
+
+    def fuse(self, predictions: dict[str, np.ndarray], known: np.ndarray) -> np.ndarray:
+        """(n,) from the learners' (n,) predictions; ``known`` (n,) bool says whose authors are."""
+        fused = np.empty(len(known))
+        for group, rows in zip(GROUPS, (known, ~known), strict=True):
+            own = {name: predictions[name][rows] for name in self.weights[group]}
+            intercept, slope = self.lines[group]
+            fused[rows] = intercept + slope * mean.fuse(own, self.weights[group])
+        return fused
+
+    def overall(self, known: np.ndarray) -> dict[str, float]:
+        """Learner -> its mean weight over posts."""
+        share = float(known.mean()) if len(known) else 0.0
+        return {
+            name: share * self.weights["known"][name] + (1 - share) * self.weights["new"][name]
+            for name in self.weights["new"]
+        }
+
+    def leave_out(self, name: str) -> "Combination":
+        """The same without one learner, weights normalised (FAME, Table 2)."""
+        return Combination(
+            {group: _without(found, name) for group, found in self.weights.items()}, self.lines
+        )
+
+    def describe(self) -> dict[str, Any]:
+        """JSON-able; `Combination(**...)` is the same again."""
+        return {"weights": self.weights, "lines": {g: list(line) for g, line in self.lines.items()}}
+
+
+def fix(settings: FusionParams, learners: list[str]) -> Combination:
+    """The weights of params.yaml, normalised over the learners present."""
+    fixed = mean.normalise(settings.weights(), learners)
+    return Combination(dict.fromkeys(GROUPS, fixed), dict.fromkeys(GROUPS, IDENTITY))
+
+
+def learn(
+    true: np.ndarray,
+    predictions: dict[str, np.ndarray],
+    known: np.ndarray,
+    fold: np.ndarray,
+    settings: FusionParams,
+) -> Combination:
+    """Weights, and a line where it helps out of fold, on the given rows.
+
+    Args:
+        true: (n,) labels. predictions: learner -> (n,) out-of-fold predictions.
+        known: (n,) bool, posts that were predicted as ones by a known author.
+        fold: (n,), for telling whether a line helps.
+        settings: the metric, and whether known and new authors are told apart.
+    """
+    apart = settings.by_author and min(known.sum(), (~known).sum()) >= settings.least_posts
+    found, lines = {}, {}
+    for group, rows in zip(GROUPS, (known, ~known), strict=True):
+        part = rows if apart else np.ones(len(true), bool)
+        own = {name: values[part] for name, values in predictions.items()}
+        found[group] = weights.learn(true[part], own, settings.metric)
+        fused = mean.fuse(own, found[group])
+        line = settings.calibrate and _line_helps(true[part], fused, fold[part])
+        lines[group] = fit_line(true[part], fused) if line else IDENTITY
+    return Combination(found, lines)
+
+
+def nest(
+    true: np.ndarray,
+    predictions: dict[str, np.ndarray],
+    known: np.ndarray,
+    fold: np.ndarray,
+    settings: FusionParams,
+) -> np.ndarray:
+    """(n,) fused predictions by combinations that never saw their row: learned on other folds."""
+
+    def fuse(inside: np.ndarray) -> np.ndarray:
+        others = {name: values[~inside] for name, values in predictions.items()}
+        learned = learn(true[~inside], others, known[~inside], fold[~inside], settings)
+        own = {name: values[inside] for name, values in predictions.items()}
+        return learned.fuse(own, known[inside])
+
+    return _fold_by_fold(fold, fuse)
+
+
+def fit_line(true: np.ndarray, fused: np.ndarray) -> tuple[float, float]:
+    """Intercept and slope of the line with the least absolute error, by reweighted least squares.
+
+    Learners that minimise squares predict means; where labels are skewed, the median is elsewhere.
+    A slope that is not positive would turn the ranking round: then the line only shifts.
+    """
+    centre = float(fused.mean())
+    x = np.column_stack([np.ones(len(fused)), fused - centre])
+    coefficients = np.array([np.median(true - fused) + centre, 1.0])
+    for _ in range(ROUNDS):
+        weight = 1 / np.maximum(np.abs(true - x @ coefficients), NEAR)
+        gram = (x.T * weight) @ x + NEAR * np.eye(2)
+        coefficients = np.linalg.solve(gram, x.T @ (weight * true))
+    slope = float(coefficients[1])
+    if slope <= 0:
+        return float(np.median(true - fused)), 1.0
+    return float(coefficients[0] - slope * centre), slope
+
+
+def _line_helps(true: np.ndarray, fused: np.ndarray, fold: np.ndarray) -> bool:
+    def predict(inside: np.ndarray) -> np.ndarray:
+        intercept, slope = fit_line(true[~inside], fused[~inside])
+        return intercept + slope * fused[inside]
+
+    before = np.abs(true - fused).mean()
+    return bool(np.abs(true - _fold_by_fold(fold, predict)).mean() < (1 - GAIN) * before)
+
+
+def _fold_by_fold(fold: np.ndarray, predict: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """(n,) of each fold's rows, (n,) bool, what ``predict`` gives for them."""
+    found = np.empty(len(fold))
+    for number in np.unique(fold):
+        inside = fold == number
+        found[inside] = predict(inside)
+    return found
+
+
+def _without(found: dict[str, float], name: str) -> dict[str, float]:
+    rest = {other: weight for other, weight in found.items() if other != name}
+    if not any(rest.values()):
+        rest = dict.fromkeys(rest, 1.0)
+    return mean.normalise(rest, list(rest))
