@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from fame import params
-from fame.fusion import combination, intervals, results, scores
+from fame.fusion import combination, intervals, mean, results, scores, weights
 from fame.fusion.combination import Combination
 from fame.learners import table_files
 from fame.posts import authors
