@@ -11,7 +11,6 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
-from fame import params
 from fame.features import block_files
 from fame.features.backbones import efficientnet, minilm
 from fame.features.contract import Block, Column, Encoder
@@ -156,13 +155,9 @@ def test_a_registered_encoder_becomes_a_block_a_record_and_what_it_fitted(
     tmp_path, extract, make_posts, write_params, monkeypatch, capsys
 ):
     monkeypatch.setitem(BACKBONES, "initials", f"{__name__}:Initials")
-    entry = {"kind": "initials", "reads": "posts"}
-    tables = {"all": {"blocks": ["meta", "first"], "dtype": "float32"}}
-    content = params.load(Path(__file__).parents[2] / "params.yaml", kinds=False)
-    learners = {
-        name: entry.model_dump() | {"table": "all"} for name, entry in content.learners.items()
-    }
-    write_params(backbones={"first": entry}, tables=tables, learners=learners)
+    table = {"blocks": ["first"], "dtype": "float32"}
+    tables = dict.fromkeys(("trees", "stack", "text_image"), table)
+    write_params(backbones={"first": {"kind": "initials", "reads": "posts"}}, tables=tables)
     titles = ["dog", "cat", "sun", "cap"] * 10  # of which dog and cat train
     write_posts(tmp_path, make_posts, titles)
     extract("first", "posts")
