@@ -13,8 +13,11 @@ from PIL import Image
 
 from fame.features import block_files
 from fame.features.backbones import efficientnet, minilm
+from fame.features.contract import Block, Column, Encoder
+from fame.params import BackboneParams
 from fame.posts.contract import IMAGES, LOCATED, NO_IMAGE, NO_TEXT, OK
-from fame.runtime import files, ids
+from fame.registry import BACKBONES
+from fame.runtime import arrays, files, ids
 from fame.runtime.errors import InputError
 
 COUNT = 40
@@ -64,6 +67,7 @@ def write_image_rows(folder, rows):
 def extract(run_stage):
     def call(name, reads):
         paths = ("--input", f"{reads}.parquet", "--output", f"features/{name}")
+        paths += ("--encoder", f"encoders/{name}")
         run_stage("features.extract", name, *paths, "--record", f"metrics/{name}.json")
 
     return call
@@ -101,14 +105,14 @@ def test_images_become_a_block_and_a_record(tmp_path, extract, capsys, write_par
     assert line.endswith(" s computing")
 
 
-def test_glove_is_fitted_on_the_fit_rows_only(tmp_path, extract, make_posts):
+def test_glove_is_fitted_on_the_training_posts_only(tmp_path, extract, make_posts):
     titles = make_titles()
     write_posts(tmp_path, make_posts, titles)
     extract("glove", "posts")
     block, record = read_outputs(tmp_path, "glove")
     fit = [str(i) for i in range(COUNT) if SPLIT[i] == "fit"]
     assert record["fitted_on"] == block.fitted_on == ids.digest(fit)
-    bases = (tmp_path / "features/glove/title_basis.npy").read_bytes()
+    bases = (tmp_path / "encoders/glove/title_basis.npy").read_bytes()
     changed = ["dog cat"] * COUNT
     titles = [
         title if part == "fit" else other
@@ -117,10 +121,53 @@ def test_glove_is_fitted_on_the_fit_rows_only(tmp_path, extract, make_posts):
     write_posts(tmp_path, make_posts, titles)
     extract("glove", "posts")
     again, _ = read_outputs(tmp_path, "glove")
-    assert (tmp_path / "features/glove/title_basis.npy").read_bytes() == bases
+    assert (tmp_path / "encoders/glove/title_basis.npy").read_bytes() == bases
     rows = np.array(SPLIT) == "fit"
     assert np.array_equal(again.values[rows], block.values[rows], equal_nan=True)
     assert not np.array_equal(again.values[~rows], block.values[~rows], equal_nan=True)
+
+
+class Initials(Encoder):
+    """A kind of block that is fitted on the posts themselves, registered by a test."""
+
+    class Params(BackboneParams):
+        """No key of its own."""
+
+    def __init__(self, params, runtime):  # noqa: ARG002
+        self._known = []
+
+    def fit(self, posts):
+        self._known = sorted({title[0] for title in posts["title"].to_pylist()})
+
+    def transform(self, posts):
+        found = [title and title[0] in self._known for title in posts["title"].to_pylist()]
+        values = np.array(found, np.float32)[:, None]
+        return Block(arrays.to_strings(posts["post_id"]), values, (Column("known"),))
+
+    def save(self, folder):
+        files.write_json(folder / "known.json", self._known)
+
+    def load(self, folder):
+        self._known = files.read_json(folder / "known.json")
+
+
+def test_a_registered_encoder_becomes_a_block_a_record_and_what_it_fitted(
+    tmp_path, extract, make_posts, write_params, monkeypatch, capsys
+):
+    monkeypatch.setitem(BACKBONES, "initials", f"{__name__}:Initials")
+    table = {"blocks": ["first"], "dtype": "float32"}
+    tables = dict.fromkeys(("trees", "stack", "text_image"), table)
+    write_params(backbones={"first": {"kind": "initials", "reads": "posts"}}, tables=tables)
+    titles = ["dog", "cat", "sun", "cap"] * 10  # of which dog and cat train
+    write_posts(tmp_path, make_posts, titles)
+    extract("first", "posts")
+    block, record = read_outputs(tmp_path, "first")
+    assert block.values[:4, 0].tolist() == [1, 1, 0, 1]
+    fit = [str(i) for i in range(COUNT) if SPLIT[i] == "fit"]
+    assert record["fitted_on"] == block.fitted_on == ids.digest(fit)
+    assert (record["posts"], record["width"]) == (COUNT, 1)
+    assert files.read_json(tmp_path / "encoders/first/known.json") == ["c", "d"]
+    assert "extract first: 40 posts, 1 columns; " in capsys.readouterr().out
 
 
 def test_two_processes_give_the_same_bytes(tmp_path, make_posts, write_params):
@@ -129,12 +176,15 @@ def test_two_processes_give_the_same_bytes(tmp_path, make_posts, write_params):
     contents = []
     for seed in ("1", "2"):
         command = [sys.executable, "-m", "fame.features.extract", "glove"]
-        command += ["--input", "posts.parquet", "--output", f"out{seed}", "--record", "r.json"]
+        command += ["--input", "posts.parquet", "--output", f"{seed}/block"]
+        command += ["--encoder", f"{seed}/encoder", "--record", f"{seed}/r.json"]
         environment = os.environ | {"PYTHONHASHSEED": seed}
         subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, env=environment)
-        files = sorted((tmp_path / f"out{seed}").iterdir())
+        files = [file for file in sorted((tmp_path / seed).rglob("*")) if file.is_file()]
         contents.append({file.name: file.read_bytes() for file in files})
-    assert set(contents[0]) > {"values.npy", "rows.parquet", "manifest.json", "title_basis.npy"}
+    block = {"values.npy", "rows.parquet", "manifest.json"}
+    fitted = {"title_basis.npy", "tags_basis.npy", "fingerprint.json"}
+    assert set(contents[0]) == block | fitted | {"r.json"}
     assert contents[0] == contents[1]
     assert str(tmp_path).encode() not in contents[0]["manifest.json"]
 
@@ -145,7 +195,7 @@ def test_too_many_unreadable_images_write_nothing(tmp_path, extract, write_param
     extract_images = ("image_stats", "images")
     with pytest.raises(InputError, match=r"images.parquet: of 40 images 1 unreadable \(1 empty\)"):
         extract(*extract_images)
-    assert list(tmp_path.glob("features/*")) == []
+    assert list(tmp_path.glob("features/*")) == list(tmp_path.glob("encoders/*")) == []
     assert not (tmp_path / "metrics").exists()
 
 
@@ -177,6 +227,8 @@ def test_a_run_with_nothing_new_leaves_all_as_it_is(tmp_path, extract, capsys, w
     assert [runs(), runs()] == [True, False]
     assert values.read_bytes() == content
     (tmp_path / "metrics/image_stats.json").unlink()
+    assert [runs(), runs()] == [True, False]
+    (tmp_path / "encoders/image_stats/fingerprint.json").write_text("{}")
     assert [runs(), runs()] == [True, False]
     write_params(**{"data.max_unreadable_fraction": 0.2})
     assert [runs(), runs()] == [True, False]
@@ -246,7 +298,8 @@ def test_missing_weights_name_the_cure(
 def test_an_error_is_one_line_and_exit_status_1(tmp_path, write_params):
     write_params()
     command = [sys.executable, "-m", "fame.features.extract", "image_stats"]
-    command += ["--input", "absent.parquet", "--output", "out", "--record", "r.json"]
+    command += ["--input", "absent.parquet", "--output", "out", "--encoder", "encoder"]
+    command += ["--record", "r.json"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr == "error: absent.parquet: no such file; run `dvc repro`\n"

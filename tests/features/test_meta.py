@@ -4,10 +4,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from fame.features import meta
+from fame.features import encoding, meta
 from fame.params import MetaParams
 from fame.posts.contract import DESCRIPTIONS, POSTS
 from fame.runtime import files, ids
+from fame.runtime.errors import InputError
 
 ALL_ON = dict.fromkeys(MetaParams.model_fields, True)
 
@@ -29,12 +30,13 @@ def make_posts(**columns):
 
 def encode(posts, descriptions=None, **groups):
     settings = MetaParams(**(dict.fromkeys(ALL_ON, False) | groups))
-    block = meta.encode(posts, descriptions or DESCRIPTIONS.empty_table(), settings)
+    descriptions = descriptions or DESCRIPTIONS.empty_table()
+    block = encoding.encode(meta.Meta(settings, descriptions=descriptions), posts)
     names = [column.name for column in block.columns]
     return block, dict(zip(names, block.values.T, strict=True))
 
 
-def test_vocabularies_come_from_the_fit_rows_only():
+def test_vocabularies_come_from_the_training_posts_only():
     posts = make_posts(
         category=["b", "a", "c", None, "a"],
         split=["fit", "fit", "holdout", "fit", "challenge"],
@@ -52,6 +54,22 @@ def test_holdout_values_change_no_other_row():
     second, _ = encode(make_posts(category=["a", "b", "zzz"], split=split), **ALL_ON)
     np.testing.assert_array_equal(first.values[:2], second.values[:2])
     assert first.notes == second.notes
+
+
+def test_a_post_that_comes_later_is_encoded_by_the_saved_vocabularies(tmp_path):
+    encoder = meta.Meta(MetaParams(**ALL_ON))
+    encoder.fit(make_posts(category=["b", "a", None]))
+    encoder.save(tmp_path)
+    loaded = meta.Meta(MetaParams(**ALL_ON))
+    loaded.load(tmp_path)
+    block = loaded.transform(make_posts(category=["new", "b", None, "a"], post_id=list("wxyz")))
+    assert block.values[:, 0].tolist() == [meta.UNSEEN_ID, 3, meta.MISSING_ID, 2]
+    assert block.post_ids.tolist() == list("wxyz")
+
+
+def test_lost_vocabularies_are_named(tmp_path):
+    with pytest.raises(InputError, match=r"vocabularies\.json: no such file"):
+        meta.Meta(MetaParams(**ALL_ON)).load(tmp_path)
 
 
 def test_time_is_in_the_posters_zone():
@@ -134,9 +152,8 @@ def test_times_mean_the_same_after_a_file(tmp_path):
         posted_at=[1_460_656_322, 1_460_700_000], first_upload_at=[1_460_656_322 - 86_400, 0]
     )
     files.write_table(tmp_path / "posts.parquet", posts)
-    empty = pa.Table.from_batches([], DESCRIPTIONS)
     read = files.read_table(tmp_path / "posts.parquet")
-    block = meta.encode(read, empty, MetaParams(**ALL_ON))
+    block = encoding.encode(meta.Meta(MetaParams(**ALL_ON)), read)
     values = dict(zip((column.name for column in block.columns), block.values.T, strict=True))
     assert values["time_hour"].tolist() == [17, 6]
     assert values["user_days_since_first_upload"][0] == 1

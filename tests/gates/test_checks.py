@@ -3,21 +3,39 @@ import pytest
 
 from fame.features.contract import Block, Column
 from fame.gates import checks
+from fame.params import LeakageParams
 from fame.runtime import ids
 
 IDS = np.array([str(i) for i in range(40)], dtype=object)
 FOLD = np.array([0, 1] * 15 + [-1] * 10)
+SETTINGS = LeakageParams(
+    label_correlation=0.97, probe_posts=1000, probe_ridge=10.0, probe_deviations=5.0, seed=7
+)
 SPLIT = np.array(["fit"] * 30 + ["holdout"] * 10, dtype=object)
 
 
 def test_an_id_in_two_parts_is_named():
     gate = checks.check_parts(np.append(IDS, "3"), np.append(SPLIT, "holdout"), {})
     assert gate.leaks == ["post 3 is in two parts: fit and holdout"]
-    assert checks.check_parts(IDS, SPLIT, {"trees": (IDS, SPLIT)}).leaks == []
-    other = SPLIT.copy()
-    other[5] = "holdout"
-    gate = checks.check_parts(IDS, SPLIT, {"trees": (IDS, other)})
-    assert gate.leaks == ["post 5 is in part fit, in table trees in holdout"]
+    assert checks.check_parts(IDS, SPLIT, {"trees": (IDS[:30], IDS[30:])}).leaks == []
+
+
+@pytest.mark.parametrize(
+    ("fit", "others", "leak"),
+    [
+        (IDS[:31], IDS[31:], "post 30 is in part holdout, but table trees trains on it"),
+        ([*IDS[:30], "x"], IDS[30:], "post x is in part none, but table trees trains on it"),
+        (IDS[:29], IDS[29:], "post 29 is in part fit, but table trees predicts it by models"),
+        (IDS[:30], IDS[29:], "post 29 is in part fit, but table trees predicts it by models"),
+        (IDS[:30], [*IDS[30:], "x"], "post x is in part none, but table trees predicts it"),
+        (IDS[:30], IDS[30:39], "post 39 is not in table trees"),
+        (IDS[1:30], IDS[30:], "post 0 is not in table trees"),
+    ],
+)
+def test_a_post_in_the_wrong_one_of_a_learners_tables_is_named(fit, others, leak):
+    gate = checks.check_parts(IDS, SPLIT, {"trees": (fit, others)})
+    assert len(gate.leaks) == 1
+    assert gate.leaks[0].startswith(leak)
 
 
 def test_a_user_in_two_folds_is_named_where_the_protocol_keeps_users_apart():
@@ -38,7 +56,7 @@ def test_a_user_in_fit_and_holdout_is_a_leak_under_user_and_a_fact_elsewhere():
     assert gate.facts["users_in_fit_and_holdout"] == 2
 
 
-def test_a_transform_fitted_on_rows_that_it_scores_is_named():
+def test_a_transform_fitted_on_posts_that_it_scores_is_named():
     fit = ids.digest(IDS[:30])
 
     def record(**changes):
@@ -48,7 +66,7 @@ def test_a_transform_fitted_on_rows_that_it_scores_is_named():
 
     assert checks.check_fitted_on(IDS, FOLD, {"glove": fit, "minilm": None}, record()).leaks == []
     gate = checks.check_fitted_on(IDS, FOLD, {"glove": ids.digest(IDS)}, record())
-    assert gate.leaks == ["block glove was fitted on other posts than the fit rows"]
+    assert gate.leaks == ["block glove was fitted on other posts than the training posts"]
     gate = checks.check_fitted_on(IDS, FOLD, {}, record(encoder_fitted_on=fit))
     assert gate.leaks[0].startswith("learner dae: the encoder of fold 1 was not fitted on")
     assert checks.check_fitted_on(IDS, FOLD, {}, record(borders_fitted_on=fit)).leaks == []
@@ -59,8 +77,9 @@ def test_a_transform_fitted_on_rows_that_it_scores_is_named():
 def test_a_label_in_a_feature_is_named():
     label = np.random.default_rng(0).normal(size=200)
     near = label + np.random.default_rng(1).normal(0, 0.05, 200)
-    columns = [("own.score", near), ("own.other", np.random.default_rng(2).normal(size=200))]
-    gate = checks.check_labels_in_columns(label, iter(columns), 0.97)
+    other = np.random.default_rng(2).normal(size=200)
+    columns = [("own.score", near, label), ("own.other", other, label)]
+    gate = checks.check_labels_in_columns(iter(columns), 0.97)
     assert len(gate.leaks) == 1
     assert gate.leaks[0].startswith("column own.score is the label: |SRC| 0.99")
 
@@ -71,8 +90,22 @@ def test_a_vocabulary_that_knows_the_holdout_is_named():
 
     rows = SPLIT == "fit"
     gate = checks.check_unchanged({"meta": block(["x"])}, {"meta": block(["y"])}, rows)
-    assert gate.leaks == ["block meta: vocabularies changed with rows outside the fit rows"]
+    assert gate.leaks == ["block meta: vocabularies changed with posts outside the training posts"]
     assert checks.check_unchanged({"meta": block(["x"])}, {"meta": block(["x"])}, rows).leaks == []
+
+
+def test_a_row_of_a_training_post_that_changes_with_others_is_named():
+    def block(values):
+        return Block(IDS, np.array(values, np.float32)[:, None], (Column("a"),), notes={})
+
+    before, rows = np.arange(40.0), SPLIT == "fit"
+    before[3] = np.nan
+    outside = np.where(rows, before, -1)
+    gate = checks.check_unchanged({"glove": block(before)}, {"glove": block(outside)}, rows)
+    assert gate.leaks == []
+    inside = np.where(np.arange(40) == 7, -1, before)
+    gate = checks.check_unchanged({"glove": block(before)}, {"glove": block(inside)}, rows)
+    assert gate.leaks == ["block glove: rows of training posts changed with other posts"]
 
 
 def test_a_column_that_knows_later_posts_is_named(make_posts):
@@ -97,7 +130,7 @@ def test_shuffled_labels_are_learned_only_through_a_leak(leaky):
     fold = np.append(np.arange(200) % 4, np.full(100, -1))
     if leaky:
         values[:, 2] = label + draw.normal(size=300)
-    gate = checks.check_shuffled(label, values, fold, fold < 0)
+    gate = checks.check_shuffled(label, values, fold, fold < 0, SETTINGS)
     assert bool(gate.leaks) == leaky
     if leaky:
         assert "shuffled labels are predicted: SRC 0." in gate.leaks[0]

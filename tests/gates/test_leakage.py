@@ -7,6 +7,8 @@ import pytest
 from fame import params
 from fame.features import block_files, meta
 from fame.features.contract import Column
+from fame.features.encoding import encode
+from fame.gates import leakage
 from fame.learners import table_files
 from fame.posts.contract import DESCRIPTIONS
 from fame.runtime import arrays, files, ids
@@ -58,8 +60,8 @@ class Case:
         files.write_table(self.folder / "posts.parquet", self.posts)
         files.write_batches(self.folder / "descriptions.arrow", DESCRIPTIONS, [])
         settings = params.load(self.folder / "params.yaml")
-        empty = pa.Table.from_batches([], DESCRIPTIONS)
-        self.block = meta.encode(self.posts, empty, settings.meta)
+        descriptions = DESCRIPTIONS.empty_table()
+        self.block = encode(meta.Meta(settings.meta, descriptions=descriptions), self.posts)
         post_ids, fold = self.block.post_ids, self.fold
         for name in settings.learners:
             folds = [
@@ -71,15 +73,16 @@ class Case:
     def run(self, split=SPLIT):
         (self.folder / "features/meta").mkdir(parents=True)
         block_files.write_block(self.folder / "features/meta", self.block)
-        (self.folder / "tables/own").mkdir(parents=True)
-        rows = self.posts.select(["post_id", "split", "fold", "popularity"])
-        rows = rows.set_column(1, "split", pa.array(split, pa.string()))
         columns = [Column(f"meta.{c.name}", c.categorical) for c in self.block.columns]
-        values = self.block.values
-        table_files.write_feature_table(
-            *(self.folder / "tables/own", rows, SPLIT == "fit", columns),
-            *([values], values.shape, "float32"),
-        )
+        for name, chosen, own in (
+            ("fit", split == "fit", ["post_id", "fold", "popularity"]),
+            ("score", split != "fit", ["post_id", "split"]),
+        ):
+            folder = self.folder / "tables/own" / name
+            folder.mkdir(parents=True)
+            rows = self.posts.filter(pa.array(chosen)).select(own)
+            values = [self.block.values[chosen]]
+            table_files.write_table(folder, rows, columns, values, "float32")
         for name, record in self.records.items():
             files.write_json(self.folder / "learners" / f"{name}.json", record)
         names = {"posts": "posts.parquet", "descriptions": "descriptions.arrow"}
@@ -114,10 +117,15 @@ def test_a_label_in_a_feature_stops_the_pipeline(case):
 
 def test_holdout_rows_in_a_vocabulary_stop_the_pipeline(case, monkeypatch):
     case.columns["category"][4] = "only in the holdout"
-    encode = meta._encode_category
-    monkeypatch.setattr(meta, "_encode_category", lambda v, fit: encode(v, np.ones_like(fit)))
+    fit, transform = meta.Meta.fit, meta.Meta.transform
+    monkeypatch.setattr(meta.Meta, "fit", lambda *_: None)
+    monkeypatch.setattr(
+        meta.Meta, "transform", lambda own, posts: fit(own, posts) or transform(own, posts)
+    )
     case.build()
-    with pytest.raises(InputError, match="outside_the_fit_rows: block meta: vocabularies changed"):
+    with pytest.raises(
+        InputError, match="outside_the_training_posts: block meta: vocabularies changed"
+    ):
         case.run()
 
 
@@ -132,7 +140,7 @@ def test_an_id_in_two_parts_stops_the_pipeline(case):
     case.build()
     split = SPLIT.copy()
     split[0] = "holdout"
-    with pytest.raises(InputError, match="parts: post 000 is in part fit, in table own in holdout"):
+    with pytest.raises(InputError, match="parts: post 000 is in part fit, but table own predicts"):
         case.run(split)
 
 
@@ -153,7 +161,9 @@ def test_a_feature_of_later_posts_stops_the_pipeline(case, monkeypatch):
         case.run()
 
 
-def test_a_feature_of_the_labels_stops_the_pipeline(case, monkeypatch):
+def test_a_feature_of_the_training_posts_labels_stops_the_pipeline(case, monkeypatch):
+    """An encoder sees those: shuffled, they would teach what they are."""
+
     def encode_target(posts):
         label = arrays.to_numbers(posts["popularity"])
         noise = np.random.default_rng(0).normal(0, 2, len(label))
@@ -163,3 +173,38 @@ def test_a_feature_of_the_labels_stops_the_pipeline(case, monkeypatch):
     case.build()
     with pytest.raises(InputError, match="shuffled_labels: shuffled labels are predicted"):
         case.run()
+
+
+def test_a_label_of_the_holdout_reaches_no_feature(case, monkeypatch):
+    """Even of an encoder that would take it: it is given none."""
+
+    def encode_label(posts):
+        label = arrays.to_numbers(posts["popularity"])
+        outside = arrays.to_strings(posts["split"]) != "fit"
+        return {"profile_label": np.where(outside, label, 0)}
+
+    monkeypatch.setitem(meta.GROUPS, "profile", encode_label)
+    case.build()
+    place = [column.name for column in case.block.columns].index("profile_label")
+    assert np.isnan(case.block.values[SPLIT != "fit", place]).all()
+    case.run()
+    assert case.report()["passed"]
+
+
+def test_labelled_posts_are_drawn_from_each_table(case):
+    case.build()
+    case.run()
+    settings = params.load(case.folder / "params.yaml").leakage
+    few = settings.model_copy(update={"probe_posts": 100})
+    fit, score = leakage.read_pair(case.folder / "tables/own")
+    labelled = dict(zip(case.columns["post_id"], case.label, strict=True))
+    for post_id in score.post_ids[score.split == "challenge"]:
+        del labelled[post_id]
+    drawn = leakage.find_labelled(fit, labelled, few)
+    assert len(set(drawn.tolist())) == 100
+    np.testing.assert_array_equal(drawn, np.sort(drawn))
+    drawn = leakage.find_labelled(score, labelled, few)
+    assert set(score.split[drawn]) == {"holdout"}
+    assert len(drawn) == 50
+    name, values, label = next(leakage.read_columns({"own": (fit, score)}, labelled, few))
+    assert (name, len(values), len(label)) == ("meta.category", 150, 150)

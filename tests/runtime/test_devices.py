@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from fame.runtime.devices import choose_device, deterministic
+from fame.runtime.devices import choose_device, deterministic, import_torchvision
 from fame.runtime.errors import InputError
 
 
@@ -46,3 +46,8 @@ def test_settings_and_random_state_come_back():
     assert torch.get_num_threads() == threads
     assert torch.are_deterministic_algorithms_enabled() == before
     assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_torchvision_can_be_imported_twice():
+    import_torchvision()
+    import_torchvision()

@@ -95,12 +95,17 @@ def read_rows(
 
 def read_values(path: Path, rows: int, columns: int) -> np.ndarray:
     """An array (rows, columns) that a stage wrote, memory-mapped."""
+    values = read_array(path)
+    if values.shape != (rows, columns):
+        raise InputError(f"{path}: shape {values.shape}, expected {(rows, columns)}; {MAKE_AGAIN}")
+    return values
+
+
+def read_array(path: Path) -> np.ndarray:
+    """An array of whatever shape that a stage wrote, memory-mapped."""
     try:
-        values = np.load(path, mmap_mode="r", allow_pickle=False)
+        return np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; run `dvc repro`") from None
     except (ValueError, EOFError, OSError) as error:
         raise InputError(f"{path}: not a readable array: {error}; {MAKE_AGAIN}") from None
-    if values.shape != (rows, columns):
-        raise InputError(f"{path}: shape {values.shape}, expected {(rows, columns)}; {MAKE_AGAIN}")
-    return values

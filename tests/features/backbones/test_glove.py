@@ -2,7 +2,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.decomposition import TruncatedSVD
@@ -89,14 +89,14 @@ def test_packaged_vectors_are_the_published_ones():
 
 def test_a_row_is_the_projected_mean_of_its_known_words(tmp_path):
     backbone = fit(make_backbone(), make_titles())
-    backbone.save(tmp_path)
+    backbone.save_fitted(tmp_path)
     basis = np.load(tmp_path / "title_basis.npy")
     words = read_words(load_packaged(), "red", "red", "dog")
     values = project(backbone, ["Red, red qqqqxxxxzzz DOG"])
     np.testing.assert_allclose(values[0], basis @ words.mean(axis=0, dtype=np.float64), rtol=1e-6)
 
 
-def test_the_reduction_is_a_truncated_svd_of_the_fit_rows():
+def test_the_reduction_is_a_truncated_svd_of_the_training_posts():
     titles = make_titles()
     means = np.array([read_words(load_packaged(), *t.split()).mean(axis=0) for t in titles], float)
     expected = TruncatedSVD(20, algorithm="arpack", random_state=1).fit_transform(means)
@@ -115,6 +115,58 @@ def test_a_basis_is_orthonormal_and_its_signs_are_fixed(matrix):
     assert (np.diff(lengths) <= 1e-6 + 1e-6 * lengths[:-1]).all()
 
 
+@given(st.lists(st.sampled_from(WORDS), max_size=12), st.integers(0, 2**16))
+@settings(max_examples=25, deadline=None)
+def test_a_posts_numbers_do_not_depend_on_the_posts_beside_it(words, seed):
+    backbone = fit_once()
+    titles = make_titles()[:20]
+    alone = project(backbone, titles)
+    order = np.random.default_rng(seed).permutation(len(titles) + len(words))
+    mixed = project(backbone, [[*titles, *words][i] for i in order])
+    assert mixed[np.argsort(order)][: len(titles)].tobytes() == alone.tobytes()
+
+
+@cache
+def fit_once():
+    return fit(make_backbone(), make_titles())
+
+
+def test_loaded_it_gives_the_same_numbers(tmp_path):
+    titles = make_titles()
+    backbone = fit(fit(make_backbone(), titles), make_titles(seed=2), modality="tags")
+    backbone.save_fitted(tmp_path)
+    again = make_backbone()
+    again.load_fitted(tmp_path)
+    for modality in ("title", "tags"):
+        found, expected = (project(one, titles, modality) for one in (again, backbone))
+        assert found.tobytes() == expected.tobytes()
+
+
+def test_what_was_fitted_on_few_posts_loads_too(tmp_path):
+    backbone = fit(fit(make_backbone(), ["red dog", "blue cat"]), ["qqqqxxxxzzz"], modality="tags")
+    backbone.save_fitted(tmp_path)
+    again = make_backbone()
+    again.load_fitted(tmp_path)
+    for modality in ("title", "tags"):
+        found, expected = (project(one, ["red cat"], modality) for one in (again, backbone))
+        assert found.tobytes() == expected.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda path: path.unlink(), "no such file"),
+        (lambda path: path.write_bytes(b"\x93NUMPY"), "not a readable array"),
+        (lambda path: np.save(path, np.ones((3, 7))), r"shape \(3, 7\), but .* have 50 numbers"),
+    ],
+)
+def test_a_damaged_basis_is_named(tmp_path, damage, message):
+    fit(fit(make_backbone(), ["red dog"]), ["red"], modality="tags").save_fitted(tmp_path)
+    damage(tmp_path / "tags_basis.npy")
+    with pytest.raises(InputError, match=rf"tags_basis\.npy: {message}"):
+        make_backbone().load_fitted(tmp_path)
+
+
 def test_title_and_tags_have_their_own_reduction():
     backbone = fit(make_backbone(), make_titles())
     fit(backbone, make_titles(seed=2), modality="tags")
@@ -127,16 +179,16 @@ def test_a_text_without_a_known_word_has_no_token():
     assert [len(ids) for ids in tokens] == [0, 0, 1, 2]
 
 
-def test_few_fit_rows_leave_the_columns_beyond_their_directions_missing(tmp_path):
+def test_few_training_posts_leave_the_columns_beyond_their_directions_missing(tmp_path):
     backbone = fit(make_backbone(), ["red dog", "blue cat", "blue cat", "green bird"])
     values = project(backbone, ["red cat", "yellow house"])
     assert np.isfinite(values[:, :3]).all()
     assert np.isnan(values[:, 3:]).all()
-    backbone.save(tmp_path)
+    backbone.save_fitted(tmp_path)
     assert np.load(tmp_path / "title_basis.npy").shape == (3, 50)
 
 
-def test_fit_rows_without_any_known_word_leave_nothing():
+def test_training_posts_without_any_known_word_leave_nothing():
     backbone = fit(make_backbone(), ["qqqqxxxxzzz"])
     assert np.isnan(project(backbone, ["red dog"])).all()
     assert backbone.notes()["known_words_fraction"] == {}

@@ -3,7 +3,7 @@ import pytest
 from fame.features.backbones.efficientnet import EfficientNet
 from fame.features.backbones.image_stats import ImageStats
 from fame.features.backbones.minilm import MiniLM
-from fame.features.engine.code_version import digest_code, digest_program
+from fame.features.engine.code_version import digest_code, digest_program, list_shared
 
 PROGRAM = '''
 """A module."""
@@ -39,6 +39,13 @@ def test_how_a_program_is_written_does_not_count(before, after):
 def test_what_a_program_does_counts(before, after):
     assert before in PROGRAM
     assert digest_program(PROGRAM.replace(before, after)) != digest_program(PROGRAM)
+
+
+def test_what_is_shared_counts_with_all_that_it_imports():
+    shared = "fame.features.backbones.shared."
+    found = list_shared(f"from {shared}checkpoint_backbone import CheckpointBackbone")
+    assert {f"{shared}{name}" for name in ("checkpoint_backbone", "checkpoints")} <= set(found)
+    assert list_shared("import numpy") == []
 
 
 def test_each_backbone_has_its_own():

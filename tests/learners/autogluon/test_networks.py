@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fame.learners.autogluon.learner import PLANNED
 from PIL import Image, ImageFile
 
-from fame.learners.autogluon.networks import find_image_checkpoint, place_images
+from fame.learners.autogluon.frames import open_frame
+from fame.learners.autogluon.networks import find_checkpoint, find_image_checkpoint, place_images
+from fame.learners.autogluon.training import PLANNED
 from fame.posts.contract import LOCATED, NO_IMAGE
 from fame.runtime.devices import import_torchvision
 from fame.runtime.errors import InputError
@@ -52,12 +53,9 @@ def pictures(tables, tmp_path_factory):
     status = np.array([NO_IMAGE] + [LOCATED] * (ROWS - 1), dtype=object)
     number = np.arange(ROWS)
     fold = np.where(number < FIT_ROWS, number % 2, -1).astype(np.int8)  # two, to be quick
-    fields = ("post_ids", "values", "split", "popularity")
     return replace(
-        table,
-        **{name: getattr(table, name)[rows] for name in fields},
+        table.take(rows),
         fold=fold,
-        texts={name: texts[rows] for name, texts in table.texts.items()},
         images={
             "status": status,
             "container": np.array([None] + [""] * (ROWS - 1), dtype=object),
@@ -88,48 +86,32 @@ QUICK = {"catboost": {"iterations": 5}, "lightgbm": {"num_boost_round": 5}}
 
 
 @pytest.fixture(scope="session")
-def fitted_with_images(build, pictures, lock, tmp_path_factory):
-    @cache
-    def fit_once():
-        learner, folder = build(), tmp_path_factory.mktemp("stack") / "models"
-        learner.fit(pictures)
-        folder.mkdir()
-        learner.save(folder)
-        lock(folder)
-        return learner, folder
-
-    return fit_once
+def fitted_with_images(build, pictures):
+    return cache(lambda: build().fit(pictures))
 
 
 def test_the_multimodal_model_sees_the_images(fitted_with_images, pictures):
-    learner = fitted_with_images()[0]
-    assert {row["model"] for row in learner.record()["leaderboard"]} >= set(PLANNED)
-    assert learner.record()["without_image"] == 2
+    learner = fitted_with_images()
+    record, model = learner.trainer.record(), learner.model
+    assert {row["model"] for row in record["leaderboard"]} >= set(PLANNED)
+    assert record["without_image"] == 2
     others = np.arange(FIT_ROWS, ROWS)
     turned = {name: values.copy() for name, values in pictures.images.items()}
     turned["member"][others] = pictures.images["member"][others[::-1]]
 
     def predict(table):
-        with learner._make_frame(table, others) as (frame, _):
-            return learner._predict(frame, "MultiModal_BAG_L1")
+        with open_frame(table, others, model.params) as (frame, _):
+            return model.predict_frame(frame, "MultiModal_BAG_L1")
 
     before = predict(pictures)
     np.testing.assert_array_equal(before, predict(pictures))
     assert not np.allclose(before, predict(replace(pictures, images=turned)), rtol=1e-3)
 
 
-def test_with_images_too_a_fit_is_the_same_bytes_and_loads(
-    fitted_with_images, build, pictures, tmp_path
-):
-    learner, folder = fitted_with_images()
-    again = build()
-    again.fit(pictures)
-    again.save(tmp_path)
-    for path in folder.iterdir():
-        assert (tmp_path / path.name).read_bytes() == path.read_bytes(), path.name
-    loaded = build()
-    loaded.load(folder)
-    np.testing.assert_array_equal(loaded.predict(pictures), learner.predict(pictures))
+def test_with_images_too_a_fit_is_the_same_bytes_and_loads(fitted_with_images, build, pictures):
+    learner, again = fitted_with_images(), build().fit(pictures)
+    assert again.read() == learner.read()
+    np.testing.assert_array_equal(again.predict(pictures), learner.predict(pictures))
 
 
 def test_an_image_that_cannot_be_read_is_no_file(pictures, tmp_path, monkeypatch):
@@ -162,7 +144,7 @@ def test_images_that_the_table_lacks_are_asked_for_before_training(build, pictur
 def test_images_none_of_which_can_be_read_are_refused(build, pictures):
     none = {name: np.full(ROWS, None) for name in pictures.images}
     none["status"][:] = NO_IMAGE
-    with pytest.raises(InputError, match="no post to fit on has a readable image"):
+    with pytest.raises(InputError, match="no training post has a readable image"):
         build().fit(replace(pictures, images=none))
 
 
@@ -189,9 +171,9 @@ def test_a_wrong_image_checkpoint_is_one_sentence(
     folder = tmp_path / "network"
     shutil.copytree(network, folder)
     damage(folder)
-    learner = learners("autogluon", multimodal={"image_checkpoint": str(folder)})
+    trainer = learners("autogluon", multimodal={"image_checkpoint": str(folder)}).trainer
     with pytest.raises(InputError, match=message):
-        find_image_checkpoint(learner.params.multimodal)
+        find_image_checkpoint(trainer.params.multimodal)
 
 
 def edit(folder, **changes):
@@ -203,4 +185,25 @@ def edit(folder, **changes):
 def test_a_stack_whose_image_network_is_gone_is_refused(fitted_with_images, learners, tmp_path):
     gone = {"image_checkpoint": str(tmp_path / "gone"), "epochs": 1}
     with pytest.raises(InputError, match="gone' is neither a folder nor a model's id"):
-        learners("autogluon", multimodal=gone, **QUICK).load(fitted_with_images()[1])
+        learners("autogluon", multimodal=gone, **QUICK).model.load(fitted_with_images().folder)
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "message"),
+    [
+        ("no/such/folder", "'no/such/folder' is neither a folder nor a model's id"),
+        ("owner/name", "owner/name at revision 'main' is not in the cache and the hub cannot be"),
+        ("{empty}", r"has no config\.json, so it is no checkpoint of transformers"),
+    ],
+)
+def test_a_wrong_checkpoint_is_one_sentence(learners, tmp_path, monkeypatch, checkpoint, message):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    path = checkpoint.format(empty=tmp_path)
+    trainer = learners("autogluon", multimodal={"checkpoint": path}).trainer
+    with pytest.raises(InputError, match=message):
+        find_checkpoint(trainer.params.multimodal)
+
+
+def test_the_packaged_checkpoint_is_found(learners):
+    trainer = learners("autogluon", multimodal={"checkpoint": "minilm"}).trainer
+    assert (Path(find_checkpoint(trainer.params.multimodal)) / "model.safetensors").is_file()

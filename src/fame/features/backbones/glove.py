@@ -17,10 +17,10 @@ import numpy as np
 from fame.features.backbones.shared.weights import PackagedFile, number_columns
 from fame.features.contract import Backbone, Column, Item, Pass
 from fame.params import BackboneParams, Count, RuntimeParams
-from fame.runtime.arrays import multiply_rows, write_values
+from fame.runtime.arrays import multiply_rows, read_array, write_values
 from fame.runtime.directions import find_basis
 from fame.runtime.errors import InputError
-from fame.runtime.files import digest_file, read_table
+from fame.runtime.files import MAKE_AGAIN, digest_file, read_table
 
 MODALITIES = ("title", "tags")
 WORD = re.compile(r"[^\W_]+")
@@ -150,9 +150,20 @@ class Glove(Backbone):
             write_values(folder / f"{name}_basis.npy", [basis], basis.shape, "float64")
 
     def load_fitted(self, folder: Path) -> None:
-        """The singular vectors of ``save_fitted``."""
+        """The singular vectors of ``save_fitted``.
+
+        Raises:
+            InputError: a file is missing or damaged, or of word vectors of another width.
+        """
         for name in MODALITIES:
-            self._bases[name] = np.load(folder / f"{name}_basis.npy", allow_pickle=False)
+            path = folder / f"{name}_basis.npy"
+            basis = np.array(read_array(path))
+            if basis.ndim != 2 or basis.shape[1] != self._words.width:
+                raise InputError(
+                    f"{path}: shape {basis.shape}, but the word vectors have "
+                    f"{self._words.width} numbers; {MAKE_AGAIN}"
+                )
+            self._bases[name] = basis
 
 
 def split_words(text: str) -> list[str]:

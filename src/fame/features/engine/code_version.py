@@ -6,7 +6,6 @@ look like good ones.
 
 import ast
 import hashlib
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -18,19 +17,30 @@ BACKBONES = "fame.features.backbones."
 
 def digest_code(backbone: type[Backbone]) -> str:
     """Of the files that make a vector; comments, docstrings and layout do not count."""
-    own = Path(sys.modules[backbone.__module__].__file__).read_text(encoding="utf-8")
+    own = _read(backbone.__module__)
     names = list_shared(own) + [DECODING] * any(shown.image for shown in backbone.passes)
-    files = [Path(find_spec(name).origin) for name in names]
-    sources = [own, *(file.read_text(encoding="utf-8") for file in files)]
-    programs = [digest_program(source) for source in sources]
+    programs = [digest_program(source) for source in (own, *map(_read, names))]
     return hashlib.sha256("".join(programs).encode()).hexdigest()
 
 
 def list_shared(source: str) -> list[str]:
-    """What a backbone's program imports of those that backbones share, here or in a function."""
-    nodes = ast.walk(ast.parse(source))
-    names = {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
-    return sorted(name for name in names if name.startswith(BACKBONES))
+    """What a backbone's program imports, and so on, of what backbones share."""
+    found: set[str] = set()
+    waiting = [source]
+    while waiting:
+        nodes = ast.walk(ast.parse(waiting.pop()))
+        named = {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
+        more = {name for name in named if name.startswith(BACKBONES)} - found
+        found |= more
+        waiting += [_read(name) for name in sorted(more)]
+    return sorted(found)
+
+
+def _read(module: str) -> str:
+    spec = find_spec(module)
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError(f"no module {module}")
+    return Path(spec.origin).read_text(encoding="utf-8")
 
 
 def digest_program(source: str) -> str:
