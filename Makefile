@@ -11,7 +11,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
-links: $(INSTALLED)  ## write deps/ anew: which source files each stage imports
+links: $(INSTALLED)  ## write deps/ and docs/dependencies.md anew: which source files each stage imports
 	@python -m fame.dependencies
 
 repro: links  ## set up, run every stage that something changed for, print the results

@@ -193,7 +193,8 @@ def start(
     content["runtime"]["cache"] = cache
     yaml.dump(content, Path("params.yaml"))
     command = [sys.executable, __file__, "stage", backbone, "--input", f"{reads}.parquet"]
-    command += ["--output", output, "--record", f"{output}.json"]
+    command += ["--output", output, "--encoder", f"{output}_encoder"]
+    command += ["--record", f"{output}.json"]
     environment = os.environ | {"STAND_IN": str(int(stand_in))}
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
 

@@ -4,7 +4,6 @@ For the posts with a label only, though the project's stages take all posts.
 """
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,13 +25,10 @@ def main() -> None:
     if step == "trees":
         print(assemble().shape)
         return
-    table = table_files.read_feature_table(Path("data/tables/trees"))
-    fit = np.flatnonzero(table.fold >= 0)
-    values = np.load(Path("data/tables/trees") / block_files.VALUES, mmap_mode="r")[fit]
-    fields = ("post_ids", "split", "fold", "popularity")
-    own = replace(table, values=values, **{name: getattr(table, name)[fit] for name in fields})
+    folder = Path("data/tables/trees") / table_files.FIT_FOLDER
+    table, values = table_files.read_fit_table(folder), np.load(folder / block_files.VALUES)
     train = {"lightgbm": training.train_lightgbm, "catboost": training.train_catboost}[step]
-    train(params.load().learners[step], values, own)
+    train(params.load().learners[step], values, table)
 
 
 def assemble() -> np.ndarray:

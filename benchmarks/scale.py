@@ -6,8 +6,8 @@ writes first for the same step: `pandas.read_json` and `merge`, features side by
 float32 matrix passed to the libraries. Last come DVC's own commands (scale_dvc.py).
 
 A learner runs with few and with more iterations (`--iterations`, 1 and 3): the difference is the
-time of the further ones, the rest is preparation (and prediction), and what WANTED iterations would
-take is calculated from both. The plain way may take the memory that the machine has left; where
+time of the further ones, the rest is preparation, and what WANTED iterations would take is
+calculated from both. The plain way may take the memory that the machine has left; where
 that does not suffice its line says so, and the benchmark goes on.
 
     python benchmarks/scale.py --posts 50000
@@ -36,6 +36,7 @@ LEARNERS = ("lightgbm", "catboost", "dae")
 STAGES = (
     *("simulate", "ingest", "encode_meta", "extract@glove", "assemble@trees"),
     *(f"train@{name}" for name in LEARNERS),
+    *(f"predict@{name}" for name in LEARNERS),
     *("leakage", "fuse", "importance", "evaluate", "submit", "leaderboard", "report"),
 )
 PLAIN = {"ingest", "assemble@trees", "train@lightgbm", "train@catboost"}
@@ -110,7 +111,7 @@ def run_stages(
         if stage == "ingest":  # both sides find the files in the system's cache
             for path in (folder / "data/raw/smpd").glob("*.json"):
                 path.read_bytes()
-        if iterations is None and kind in ("train", "importance"):
+        if iterations is None and kind in ("train", "predict", "importance"):
             write_untrained(folder)
             continue
         if stage == "importance":  # which opens no model that dvc.lock does not record

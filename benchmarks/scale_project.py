@@ -11,6 +11,7 @@ from pathlib import Path
 
 import ingest
 import numpy as np
+import pyarrow as pa
 from ruamel.yaml import YAML
 
 from fame import params
@@ -53,7 +54,7 @@ def make_project(folder: Path, posts: int) -> None:
     for name in kept:
         if name not in ("dvc.lock", "reports/dvc.lock") and (ROOT / name).exists():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, folder / name)
+            shutil.copy2(ROOT / name, folder / name, follow_symlinks=False)
     subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
     (folder / ".dvc/config").write_text(CONFIG)
     write_params(folder, iterations=1)
@@ -95,6 +96,8 @@ def write_untrained(folder: Path) -> None:
         noise = np.random.default_rng(seed).normal(0, 2, len(label))
         predictions = folder / f"data/predictions/{name}.parquet"
         table_files.write_predictions(predictions, posts, 6.4 + 0.5 * (label - 6.4 + noise))
+        own = files.read_table(predictions).filter(pa.array(fold >= 0)).drop_columns("split")
+        files.write_table(folder / f"data/out_of_fold/{name}.parquet", own)
         folds = [
             {
                 "fold": number,
@@ -110,16 +113,18 @@ def write_untrained(folder: Path) -> None:
             "learner": name,
             "kind": entry.kind,
             "seed": entry.seed,
-            "rows": len(label),
+            "rows": len(own),
             "columns": 0,
             "categorical": [],
             "folds": folds,
             "fitted_on": ids.digest(post_ids[fold >= 0]),
-            "predictions_digest": files.digest_file(predictions),
         }
         files.write_json(folder / f"metrics/learners/{name}.json", record)
+        digest = {"predictions_digest": files.digest_file(predictions)}
+        told = {"learner": name, "posts": len(label)} | digest
+        files.write_json(folder / f"metrics/predictions/{name}.json", told)
         write_curves(folder / f"metrics/learning_curves/{name}.csv", [])
-        files.write_json(folder / f"models/{name}/learner.json", {"untrained": True})
+        files.write_json(folder / f"models/learners/{name}/learner.json", {"untrained": True})
         shares = {"learner": name, "method": "made up", "posts": 0, "blocks": {"meta": 1.0}}
         files.write_json(folder / f"reports/importance/{name}.json", shares)
 

@@ -36,6 +36,7 @@ FIT_POSTS, OTHER_POSTS = 305_613, 180_581  # SMPD's training and test posts
 META, GLOVE, IMAGE_STATS = 40, 40, 4
 CATEGORIES = {"category": 11, "subcategory": 77, "concept": 668}  # values, as in SMPD
 TABLE = "wide"
+FIT, SCORE, RECIPE = f"{TABLE}/fit", f"{TABLE}/score", f"{TABLE}/recipe"
 ROWS_AT_ONCE = 2048
 SEED = 7
 LEARNERS = ("lightgbm", "catboost", "dae")
@@ -160,18 +161,22 @@ def measure_memory(arguments: argparse.Namespace, folder: Path) -> list[str]:
         show("assemble", cost, ASSEMBLE_ALLOWED)
     for learner in arguments.learners:
         write_params(place, few, arguments.threads, arguments.settings)
-        outputs = [f"--{name}={learner}/{name}" for name in ("model", "predictions")]
-        outputs += [f"--{name}={learner}/{name}" for name in ("record", "curves")]
-        command = ["fame.learners.train", learner, f"--table={TABLE}", *outputs]
-        show(
-            learner,
-            measure([sys.executable, "-m", *command], place),
-            MEMORY_ALLOWED[learner] * matrix,
-        )
-    print(
-        "each row is a stage as `dvc repro` runs it: training of all folds, prediction of all posts"
-    )
+        for stage, cost in run_learner(place, learner):
+            show(f"{stage} {learner}", cost, MEMORY_ALLOWED[learner] * matrix)
+    print("each row is a stage as `dvc repro` runs it: all folds, all posts")
     return missed
+
+
+def run_learner(folder: Path, learner: str) -> Iterator[tuple[str, Cost]]:
+    """Training and prediction, one after the other, with their costs."""
+    shared = [f"--{name}={learner}/{name}" for name in ("model", "out-of-fold")]
+    for stage, table, outputs in (
+        ("train", FIT, ("record", "curves")),
+        ("predict", SCORE, ("predictions", "predictions-record")),
+    ):
+        own = [f"--{name.rpartition('-')[2]}={learner}/{name}" for name in outputs]
+        command = [f"fame.learners.{stage}", learner, f"--table={table}", *shared, *own]
+        yield stage, measure([sys.executable, "-m", *command], folder)
 
 
 def train_apart(
@@ -197,17 +202,19 @@ def train(side: str, name: str, folder: Path) -> None:
     import_module(name)  # not a part of the training
     os.chdir(folder)
     settings = params.load()
-    chosen, table = settings.learners[name], table_files.read_feature_table(Path(TABLE))
+    chosen, table = settings.learners[name], table_files.read_fit_table(Path(FIT))
+    checkpoints = Path(tempfile.mkdtemp())
     if side == "direct":
-        values = np.load(Path(TABLE) / block_files.VALUES)[: np.count_nonzero(table.fold >= 0)]
+        values = np.load(Path(FIT) / block_files.VALUES)
         function = {"lightgbm": train_lightgbm, "catboost": train_catboost}[name]
         prepared = (chosen, values, table)
     else:
-        kind = registry.resolve(registry.LEARNERS, chosen.kind, name)
-        function, prepared = kind(chosen, settings.runtime).fit, (table,)
+        trainer = registry.resolve_learner(chosen.kind, "Trainer", name)(chosen, settings.runtime)
+        function, prepared = trainer.fit, (table, checkpoints)
     wall, cpu = time.perf_counter(), time.process_time()
     function(*prepared)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    shutil.rmtree(checkpoints)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     print(json.dumps({"wall": wall, "cpu": cpu, "peak": peak}))
 
@@ -221,7 +228,7 @@ def train_lightgbm(chosen: Any, values: np.ndarray, table: Any) -> None:
     settings = chosen.model_dump(exclude=own)
     settings |= {"objective": "regression", "metric": "l1", "num_threads": chosen.threads}
     settings |= {"verbosity": -1}
-    label = table.popularity[: len(values)]
+    label = table.popularity
     for fold in table.folds:
         rows, held = table.training_rows(fold), table.validation_rows(fold)
         training = lightgbm.Dataset(
@@ -243,7 +250,7 @@ def train_catboost(chosen: Any, values: np.ndarray, table: Any) -> None:
 
     categorical = table.categorical
     numeric = [i for i in range(values.shape[1]) if i not in set(categorical)]
-    label = table.popularity[: len(values)]
+    label = table.popularity
 
     def make_pool(rows: np.ndarray) -> Pool:
         ids = values[np.ix_(rows, categorical)].astype(np.int64).astype(str)
@@ -280,7 +287,8 @@ def prepare(folder: Path, fit: int, others: int, columns: int, folds: int) -> Co
     blocks = [sys.executable, __file__, "--side=blocks", f"--folder={folder}", *options]
     subprocess.run(blocks, check=True)
     command = [sys.executable, "-m", "fame.learners.assemble", TABLE, "--posts=posts.parquet"]
-    command += ["--images=images.parquet", "--features=features", f"--output={TABLE}"]
+    command += ["--images=images.parquet", "--features=features"]
+    command += [f"--fit={FIT}", f"--score={SCORE}", f"--recipe={RECIPE}"]
     cost = measure(command, folder)
     shutil.rmtree(folder / "features")
     return cost

@@ -103,19 +103,16 @@ class Project:
 
     def list_link_folders(self):
         """Stage of both pipelines, as DVC names it -> its folder of links."""
-        told = self.run("dvc", "stage", "list", "--all", "--name-only").split()
-        names = {name.rpartition(":")[2] for name in told}
-        content = YAML(typ="safe").load((self.folder / "params.yaml").read_text())
-        blocks = {"extract": "backbones", "train": "learners", "predict": "learners"}
+        source = self.read_params()["data"]["source"]
         folders = {}
-        for name in names:
-            stage, _, entry = name.partition("@")
-            folders[name] = f"deps/{stage}"
-            if stage in blocks:
-                folders[name] += f"/{content[blocks[stage]][entry]['kind']}"
-            elif stage == "ingest":
-                folders[name] += f"/{content['data']['source']}"
+        for name, entry, item in list_stages(self.folder):
+            (path,) = (dep for dep in entry["deps"] if dep.startswith("deps/"))
+            filled = path.replace("${data.source}", source)
+            folders[name] = filled.replace("${item.kind}", item.get("kind", ""))
         return folders
+
+    def read_params(self):
+        return YAML(typ="safe").load((self.folder / "params.yaml").read_text())
 
     def list_stale(self):
         """The stages, of both pipelines, with a dependency that is not as it was."""
@@ -147,6 +144,19 @@ TINY = {
 }
 # Minutes long; tests/learners and tests/stages train it.
 LEFT_OUT = ("learners.autogluon", "tables.stack")
+
+
+def list_stages(folder):
+    """Each stage of both pipelines: its name as DVC has it, its entry, its item of params.yaml."""
+    read = YAML(typ="safe").load
+    content = read((folder / "params.yaml").read_text())
+    for file in ("dvc.yaml", "reports/dvc.yaml"):
+        for name, entry in read((folder / file).read_text())["stages"].items():
+            if "foreach" not in entry:
+                yield name, entry, {}
+                continue
+            for key, item in content[entry["foreach"].strip("${}")].items():
+                yield f"{name}@{key}", entry["do"], item
 
 
 def copy_project(folder):

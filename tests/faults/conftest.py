@@ -9,11 +9,13 @@ from contextlib import contextmanager
 from functools import partial
 
 import pytest
+from dvc.repo import Repo
 from ruamel.yaml import YAML
 
-from tests.test_pipeline import LEFT_OUT, TINY, copy_project
+from tests.test_pipeline import LEFT_OUT, ROOT, TINY, copy_project, list_stages
 
-BYTES = 64 << 10  # of a file system that is too small
+# AutoGluon's stages have tests of their own.
+STAGES = [name for name, *_ in list_stages(ROOT) if not name.endswith(("@autogluon", "@stack"))]
 
 
 @pytest.fixture(scope="session")
@@ -50,6 +52,11 @@ def digests(folder):
     return {out["path"]: out["md5"] for out in outs}
 
 
+def read_commands(folder):
+    """Stage -> its command by the parameters as they are, whether it has ever run or not."""
+    return {stage.addressing.split(":")[-1]: stage.cmd for stage in Repo(folder).index.stages}
+
+
 def start(project, command, **options):
     """A stage's command as dvc.lock has it, as a process."""
     return subprocess.Popen(
@@ -64,10 +71,10 @@ def start(project, command, **options):
 
 
 def finish(process):
-    """Status and what it told but for progress and what it took over from a run that failed."""
+    """Status and what it told but for progress and what it resumed of a run that failed."""
     _, errors = process.communicate(timeout=300)
     lines = [line for line in errors.replace("\r", "\n").splitlines() if line.strip()]
-    passing = ("it/s]", "|", "taken over from a training that did not end")
+    passing = ("it/s]", "|", ": resumed")
     return process.returncode, [line for line in lines if not any(part in line for part in passing)]
 
 

@@ -6,14 +6,12 @@ import pickle
 import pytest
 
 from fame.runtime.files import digest_file
-from tests.faults.conftest import finish, read_lock, start
-from tests.test_pipeline import ROOT
+from tests.faults.conftest import STAGES, finish, read_lock, start
 
 pytestmark = pytest.mark.faults
-STAGES = [name for name in read_lock(ROOT) if not name.endswith(("@autogluon", "@stack"))]
 MADE = ("data/", "models", "metrics/", "reports/")
 # The gates that a run is refused by are checked before anything is scored or shown.
-CURES = ("run `dvc repro`", "train again", "mend")
+CURES = ("run `dvc repro`", "train again", "fix this")
 
 
 def list_inputs(project, stage):
@@ -42,8 +40,8 @@ def test_a_file_that_is_cut_off_is_named_with_its_cure(project, stage):
         assert status == 1
         assert len(told) == 1, (file, told)
         name = file.relative_to(project.folder)
-        # A model's files are compared with dvc.lock together, before one is opened.
-        named = name.parent if name.parts[0] == "models" else name
+        # The report compares a model's files with dvc.lock together, before one is opened.
+        named = name.parent if stage == "importance" and name.parts[0] == "models" else name
         assert told[0].startswith(f"error: {named}: "), told
         assert any(cure in told[0] for cure in CURES), told
 
@@ -55,7 +53,7 @@ class Payload:
 
 def forge(project, learner, file, content):
     """Put other bytes in a model's file, its digest in the manifest beside it too."""
-    folder = project.folder / "models" / learner
+    folder = project.folder / "models/learners" / learner
     (folder / file).write_bytes(content)
     manifest = json.loads((folder / "learner.json").read_text())
     manifest["files"][file] = digest_file(folder / file)
@@ -75,7 +73,7 @@ def forge(project, learner, file, content):
     ],
 )
 def test_a_tampered_model_is_refused(project, learner, file, content, digest_too):
-    path = project.folder / "models" / learner / file
+    path = project.folder / "models/learners" / learner / file
     if content is None:  # edited: a tree's leaves, or all behind them, are gone
         text = path.read_text()
         content = text.replace("leaf_value=", "leaf_value=x", 1).encode()
@@ -83,11 +81,18 @@ def test_a_tampered_model_is_refused(project, learner, file, content, digest_too
         forge(project, learner, file, content)
     else:
         path.write_bytes(content)
-    command = read_lock(project.folder)["importance"]["cmd"]
-    status, told = finish(start(project, command))
+    if not digest_too:
+        status, told = finish(
+            start(project, read_lock(project.folder)[f"predict@{learner}"]["cmd"])
+        )
+        assert status == 1
+        place = f"models/learners/{learner}/{file}"
+        assert told[0].startswith(f"error: {place}: not the file that was saved")
+        assert len(told) == 1
+    status, told = finish(start(project, read_lock(project.folder)["importance"]["cmd"]))
     assert status == 1
     assert told == [
-        f"error: models/{learner}: not what dvc.lock records; not opened, run `dvc repro`, which "
-        "makes it again"
+        f"error: models/learners/{learner}: not what dvc.lock records; not opened, run `dvc "
+        "repro`, which makes it again"
     ]
     assert not (project.folder / "run_by_the_pickle").exists()

@@ -7,18 +7,17 @@ import pytest
 from ruamel.yaml import YAML
 
 from tests.faults.conftest import (
-    LEFT_OUT,
+    STAGES,
     digests,
     finish,
     limit_files,
+    read_commands,
     read_lock,
     start,
 )
-from tests.test_pipeline import ROOT, TINY, copy_project
+from tests.test_pipeline import LEFT_OUT, ROOT, TINY, copy_project
 
 pytestmark = pytest.mark.faults
-# AutoGluon's writes are those of `test_a_full_disk_under_autogluon`.
-STAGES = [name for name in read_lock(ROOT) if not name.endswith(("@autogluon", "@stack"))]
 EACH_WRITE = pytest.mark.parametrize("stage", STAGES)
 
 
@@ -47,7 +46,7 @@ def fill_cache(project, mount, stage, size):
     with mount(project.folder / ".cache", size) as remount:
         status, told = finish(start(project, command))
         assert status == 1
-        assert told[-1].endswith(": No space left on device; mend that and run again")
+        assert told[-1].endswith(": No space left on device; fix this and rerun")
         assert list((project.folder / ".cache").rglob("*.tmp")) == []
         remount("size=200m")
         status, again = finish(start(project, command))
@@ -71,7 +70,7 @@ def test_a_full_disk_is_one_line_and_room_is_the_cure(finished, mount, tmp_path,
                 status, told = finish(start(finished, command))
                 assert (status, told) == (
                     1,
-                    [f"error: {target}: No space left on device; mend that and run again"],
+                    [f"error: {target}: No space left on device; fix this and rerun"],
                 )
                 assert [path.name for path in disk.iterdir()] == ["full"]
                 remount("size=200m")
@@ -89,7 +88,7 @@ def test_a_read_only_folder_is_one_line(finished, mount, tmp_path, stage):
             status, (told,) = finish(start(finished, command))
         assert status == 1
         assert told.startswith(f"error: {tmp_path / 'disk'}")
-        assert told.endswith(": Read-only file system; mend that and run again")
+        assert told.endswith(": Read-only file system; fix this and rerun")
 
 
 @EACH_WRITE
@@ -101,7 +100,7 @@ def test_a_limit_of_the_size_of_files_is_one_line(finished, tmp_path, stage):
         status, told = finish(start(finished, command, preexec_fn=limit_files(largest // 2)))
         assert status == 1
         assert len(told) == 1, told
-        assert told[0].endswith(": File too large; mend that and run again")
+        assert told[0].endswith(": File too large; fix this and rerun")
         assert not target.exists()
         assert list(tmp_path.iterdir()) == []
 
@@ -154,14 +153,14 @@ def test_a_full_disk_under_autogluon(project, mount, tmp_path, kilobytes):
         **{"learners.autogluon.catboost.iterations": 20},
         **{"learners.autogluon.lightgbm.num_boost_round": 20},
     )
-    lock, disk = read_lock(ROOT), tmp_path / "disk"
-    assert finish(start(project, lock["assemble@stack"]["cmd"]))[0] == 0
+    commands, disk = read_commands(project.folder), tmp_path / "disk"
+    assert finish(start(project, commands["assemble@stack"]))[0] == 0
     project.environment = project.environment | {"TMPDIR": str(disk)}
     with mount(disk, f"size={kilobytes}k"):
-        status, told = finish(start(project, lock["train@autogluon"]["cmd"]))
+        status, told = finish(start(project, commands["train@autogluon"]))
         assert status == 1
         assert told[-1].startswith("error: ")
         assert "No space left on device" in told[-1]
         assert not any("Traceback" in line for line in told)
         assert [path.name for path in disk.iterdir() if path.name.startswith("fame_")] == []
-    assert not (project.folder / "models/autogluon").exists()
+    assert not (project.folder / "models/learners/autogluon").exists()

@@ -9,7 +9,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from fame.runtime.processes import runs
-from tests.faults.conftest import finish, read_lock, start
+from tests.faults.conftest import finish, read_commands, read_lock, start
 from tests.test_pipeline import ROOT
 
 pytestmark = pytest.mark.faults
@@ -74,7 +74,7 @@ def test_a_training_ends_at_once(project, temporary, learner, number):
     block, changes = ENDLESS[learner]
     project.change_params(**{f"{block}.{key}": value for key, value in changes.items()})
     command = read_lock(project.folder)[f"train@{learner}"]["cmd"]
-    before = sorted((project.folder / "models" / learner).iterdir())
+    before = sorted((project.folder / "models/learners" / learner).iterdir())
     process = start(project, command, start_new_session=True)
     wait_for(process, lambda: worked(process, 6))
     status, told, _ = stop(process, number, to_all=False)
@@ -82,7 +82,7 @@ def test_a_training_ends_at_once(project, temporary, learner, number):
     assert not any("Traceback" in line for line in told)
     assert list_half_made(project) == []
     assert list_left(temporary) == []
-    assert sorted((project.folder / "models" / learner).iterdir()) == before
+    assert sorted((project.folder / "models/learners" / learner).iterdir()) == before
 
 
 @EACH_SIGNAL
@@ -94,15 +94,15 @@ def test_a_stack_ends_at_once(project, temporary, number, seconds):
         **{"learners.autogluon": whole["learners"]["autogluon"]},
         **{"learners.autogluon.multimodal.epochs": 1000},
     )
-    lock = read_lock(ROOT)
-    assert finish(start(project, lock["assemble@stack"]["cmd"]))[0] == 0
-    process = start(project, lock["train@autogluon"]["cmd"], start_new_session=True)
+    commands = read_commands(project.folder)
+    assert finish(start(project, commands["assemble@stack"]))[0] == 0
+    process = start(project, commands["train@autogluon"], start_new_session=True)
     wait_for(process, lambda: worked(process, seconds))
     status, told, _ = stop(process, number, to_all=False)
     assert (status, told[-1]) == (128 + number, TOLD[number])
     assert not any("Traceback" in line for line in told)
     assert list_half_made(project) == []
-    assert not (project.folder / "models/autogluon").exists()
+    assert not (project.folder / "models/learners/autogluon").exists()
     assert list_left(temporary) == []
 
 
@@ -153,7 +153,8 @@ def test_a_ray_cluster_that_is_stopped_as_it_starts_is_gone(project, number):
     ("stage", "seconds"),
     [
         *[("simulate", 0.7), ("ingest", 0.7), ("encode_meta", 0.7), ("assemble@trees", 0.7)],
-        *[("leakage", 1.5), ("fuse", 0.5), ("importance", 2.0), ("evaluate", 0.7), ("report", 1.5)],
+        *[("predict@catboost", 0.7), ("predict@dae", 2.0), ("leakage", 1.5), ("fuse", 0.5)],
+        *[("importance", 2.0), ("evaluate", 0.7), ("report", 1.5)],
     ],
 )
 def test_every_other_stage_ends_at_once(project, temporary, stage, seconds):
