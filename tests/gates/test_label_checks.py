@@ -125,7 +125,7 @@ def test_posts_beside_the_training_posts_are_found(posts):
 @pytest.fixture
 def run_gates(posts, write_params, tmp_path):
     """All gates on a run whose one table is meta and history."""
-    tables = {"own": {"blocks": ["meta", "history"], "dtype": "float32"}}
+    tables = {"own": {"blocks": ["meta", "history"], "reduce": None, "dtype": "float32"}}
     write_params(**{"backbones": {"history": HISTORY}, "tables": tables})
     path = tmp_path / "params.yaml"
     text = path.read_text()
