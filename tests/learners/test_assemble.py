@@ -54,7 +54,7 @@ def assemble(run_stage, tmp_path, make_posts, write_params):
     """Run the stage: block -> its values, a row for each of the ``posts`` (columns of POSTS)."""
 
     def call(blocks, dtype="float32", posts=POSTS):
-        write_params(**{"tables.trees": {"blocks": list(blocks), "dtype": dtype}})
+        write_params(**{"tables.trees": {"blocks": list(blocks), "reduce": None, "dtype": dtype}})
         files.write_table(tmp_path / "posts.parquet", make_posts(**posts))
         files.write_table(tmp_path / "images.parquet", locate(posts["post_id"]))
         for name, values in blocks.items():
