@@ -185,6 +185,20 @@ def draw_own(count):
     return {name: np.exp(draw.normal(5, 3, count)).round().tolist() for name in ("own_x", "own_y")}
 
 
+def test_loaded_categories_keep_their_places(make_posts, tmp_path):
+    posts = make_posts(post_id=["1", "2"], split=["fit"] * 2, category=["b", "a"])
+    for name in ("category_z", "category_b"):
+        posts = posts.append_column(name, pa.array(["x", "y"]))
+    encoder = Meta(make_settings())
+    block = encode(encoder, posts)
+    encoder.save(tmp_path)
+    loaded = Meta(make_settings())
+    loaded.load(tmp_path)
+    assert loaded.transform(posts).columns == block.columns
+    names = [column.name for column in block.columns if column.categorical]
+    assert names == [*meta.CATEGORIES, "category_b", "category_z"]
+
+
 def test_saved_and_loaded_they_give_the_same_bytes(encode_meta, tmp_path):
     encoder = Meta(make_settings(**ALL))
     columns, own = draw_columns(60), draw_own(60)

@@ -70,7 +70,8 @@ class Meta(Encoder):
 
     def transform(self, posts: pa.Table) -> Block:
         """Categories and the groups that are on, one column each."""
-        categories = [name for name in self._vocabularies if name != AUTHOR]
+        own = sorted(self._vocabularies.keys() - {*CATEGORIES, AUTHOR})  # a file keeps no order
+        categories = [*CATEGORIES, *own]
         columns = {
             name: _encode_category(posts[name], self._vocabularies[name]) for name in categories
         }
@@ -79,7 +80,8 @@ class Meta(Encoder):
                 columns |= compute(posts)
         if self._params.description and self._descriptions is not None:
             columns |= _describe(posts["post_id"], self._descriptions)
-        notes = {"vocabularies": {name: self._vocabularies[name] for name in categories}}
+        vocabularies = {name: self._vocabularies[name] for name in categories}
+        notes: dict[str, Any] = {"vocabularies": vocabularies}
         if self._params.ratios:
             columns |= compare(self._read_counts(posts), self._compared, len(posts))
             notes["compared"] = self._compared

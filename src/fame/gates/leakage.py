@@ -202,7 +202,7 @@ def find_label_readers(
         stored: the blocks as they are.
         shuffled: those made from posts with shuffled labels.
     """
-    readers = {}
+    readers: dict[str, label_checks.Reader] = {}
     for name, entry in settings.backbones.items():
         kind = resolve(BACKBONES, entry.kind, f"params.yaml: backbones.{name}.kind")
         if issubclass(kind, Encoder) and not np.array_equal(
