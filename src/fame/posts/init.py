@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedSeq
 
 from fame import params
 from fame.posts.archives import is_archive
@@ -260,6 +261,9 @@ def _yaml() -> YAML:
     yaml = YAML()  # round trip: comments stay
     yaml.width = 100
     yaml.preserve_quotes = True
+    yaml.representer.add_representer(
+        type(None), lambda r, _: r.represent_scalar("tag:yaml.org,2002:null", "null")
+    )
     return yaml
 
 
@@ -285,7 +289,13 @@ def _lay(place: Any, block: dict[str, Any]) -> None:
         if isinstance(value, dict) and isinstance(place.get(key), dict):
             _lay(place[key], value)
         else:
-            place[key] = value
+            place[key] = _in_line(value) if isinstance(value, list) else value
+
+
+def _in_line(values: list[str]) -> CommentedSeq:
+    sequence = CommentedSeq(values)
+    sequence.fa.set_flow_style()
+    return sequence
 
 
 def _write_params(block: dict[str, Any], mapping: Mapping | None) -> None:

@@ -1,0 +1,165 @@
+"""`fame init`: from a file to params.yaml and data under DVC; or nothing is touched."""
+
+import gzip
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from ruamel.yaml import YAML
+
+from fame import cli, params
+from fame.posts import ingest, init
+from tests.posts.exports import COUNT, EXPORTS
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def repository(tmp_path, monkeypatch):
+    """A repository with the project's parameters, as a clone has them."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    for name in ("params.yaml", ".gitignore", ".dvcignore"):
+        shutil.copy(ROOT / name, folder / name)
+    monkeypatch.chdir(folder)
+    for command in (["git", "init", "-q"], [sys.executable, "-m", "dvc", "init", "-q"]):
+        subprocess.run(command, check=True)
+    return folder
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """The project's parameters without DVC, which takes seconds a call."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    shutil.copy(ROOT / "params.yaml", folder)
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(init, "track", lambda _: None)
+    return folder
+
+
+def call(*arguments):
+    """The exit status, or the sentence."""
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["init", *map(str, arguments)])
+    return ended.value.code
+
+
+def read_block():
+    return YAML(typ="safe").load(Path("params.yaml").read_text(encoding="utf-8"))["data"]
+
+
+def list_tree(folder):
+    return {path.relative_to(folder) for path in folder.rglob("*") if ".git" not in path.parts}
+
+
+@pytest.mark.parametrize("name", EXPORTS)
+def test_an_export_becomes_the_data_of_the_project(project, tmp_path, capsys, monkeypatch, name):
+    make, expected = EXPORTS[name]
+    file = make(tmp_path)
+    assert call(file, "--yes") == 0
+    block = read_block()
+    place = project / "data" / "raw" / file.stem
+    assert block["root"] == f"data/raw/{file.stem}"
+    assert (place / file.name).read_bytes() == file.read_bytes()
+    assert {key: block["table"]["columns"][key] for key in expected} == expected
+    assert block["target_transform"] == "log2p1"
+    shown = capsys.readouterr().out
+    assert "Next: make repro" in shown
+    assert "the first 5 posts as they are read" in shown
+    outputs = ("posts", "texts", "images", "contents", "descriptions", "reading", "report")
+    arguments = [part for out in outputs for part in (f"--{out}", out)]
+    monkeypatch.setattr(sys, "argv", ["ingest", *arguments])
+    ingest.main()
+    assert len(pq.read_table(project / "posts")) == COUNT
+
+
+def test_dvc_has_the_data_and_git_never_sees_them(repository, tmp_path):
+    before = (repository / "params.yaml").read_text(encoding="utf-8")
+    file = EXPORTS["tweets"][0](tmp_path)
+    assert call(file, "--yes") == 0
+    after = (repository / "params.yaml").read_text(encoding="utf-8")
+    assert before.split("\nsplit:")[1] == after.split("\nsplit:")[1]
+    assert "# unique" in after
+    command = ["git", "ls-files", "--others", "--exclude-standard"]
+    seen = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert "data/raw/tweets.dvc" in seen
+    assert not [path for path in seen if path.endswith(".tsv")]
+
+
+def test_a_place_that_dvc_refuses_leaves_no_copy(repository, tmp_path):
+    file = EXPORTS["tweets"][0](tmp_path)
+    shutil.rmtree(repository / ".dvc")
+    assert str(call(file, "--yes")).startswith("error: dvc add data/raw/tweets")
+    assert not (repository / "data/raw/tweets").exists()
+
+
+def test_images_beside_the_file_go_with_it(project, tmp_path):
+    rows = "\n".join(f"p{i},{i % 5},{i}.jpg" for i in range(30))
+    source = tmp_path / "mine"
+    (source / "pics").mkdir(parents=True)
+    (source / "my posts.csv").write_text(f"id,likes,picture\n{rows}\n")
+    for i in range(30):
+        (source / "pics" / f"{i}.jpg").write_bytes(b"picture")
+    assert call(source / "my posts.csv", "--yes") == 0
+    block = read_block()
+    assert block["root"] == "data/raw/my_posts"
+    assert block["table"]["images"] == "pics"
+    assert block["table"]["columns"]["image"] == "picture"
+    assert len(list((project / "data/raw/my_posts/pics").iterdir())) == 30
+    split = YAML(typ="safe").load((project / "params.yaml").read_text())["split"]
+    assert split["protocol"] != "chronological"
+    params.load("params.yaml", kinds=False)
+
+
+@pytest.mark.usefixtures("project")
+def test_gzip_keeps_its_name_and_is_read(tmp_path):
+    rows = "\n".join(f"p{i},{i % 5}" for i in range(30))
+    file = tmp_path / "posts.csv.gz"
+    file.write_bytes(gzip.compress(f"id,likes\n{rows}\n".encode()))
+    assert call(file, "--yes", "--target", "likes", "--target-transform", "none") == 0
+    assert read_block()["table"]["file"] == "posts.csv.gz"
+    assert read_block()["target_transform"] == "none"
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments", "problem"),
+    [
+        ("a,b\nx,1\nx,2\n", [], "no column is the id"),
+        ("id,likes\na,1\nb,2\n", ["--target", "views"], "no column for --target views"),
+        ("id,likes\n", [], "holds no post"),
+        ("id,likes,date\na,1,01/02/2022\nb,2,03/04/2022\n", [], "--time-format"),
+        ("id,likes\na,1\na,2\n", ["--id", "id"], "ids are unique"),
+        ("id,likes\na,1\nb,2\n", ["--encoding", "klingon"], "unknown encoding"),
+    ],
+)
+def test_what_cannot_be_read_leaves_everything_as_it_was(
+    project, tmp_path, text, arguments, problem
+):
+    file = tmp_path / "posts.csv"
+    file.write_text(text)
+    before = {path: path.read_bytes() for path in project.rglob("*") if path.is_file()}
+    assert problem in str(call(file, "--yes", *arguments))
+    assert {path: path.read_bytes() for path in project.rglob("*") if path.is_file()} == before
+
+
+def test_without_a_terminal_or_a_yes_nothing_is_written(project, tmp_path, monkeypatch):
+    file = EXPORTS["tweets"][0](tmp_path)
+    assert "say --yes" in call(file)
+    monkeypatch.setattr("sys.stdin", type("Terminal", (), {"isatty": lambda _: True})())
+    monkeypatch.setattr("builtins.input", lambda _: "n")
+    assert call(file) == 1
+    assert not (project / "data").exists()
+
+
+def test_data_that_are_there_are_not_overwritten_without_a_yes(project, tmp_path):
+    file = EXPORTS["tweets"][0](tmp_path)
+    assert call(file, "--yes") == 0
+    assert "is there already" in call(file)
+    assert call(file, "--yes") == 0
+    inside = project / "data/raw/tweets/tweets.tsv"
+    assert call(inside, "--yes") == 0
+    assert inside.is_file()

@@ -1,0 +1,87 @@
+"""What is proposed for exports as platforms write them, and what stays out."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from fame.posts.mapping import propose
+from fame.posts.sources.table_files import read_cells
+from tests.posts.exports import EXPORTS
+
+
+def propose_for(folder, frame, given=None, images=None, time_format=None):
+    frame.to_csv(folder / "posts.csv", index=False)
+    return propose(read_cells(folder / "posts.csv", None), given or {}, images, time_format)
+
+
+def make_frame(**columns):
+    base = {"id": [f"p{i}" for i in range(40)], "likes": [i % 7 for i in range(40)]}
+    return pd.DataFrame(base | columns)
+
+
+@pytest.mark.parametrize("name", EXPORTS)
+def test_each_export_is_mapped(tmp_path, name):
+    make, expected = EXPORTS[name]
+    mapping = propose(read_cells(make(tmp_path), None), {}, None, None)
+    assert {key: mapping.columns[key] for key in expected} == expected
+    assert mapping.refusals == []
+    assert mapping.counts
+    used = {
+        name
+        for value in expected.values()
+        for name in ([value] if isinstance(value, str) else value or [])
+    }
+    assert set(mapping.reasons) == used
+
+
+def test_outcomes_and_copies_of_the_target_are_left_out_as_leaks(tmp_path):
+    frame = make_frame(
+        comments=range(40),
+        user_likes=[(i * 17) % 40 for i in range(40)],
+        fame=[(i % 7) * 2.5 for i in range(40)],
+        updated_at=["2022-01-01"] * 20 + ["2022-01-02"] * 20,
+    )
+    mapping = propose_for(tmp_path, frame)
+    assert mapping.columns["numeric"] == ["user_likes"]
+    assert mapping.columns["target"] == "likes"
+    for name in ("comments", "fame", "updated_at"):
+        assert mapping.left_out[name].endswith("a leak")
+
+
+def test_what_the_user_names_is_taken(tmp_path):
+    frame = make_frame(comments=range(40), place=["a", "b"] * 20)
+    given = {"target": "comments", "categories": ["place"], "numeric": []}
+    mapping = propose_for(tmp_path, frame, given)
+    assert mapping.columns["target"] == "comments"
+    assert mapping.columns["categories"] == ["place"]
+    assert "likes" in mapping.left_out
+
+
+def test_no_id_and_no_target_are_asked_for_together(tmp_path):
+    frame = pd.DataFrame({"a": ["x", "x", "y"], "b": [1, 2, 3]})
+    mapping = propose_for(tmp_path, frame)
+    assert ["--id" in mapping.refusals[0], "--target" in mapping.refusals[1]] == [True, True]
+
+
+def test_an_order_of_day_and_month_that_nothing_tells_is_asked_for(tmp_path):
+    frame = make_frame(date=["03/04/2022", "05/06/2022"] * 20)
+    assert "--time-format" in propose_for(tmp_path, frame).refusals[0]
+    mapping = propose_for(tmp_path, frame, time_format="day first")
+    assert mapping.refusals == []
+    assert mapping.columns["time"] == "date"
+    assert mapping.columns["time_format"] == "day first"
+
+
+def test_images_are_mapped_only_where_there_are_some(tmp_path):
+    frame = make_frame(picture=[f"{i}.JPG" for i in range(40)])
+    assert propose_for(tmp_path, frame).columns["image"] is None
+    assert propose_for(tmp_path, frame, images=Path("pics")).columns["image"] == "picture"
+
+
+def test_empty_constant_and_counting_columns_are_left_out(tmp_path):
+    frame = make_frame(nothing=None, same="x", size=[i * i % 11 for i in range(40)])
+    frame.insert(0, "", range(40))
+    mapping = propose_for(tmp_path, frame)
+    assert mapping.columns["numeric"] == ["size"]
+    assert set(mapping.left_out) == {"nothing", "same", "column 1"}
