@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 PREDICTOR = "predictor.zip"
 IMAGE = "image"
-OUTPUT = "WeightedEnsemble_L3"  # the average on top
 
 
 def check_inputs(table: Table, params: Params) -> None:
@@ -29,9 +28,9 @@ def check_inputs(table: Table, params: Params) -> None:
     Raises:
         InputError: names the block that its table lacks.
     """
-    named = params.multimodal.image_checkpoint is not None
+    named = params.image_checkpoint is not None
     for missing, what, block in (
-        (not table.texts, "title and tags", "texts"),
+        (params.reads_texts and not table.texts, "title and tags", "texts"),
         (named and not table.images, "images for multimodal.image_checkpoint", "images"),
     ):
         if missing:
@@ -44,22 +43,23 @@ def check_inputs(table: Table, params: Params) -> None:
 def open_folder(params: Params) -> tempfile.TemporaryDirectory:
     """A temporary folder that AutoGluon works in, as long as the predictor is used."""
     folder = tempfile.TemporaryDirectory(prefix="fame_autogluon_")
-    link_checkpoints(params.multimodal, Path(folder.name))
+    if params.reads_texts:
+        link_checkpoints(params.multimodal, Path(folder.name))
     return folder
 
 
 @contextmanager
 def open_frame(table: Table, rows: np.ndarray, params: Params) -> Iterator[tuple[DataFrame, int]]:
     """The rows with their images, which lie there until the end; how many have none."""
-    frame, without = make_frame(table, rows), 0
+    frame, without = make_frame(table, rows, params), 0
     with tempfile.TemporaryDirectory(prefix="fame_images_") as folder:
-        if params.multimodal.image_checkpoint is not None:
+        if params.image_checkpoint is not None:
             frame[IMAGE], without = place_images(table.images, rows, Path(folder))
         yield frame, without
 
 
-def make_frame(table: Table, rows: np.ndarray) -> DataFrame:
-    """Rows of a table as AutoGluon takes them: numbers, categories as categories, texts."""
+def make_frame(table: Table, rows: np.ndarray, params: Params) -> DataFrame:
+    """Rows of a table as AutoGluon takes them: numbers, categories as categories, texts if read."""
     import pandas as pd
 
     numbers = table.numeric
@@ -69,6 +69,6 @@ def make_frame(table: Table, rows: np.ndarray) -> DataFrame:
     for place in table.categorical:
         ids = table.read(rows, [place])[:, 0].astype(np.int64)
         frame[table.columns[place].name] = pd.Categorical(ids.astype(str))
-    for name, texts in table.texts.items():
+    for name, texts in table.texts.items() if params.reads_texts else ():
         frame[name] = texts[rows]
     return frame

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import zipfile
 from contextlib import chdir
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
-from fame.learners.autogluon.frames import (
-    OUTPUT,
-    PREDICTOR,
-    check_inputs,
-    open_folder,
-    open_frame,
-)
+from fame.learners.autogluon.archive import unpack
+from fame.learners.autogluon.frames import PREDICTOR, check_inputs, open_folder, open_frame
+from fame.learners.autogluon.kinds import OUTPUT
 from fame.learners.autogluon.networks import import_autogluon
 from fame.learners.contract import Model as BaseModel
 from fame.learners.contract import Table
@@ -49,8 +44,7 @@ class Model(BaseModel):
         self.label_range = tuple(manifest["label_range"])
         self._folder = open_folder(self.params)
         own = Path(self._folder.name)
-        with zipfile.ZipFile(folder / PREDICTOR) as archive:
-            archive.extractall(own)
+        unpack(folder / PREDICTOR, own)
         with chdir(own):
             self._predictor = import_autogluon().load(str(own))
 
@@ -69,6 +63,6 @@ class Model(BaseModel):
             return self.predict_frame(frame)
 
     def predict_frame(self, frame: Any, model: str = OUTPUT) -> np.ndarray:
-        """(n,) float64 of one of the stack's models, the average on top by default."""
+        """(n,) float64 of the average on top, or of one of the models that it has a part of."""
         with chdir(self._folder.name), deterministic(self.params.threads):
             return self._predictor.predict(frame, model=model).to_numpy(np.float64)

@@ -1,10 +1,15 @@
 """The block of a learner of kind autogluon in params.yaml."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
 from fame.params import Count, LearnerParams, Positive, Strict
+
+MULTIMODAL = "multimodal"
+PAPERS = Literal["catboost", "lightgbm", "multimodal"]  # each with a block of its own
+FURTHER = Literal["extra_trees", "random_forest", "network"]  # blocks in `others`
 
 
 class CatBoostParams(Strict):
@@ -47,7 +52,39 @@ class MultiModalParams(Strict):
 class Params(LearnerParams):
     """The block of a learner of kind autogluon."""
 
+    models: Annotated[list[Literal[PAPERS, FURTHER]], Field(min_length=1)]
     catboost: CatBoostParams
     lightgbm: LightGBMParams
     multimodal: MultiModalParams
+    others: dict[Literal[FURTHER], dict[str, int | float | bool | str]]
     threads: Count
+
+    @property
+    def image_checkpoint(self) -> str | None:
+        """The image network of the multimodal model; None where no image is used."""
+        return self.multimodal.image_checkpoint if self.reads_texts else None
+
+    @property
+    def reads_texts(self) -> bool:
+        """Whether the multimodal model is in the stack, which alone reads words and images."""
+        return MULTIMODAL in self.models
+
+    @field_validator("models")
+    @classmethod
+    def _check_models(cls, models: list[str]) -> list[str]:
+        if len(set(models)) < len(models):
+            raise PydanticCustomError("twice", "must name a kind once")
+        if models == [MULTIMODAL]:
+            raise PydanticCustomError("alone", "must name a kind that can stand on others")
+        return models
+
+    @field_validator("others")
+    @classmethod
+    def _check_others(cls, others: dict[str, Any], before: ValidationInfo) -> dict[str, Any]:
+        named = sorted(set(before.data.get("models", others)) & set(get_args(FURTHER)))
+        if named != sorted(others):
+            needed = ", ".join(named) or "no kind"
+            raise PydanticCustomError(
+                "others", "must have blocks for what models names: {needed}", {"needed": needed}
+            )
+        return others

@@ -1,36 +1,38 @@
 """Training of AutoGluon's stack: CatBoost, LightGBM, a multimodal transformer, then an average.
 
-Layer 1 holds the three kinds, each bagged over the project's folds. Layer 2 holds CatBoost and
-LightGBM again, on the table beside the out-of-fold predictions of layer 1 (AutoGluon never stacks
-its multimodal model). The weighted average of what is best of all models is the output. What this
-makes of the paper's wording is in docs/method.md.
+Layer 1 holds these three kinds, the paper's, or those that the parameters name, each bagged over
+the project's folds. Layer 2 holds them again, on the table beside the out-of-fold predictions of
+layer 1 (but for the multimodal one, which AutoGluon never stacks). The weighted average of what is
+best of all models is the output. What this makes of the paper's wording is in docs/method.md.
 """
 
 from __future__ import annotations
 
 import threading
-import zipfile
 from collections.abc import Iterator
 from contextlib import chdir, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import numpy as np
 
+from fame.learners.autogluon.archive import pack
 from fame.learners.autogluon.frames import (
     IMAGE,
-    OUTPUT,
     PREDICTOR,
     check_inputs,
     open_folder,
     open_frame,
 )
+from fame.learners.autogluon.kinds import KINDS, OUTPUT, plan
 from fame.learners.autogluon.networks import (
     define_multimodal,
     describe_networks,
     import_autogluon,
 )
+from fame.learners.autogluon.params import MULTIMODAL
 from fame.learners.autogluon.resume import keep_models
 from fame.learners.contract import FitTable
 from fame.learners.contract import Trainer as BaseTrainer
@@ -45,8 +47,6 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 LABEL, GROUP = "popularity", "fold"
-PLANNED = {f"{kind}_BAG_L1": 1 for kind in ("CatBoost", "LightGBM", "MultiModal")}
-PLANNED |= {f"{kind}_BAG_L2": 2 for kind in ("CatBoost", "LightGBM")} | {OUTPUT: 3}
 CLOCK_SECONDS = 1.0e9  # what AutoGluon's clock shows: any one time
 
 
@@ -83,11 +83,11 @@ class Trainer(BaseTrainer):
                 chdir(folder),
                 deterministic(self.params.threads),
                 _stopped_clock(),
-                _progress(folder, len(table.folds)),
+                _progress(folder, plan(self.params), len(table.folds)),
                 keep_models(checkpoints.absolute()),
             ):
                 self._predictor = self._fit_stack(frame)
-        leaderboard = read_leaderboard(self._predictor)
+        leaderboard = read_leaderboard(self._predictor, plan(self.params))
         self._seconds = {row["model"]: read_seconds(folder, row["model"]) for row in leaderboard}
         _pin_catboost(self._predictor)
         prediction = self._predictor.predict_oof(model=OUTPUT).to_numpy(np.float64)
@@ -108,7 +108,7 @@ class Trainer(BaseTrainer):
             ],
             "label_range": [float(table.popularity.min()), float(table.popularity.max())],
         }
-        if self.params.multimodal.image_checkpoint is not None:
+        if self.params.image_checkpoint is not None:
             self._manifest["without_image"] = without_image
 
     def out_of_fold(self) -> np.ndarray:
@@ -118,12 +118,10 @@ class Trainer(BaseTrainer):
     def save(self, folder: Path) -> None:
         """The predictor as one archive, and a manifest with its digest."""
         source = Path(self._folder.name)
-        with zipfile.ZipFile(folder / PREDICTOR, "w") as archive:
-            for path in sorted(source.rglob("*")):
-                name = path.relative_to(source).as_posix()
-                # Logs and the rows of the training predict nothing.
-                if path.is_file() and "tfevents" not in name and not name.startswith("utils/data/"):
-                    archive.writestr(zipfile.ZipInfo(name), _read_without_place(path, source))
+        models = self._predictor._trainer.get_minimum_model_set(OUTPUT)
+        paths = {p.relative_to(source).as_posix(): p for p in source.rglob("*") if p.is_file()}
+        needed = {name: path for name, path in paths.items() if _is_needed(name, models)}
+        pack(needed, folder / PREDICTOR, partial(_read_without_place, folder=source))
         write_manifest(folder, self._manifest, [folder / PREDICTOR])
 
     def record(self) -> dict[str, Any]:
@@ -187,27 +185,30 @@ class Trainer(BaseTrainer):
         )
 
     def _hyperparameters(self, on_gpu: bool) -> dict[Any, dict[str, Any]]:
-        seed = self.params.seed
-        return {
-            "CAT": self.params.catboost.model_dump() | {"random_seed": seed},
-            "GBM": self.params.lightgbm.model_dump()
-            | {"seed": seed, "deterministic": True, "force_col_wise": True},
-            define_multimodal(): {
+        blocks = {
+            "catboost": self.params.catboost.model_dump(),
+            "lightgbm": self.params.lightgbm.model_dump()
+            | {"deterministic": True, "force_col_wise": True},
+            MULTIMODAL: {
                 "ag_args_fit": {"num_gpus": int(on_gpu)},
-                "seed": seed,
                 **describe_networks(self.params.multimodal),
             },
+        } | self.params.others
+        return {
+            define_multimodal() if name == MULTIMODAL else KINDS[name].key: blocks[name]
+            | {KINDS[name].seed: self.params.seed}
+            for name in self.params.models
         }
 
 
-def read_leaderboard(predictor: TabularPredictor) -> list[dict[str, Any]]:
+def read_leaderboard(predictor: TabularPredictor, planned: dict[str, int]) -> list[dict[str, Any]]:
     """A row a model: layer and validation MAE (out of fold).
 
     Raises:
         InputError: a planned model is not there.
     """
     frame = predictor.leaderboard()
-    missing = sorted(PLANNED.keys() - set(frame["model"]))
+    missing = sorted(planned.keys() - set(frame["model"]))
     if missing:
         failures = predictor.model_failures()
         reasons = dict(zip(failures["model"], failures["exc_str"], strict=True))
@@ -237,9 +238,9 @@ def _stopped_clock() -> Iterator[None]:
 
 
 @contextmanager
-def _progress(folder: Path, fold_count: int) -> Iterator[None]:
+def _progress(folder: Path, planned: dict[str, int], fold_count: int) -> Iterator[None]:
     """A bar over the models, a fold each, that AutoGluon has written into ``folder``."""
-    bags = [name for name in PLANNED if "_BAG_" in name]
+    bags = [name for name in planned if "_BAG_" in name]
     done = threading.Event()
 
     def watch() -> None:
@@ -261,13 +262,21 @@ def _progress(folder: Path, fold_count: int) -> Iterator[None]:
 def _pin_catboost(predictor: TabularPredictor) -> None:
     """CatBoost writes a time and a random id into its models."""
     trainer = predictor._trainer
-    for name in (name for name in PLANNED if name.startswith("CatBoost_BAG")):
+    for name in (name for name in predictor.model_names() if name.startswith("CatBoost_BAG")):
         bag = trainer.load_model(name)
         for child_name in bag.models:
             child = bag.load_child(child_name)
             metadata = child.model.get_metadata()
             metadata["train_finish_time"] = metadata["model_guid"] = ""
             child.save()
+
+
+def _is_needed(name: str, models: list[str]) -> bool:
+    """Whether a file predicts: no log, no row of the training, no model that has no weight."""
+    parts = name.split("/")
+    if parts[0] == "models" and len(parts) > 2 and parts[1] not in models:
+        return False
+    return "tfevents" not in name and not name.startswith("utils/data/")
 
 
 def _read_without_place(path: Path, folder: Path) -> bytes:

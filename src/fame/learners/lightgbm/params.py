@@ -20,6 +20,7 @@ class Params(LearnerParams):
     min_data_in_leaf: Growing[Count]
     lambda_l2: NonNegative
     feature_fraction: Growing[Annotated[float, Field(gt=0, le=1)]]
+    extra_trees: bool
     bagging_fraction: Annotated[float, Field(gt=0, le=1)]
     bagging_freq: Annotated[int, Field(ge=0)]
     max_bin: Annotated[int, Field(ge=2, le=65535)]

@@ -1,0 +1,1 @@
+../../../src/fame/learners/autogluon/archive.py
