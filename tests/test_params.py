@@ -40,7 +40,7 @@ def test_the_projects_own_parameters_are_valid():
         ("fusion.alpha", -1, "fusion.alpha: must be greater than or equal to 0, found -1"),
         ("fusion.alpha", float("nan"), "fusion.alpha: must be"),
         ("fusion.alpha", "0.4", "fusion.alpha: must be a valid number, found '0.4'"),
-        ("fusion.epsilon", 1, "fusion.epsilon: unknown key; allowed: alpha, beta, delta"),
+        ("fusion.epsilon", 1, "fusion.epsilon: unknown key; allowed: alpha, beta, by_author"),
         ("fusions", {}, "fusions: unknown key; allowed: backbones, data, fusion"),
         (
             "fusion.others",
@@ -49,7 +49,11 @@ def test_the_projects_own_parameters_are_valid():
         ),
         ("split.folds", 1, "split.folds: must be greater than or equal to 2, found 1"),
         ("split.folds", 2.5, "split.folds: must be a valid integer, found 2.5"),
-        ("split.protocol", "time", "split.protocol: must be 'chronological', 'user' or 'random'"),
+        (
+            "split.protocol",
+            "time",
+            "split.protocol: must be 'chronological', 'new_users', 'user' or 'random'",
+        ),
         ("split.seed", True, "split.seed: must be a valid integer, found True"),
         (
             "data.source",
@@ -72,9 +76,9 @@ def test_the_projects_own_parameters_are_valid():
             "backbones.resnet.kind: unknown kind 'resnet'; allowed: ",
         ),
         (
-            "backbones.resnet",
-            {"kind": "resnet"},
-            "backbones.resnet.reads: missing; it has no default",
+            "backbones.clip",
+            {"kind": "clip"},
+            "backbones.clip.reads: missing; it has no default",
         ),
         ("leakage.probe_ridge", 0, "leakage.probe_ridge: must be greater than 0, found 0"),
         ("report.importance_repeats", 0, "report.importance_repeats: must be greater than or"),

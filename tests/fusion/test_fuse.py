@@ -27,6 +27,7 @@ def posts(tmp_path, make_posts):
         post_id=[str(i) for i in range(COUNT)],
         user_id=[f"u{i % 7}" for i in range(COUNT)],
         split=split.tolist(),
+        posted_at=list(range(COUNT)),
         fold=[i // 6 % 3 if part == "fit" else -1 for i, part in enumerate(split)],
         popularity=labels,
     )
@@ -62,6 +63,7 @@ def fuse(run_stage, tmp_path):
             "features": "features",
             "leakage": "leakage.json",
             "output": "predictions/fame.parquet",
+            "model": "models/fusion.json",
             "metrics": "metrics.json",
             "plots": "plots",
         }
@@ -163,7 +165,7 @@ def test_the_ranges_of_the_plots_hold_every_value(fuse, predictions, tmp_path):
 @pytest.mark.usefixtures("predictions")
 def test_it_runs_without_heavy_libraries(fuse, tmp_path):
     fuse()
-    names = ["posts", "predictions", "records", "features", "output", "metrics", "plots"]
+    names = ["posts", "predictions", "records", "features", "output", "model", "metrics", "plots"]
     places = dict(zip(names, names, strict=True)) | {"posts": "posts.parquet"}
     places |= {"leakage": "leakage.json"}
     arguments = [part for name, place in places.items() for part in (f"--{name}", place)]
@@ -184,7 +186,7 @@ def test_learned_weights_come_from_the_fit_rows_alone(fuse, posts, predictions, 
     metrics = fuse()
     fit = split == "fit"
     own = {name: values[fit] for name, values in predictions.items()}
-    expected = weights.learn(label[fit], own, "mae", {"catboost": 0.4})
+    expected = weights.learn(label[fit], own, "mae")
     assert metrics["weights"] == pytest.approx(expected, abs=1e-6)
     assert set(metrics["nested"]) == {"src", "mae"}
     fused = mean.fuse(own, expected)

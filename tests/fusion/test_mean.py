@@ -44,18 +44,6 @@ def test_a_learner_without_a_weight_weighs_nothing():
     }
 
 
-def test_leave_one_out_normalises_the_others():
-    without = mean.leave_one_out(PAPER)
-    assert list(without) == list(PAPER)
-    assert without["catboost"] == pytest.approx(
-        {"lightgbm": 0.35 / 0.6, "autogluon": 0.15 / 0.6, "dae": 0.1 / 0.6}
-    )
-
-
-def test_leave_one_out_needs_another_learner_with_a_weight():
-    assert mean.leave_one_out({"catboost": 1.0, "dae": 0.0}) == {}
-
-
 @pytest.mark.parametrize(
     ("weights", "message"),
     [

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from fame.fusion import scores
+from fame.fusion.combination import IDENTITY, Combination
 from fame.runtime.metrics import spearman
 
 TRUE = np.array([1.0, 2.0, 3.0, 4.0])
@@ -9,7 +10,11 @@ PREDICTIONS = {"a": np.array([1.0, 3.0, 2.0, 4.0]), "b": np.array([2.0, 2.0, 2.0
 
 
 def test_every_score_is_computed_from_its_predictions():
-    found = scores.score_all(TRUE, PREDICTIONS, {"a": 0.25, "b": 0.75})
+    weights = {"a": 0.25, "b": 0.75}
+    lines = {"known": IDENTITY, "new": IDENTITY}
+    chosen = Combination({"known": weights, "new": weights}, lines)
+    found = scores.score_all(TRUE, PREDICTIONS, np.array([True, False, True, False]), chosen)
+    assert found["weights"] == weights
     fused = 0.25 * PREDICTIONS["a"] + 0.75 * PREDICTIONS["b"]
     assert found["a"] == {"src": 0.8, "mae": 0.5}
     assert found["fame"]["mae"] == pytest.approx(np.abs(TRUE - fused).mean())
