@@ -164,3 +164,45 @@ def test_without_kinds_only_what_all_kinds_share_is_checked(tmp_path):
     ):
         with pytest.raises(InputError, match=re.escape(message)):
             params.load(write(tmp_path, change), kinds=False)
+
+
+@pytest.mark.parametrize(
+    "root",
+    [
+        ".",
+        "data",
+        "data/",
+        "./data/interim",
+        "data/interim/mine",
+        "models",
+        "a/../data",
+        ".dvc/x",
+        "",
+        "  ",
+        "a\nb",
+        "${data}",
+        "s3://bucket",
+        "..",
+        "../..",
+    ],
+)
+def test_a_root_that_cannot_work_is_refused_in_one_sentence(write_params, tmp_path, root):
+    write_params(**{"data.root": root})
+    with pytest.raises(InputError, match=r"data\.root: must be") as caught:
+        params.load(tmp_path / "params.yaml", kinds=False)
+    assert "\n" not in str(caught.value).split(", found")[0]
+
+
+@pytest.mark.parametrize(
+    "root", ["my posts", "it's", "$HOME/posts", "a&b", "~/posts", "data/raw/mine", "/far/away"]
+)
+def test_any_other_root_is_a_name_of_a_folder(write_params, tmp_path, root):
+    write_params(**{"data.root": root})
+    assert params.load(tmp_path / "params.yaml", kinds=False).data.root == root
+
+
+def test_an_absolute_root_inside_the_project_is_that_place(write_params, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_params(**{"data.root": str(tmp_path / "data")})
+    with pytest.raises(InputError, match="which the pipeline writes"):
+        params.load(tmp_path / "params.yaml", kinds=False)

@@ -23,7 +23,7 @@ from fame.posts.sources.table_texts import drop_words
 DAY, MINUTE = 86_400, 60
 EXPECTED = "a time like 2016-03-01T12:00:00+01:00, or epoch seconds"
 NO_POST_BEFORE = 631_152_000  # 1990
-FAR_SECONDS = 10 * 365 * DAY
+FAR_SECONDS = 15 * 365 * DAY  # about as old as most platforms
 FAR_SPANS = 6  # times the span of the middle half of the posts
 DAY_FIRST, MONTH_FIRST = "day first", "month first"
 _NUMBER = r"^[+-]?\d+(\.\d*)?([eE]\+?\d+)?$"
