@@ -77,7 +77,7 @@ def test_the_projects_own_parameters_are_valid():
         ),
         (
             "backbones.clip",
-            {"kind": "clip"},
+            {"kind": "image_stats"},
             "backbones.clip.reads: missing; it has no default",
         ),
         ("leakage.probe_ridge", 0, "leakage.probe_ridge: must be greater than 0, found 0"),
