@@ -337,6 +337,7 @@ FORMS = {
     "words": lambda t: f"{t:%d %b %Y %H:%M:%S}",
     "english": lambda t: f"{t:%B %d, %Y at %I:%M:%S %p}",
     "year first": lambda t: f"{t:%Y/%m/%d %H:%M:%S}",
+    "iso with a half of the day": lambda t: f"{t:%Y-%m-%d %I:%M:%S %p}",
     "dots": lambda t: f"{t:%d.%m.%Y %H:%M:%S}",
 }
 
@@ -376,6 +377,22 @@ def test_dates_that_nothing_tells_are_asked_for(tmp_path):
     for time_format, month in (("day first", 4), ("month first", 3), ("%d/%m/%Y", 4)):
         found, _ = read_times(read_column(tmp_path, texts), time_format)
         assert found[0].as_py().month == month
+
+
+def test_a_format_that_is_none_names_its_key(tmp_path):
+    with pytest.raises(InputError, match=r"columns\.time_format: 'Q' is a bad directive"):
+        read_times(read_column(tmp_path, ["03/04/2022"]), "%Q")
+
+
+def test_iso_dates_with_words_behind_them(tmp_path):
+    column = read_column(tmp_path, ["2022-02-03 1:53 PM", "2022-02-03 12:53:00 CET", "2022-13-01"])
+    found, offset = read_times(column, None)
+    assert found.to_pylist() == [
+        datetime(2022, 2, 3, 13, 53, tzinfo=UTC),
+        datetime(2022, 2, 3, 11, 53, tzinfo=UTC),
+        None,
+    ]
+    assert offset.to_pylist() == [None, 60.0, None]
 
 
 def test_compact_digits_are_never_epoch_seconds(tmp_path):

@@ -19,6 +19,7 @@ from dateutil import parser as dateutil_parser
 
 from fame.posts.findings import NOTICED, READ, Column, map_distinct
 from fame.posts.sources.table_texts import drop_words
+from fame.runtime.errors import InputError
 
 DAY, MINUTE = 86_400, 60
 EXPECTED = "a time like 2016-03-01T12:00:00+01:00, or epoch seconds"
@@ -165,6 +166,10 @@ def _read_texts(
             read(texts.filter(pa.array(chosen)), rows, times)
             if not np.isnan(times.seconds[rows]).all():
                 used.append(name)
+    # ISO dates with 1:05 PM or CET behind them; digits alone are never read in another order.
+    left = is_iso & np.isnan(times.seconds) & _matches(texts, "[A-Za-z]{2}")
+    if left.any():
+        _read_named(column, texts.filter(pa.array(left)), np.flatnonzero(left), times)
     if len(used) > 1:
         column.findings.note(column.name, f"times in {len(used)} forms: {', '.join(used)}", NOTICED)
     return times
@@ -410,7 +415,13 @@ def _read_format(
 ) -> None:
     rows = np.flatnonzero(filled)
     written = _series(texts.filter(pa.array(filled)))
-    times.put(rows, *_strptime_zoned(written, time_format))
+    try:
+        times.put(rows, *_strptime_zoned(written, time_format))
+    except ValueError as error:
+        raise InputError(
+            f"params.yaml: data.table.columns.time_format: {error}; allowed: {DAY_FIRST}, "
+            f'{MONTH_FIRST}, a format like "%d/%m/%Y %H:%M", or null'
+        ) from None
 
 
 def find_far(seconds: np.ndarray) -> np.ndarray:
