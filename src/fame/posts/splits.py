@@ -88,12 +88,16 @@ def number_users(users: list[str | None]) -> np.ndarray:
 def _choose_holdout(
     size: int, posted_at: np.ndarray, users: np.ndarray, params: SplitParams
 ) -> np.ndarray:
-    unknown = int(np.isnan(posted_at).sum())
-    if unknown and params.protocol in ("chronological", "new_users"):
-        raise InputError(
-            f"params.yaml: split.protocol: {params.protocol} needs the posting time of every "
-            f"labelled post, {unknown} of {len(posted_at)} have none; allowed then: user, random"
-        )
+    if params.protocol in ("chronological", "new_users"):
+        unknown = int(np.isnan(posted_at).sum())
+        if len(posted_at) - unknown < size:
+            raise InputError(
+                f"params.yaml: split.protocol: {params.protocol} needs the posting times of the "
+                f"labelled posts, {unknown} of {len(posted_at)} have none; "
+                "allowed then: user, random"
+            )
+        # A post without a time is a training post: it may be from any time.
+        posted_at = np.where(np.isnan(posted_at), -np.inf, posted_at)
     if params.protocol == "chronological":
         return np.argsort(posted_at, kind="stable")[-size:]
     if params.protocol == "new_users":
