@@ -9,6 +9,8 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from fame import params
 from fame.posts.sources.images import IMAGE_SUFFIXES
 from fame.registry import SOURCES, resolve
@@ -118,7 +120,7 @@ def _list_settings(entry: Any) -> list[tuple[str, Any]]:
     """Key and value of an entry, also of the blocks in it."""
     found = []
     for key, value in dict(entry).items():
-        if hasattr(value, "model_fields"):
+        if isinstance(value, BaseModel):
             found += [(f"{key}.{inner}", v) for inner, v in _list_settings(value)]
         else:
             found.append((key, value))
