@@ -21,7 +21,7 @@ COLUMNS = {
 def project(tmp_path, monkeypatch, write_params):
     """A folder under git with valid parameters for own posts in ``mine``."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(checking, "REQUIREMENTS", ("needed.txt",))
+    monkeypatch.setattr(checking, "WEIGHTS", Path("needed.txt"))
     subprocess.run(["git", "init", "-q"], check=True)
     (tmp_path / ".gitignore").write_text("/mine/\n/*.dvc\n")
 
