@@ -4,6 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fame.fusion import mean
+from fame.fusion.combination import IDENTITY, Combination
+from fame.fusion.intervals import GROUPS
 
 PAPER = {"catboost": 0.4, "lightgbm": 0.35, "autogluon": 0.15, "dae": 0.1}
 names = st.lists(st.sampled_from("abcdef"), min_size=1, unique=True)
@@ -42,6 +44,13 @@ def test_a_learner_without_a_weight_weighs_nothing():
         "catboost": 1.0,
         "other": 0.0,
     }
+
+
+def test_leave_one_out_normalises_the_others():
+    chosen = Combination(dict.fromkeys(GROUPS, PAPER), dict.fromkeys(GROUPS, IDENTITY))
+    assert chosen.leave_out("catboost").weights["new"] == pytest.approx(
+        {"lightgbm": 0.35 / 0.6, "autogluon": 0.15 / 0.6, "dae": 0.1 / 0.6}
+    )
 
 
 @pytest.mark.parametrize(
