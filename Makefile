@@ -5,7 +5,7 @@ INSTALLED := .venv/.installed
 # The environment first: DVC runs a stage with the first `python` on the path.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help links repro ablation protocols test test-faults lint bench bench-extraction bench-training bench-scale profile
+.PHONY: help links repro ablation protocols test test-faults test-browser lint bench bench-extraction bench-training bench-scale profile
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -33,6 +33,9 @@ test: $(INSTALLED)  ## set up, run the tests
 
 test-faults: $(INSTALLED)  ## a full disk, kills, signals and damaged files at every stage (minutes)
 	python -m pytest -m faults tests/faults
+
+test-browser: $(INSTALLED)  ## the page of `fame serve` in Chromium (apt-get install chromium chromium-driver)
+	python -m pytest -m browser tests/serving
 
 lint: $(INSTALLED)  ## check style and docstrings
 	ruff check src tests benchmarks

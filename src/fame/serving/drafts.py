@@ -155,6 +155,13 @@ class DraftReader:
             )
         return _put_pictures(drafts, given, folder) if given else drafts
 
+    def list_columns(self) -> tuple[list[str], list[str]]:
+        """The columns of categories and of own numbers, as files and records name them."""
+        of_run = self._data.table.columns
+        if self._data.source == "table":
+            return list(of_run.categories), list(of_run.numeric)
+        return list(CATEGORIES), list(NUMBERS)
+
     def _read_folder(self, path: Path) -> Drafts:
         """The challenge's folder: posts without a label."""
         kind = self._data.source if self._data.source != "table" else "smpd"
@@ -201,6 +208,7 @@ class DraftReader:
     def _map(self, names: list[str]) -> ColumnParams:
         """Which of a file's columns is what: as in the run, without those that are not there."""
         of_run, is_table = self._data.table.columns, self._data.source == "table"
+        categories, numeric = self.list_columns()
 
         def find(key: str) -> str | None:
             mapped = getattr(of_run, key) if is_table else None
@@ -208,13 +216,11 @@ class DraftReader:
                 return None
             return next((name for name in (mapped, *NAMES[key]) if name in names), None)
 
-        categories = of_run.categories if is_table else CATEGORIES
-        numeric = of_run.numeric if is_table else NUMBERS
         chosen = {key: find(key) for key in NAMES}
         return ColumnParams(
             **chosen | {"id": chosen["id"] or POSITION, "target": chosen["target"] or "popularity"},
             time_format=of_run.time_format if is_table else None,
-            categories=list(categories),
+            categories=categories,
             numeric=[name for name in numeric if is_table or name in names],
             split=None,
         )

@@ -176,6 +176,15 @@ class Predictor:
             raise InputError(f"{path}: no post has an author, a time and a label")
         return count
 
+    def list_past(self, user: str) -> list[float]:
+        """Labels of an author's known posts."""
+        with self._lock:
+            return self.scorer.list_past(user)
+
+    def list_columns(self) -> tuple[list[str], list[str]]:
+        """The columns of categories and of own numbers that a post may have."""
+        return self._reader.list_columns()
+
     def tabulate(self, drafts: Drafts, scored: Scored) -> pd.DataFrame:
         """One row a post, see `predict`."""
         columns: dict[str, Any] = {
