@@ -35,7 +35,7 @@ test-faults: $(INSTALLED)  ## a full disk, kills, signals and damaged files at e
 	python -m pytest -m faults tests/faults
 
 test-browser: $(INSTALLED)  ## the pages in a real browser (Debian: apt-get install chromium chromium-driver)
-	python -m pytest -m browser tests/browser
+	python -m pytest -m browser tests/browser tests/serving
 
 lint: $(INSTALLED)  ## check style and docstrings
 	ruff check src tests benchmarks

@@ -12,6 +12,9 @@ from fame.runtime.errors import InputError
 COMMANDS = {
     "init": ("fame.posts.init", "set up your own posts: map their columns, write params.yaml"),
     "check": ("fame.posts.check", "name all that is missing before a run"),
+    "predict": ("fame.serving.predict", "score posts of a file with the trained models"),
+    "export": ("fame.serving.export", "pack the trained models for another machine"),
+    "serve": ("fame.serving.serve", "a page and an API that score drafts"),
 }
 
 
