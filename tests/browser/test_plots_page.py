@@ -40,6 +40,7 @@ def test_dvcs_plots_are_drawn_offline(browser, tmp_path):
     assert browser.list_complaints() == []
     blank = browser.run(
         "return [...document.querySelectorAll('canvas')].filter((canvas) => "
-        "!canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.some((x) => x)).length"
+        "!canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height)"
+        ".data.some((x) => x)).length"
     )
     assert blank == 0
