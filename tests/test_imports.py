@@ -15,7 +15,7 @@ FLOORS = (
     {"simulator", "features"},
     {"learners"},
     {"fusion", "gates"},
-    {"report"},
+    {"report", "serving"},
     {"variants"},
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
@@ -75,6 +75,8 @@ def test_no_modules_import_each_other():
     [
         ("fame.report.report", "fame.fusion.scores", True),
         ("fame.learners.train", "fame.learners.contract", True),
+        ("fame.serving.scoring", "fame.fusion.combination", True),
+        ("fame.serving.scoring", "fame.report.tables", False),
         ("fame.posts.splits", "fame.params", True),
         ("fame.posts.splits", "fame.features.contract", False),
         ("fame.fusion.fuse", "fame.gates.leakage", False),

@@ -1,7 +1,6 @@
 """The API and the page of `fame serve`: everything that the page shows comes from here too."""
 
 import base64
-import binascii
 import html
 import json
 import tempfile
@@ -122,7 +121,8 @@ def answer(predictor: Predictor, query: Query) -> dict[str, Any]:
     Raises:
         InputError: what is wrong with a draft.
     """
-    records = [to_record(place, draft) for place, draft in enumerate(query.posts)]
+    allowed = predictor.list_columns()
+    records = [to_record(place, draft, allowed) for place, draft in enumerate(query.posts)]
     reasons: list[dict[str, Any]] | None = None
     with tempfile.TemporaryDirectory(prefix="fame_nothing_") as empty:
         if query.explain:
@@ -142,18 +142,20 @@ def answer(predictor: Predictor, query: Query) -> dict[str, Any]:
     return {"posts": found, "unit": describe_unit(predictor)}
 
 
-def to_record(place: int, draft: Draft) -> dict[str, Any]:
-    """A draft as the predictor takes it.
+def to_record(place: int, draft: Draft, allowed: tuple[list[str], list[str]]) -> dict[str, Any]:
+    """A draft as the predictor takes it; ``allowed``: columns of categories and of numbers.
 
     Raises:
-        InputError: the picture is none, or too large, or a name is one of the draft's own.
+        InputError: the picture is none, or too large, or a column is not one of the training's.
     """
-    record = {name: getattr(draft, name) for name in FIELDS if name != "image"}
+    record: dict[str, Any] = {name: getattr(draft, name) for name in FIELDS if name != "image"}
     record["id"] = draft.id or f"draft-{place + 1}"
-    for name, value in [*draft.categories.items(), *draft.numbers.items()]:
-        if name in FIELDS or name in record:
-            raise InputError(f"posts.{place}: {name!r} is given twice")
-        record[name] = value
+    for key, columns in zip(("categories", "numbers"), allowed, strict=True):
+        for name, value in getattr(draft, key).items():
+            if name not in columns:
+                known = ", ".join(columns) or "none"
+                raise InputError(f"posts.{place}.{key}: no column {name!r}; allowed: {known}")
+            record[name] = value
     if draft.image is not None:
         record["image"] = read_picture(f"posts.{place}.image", draft.image)
     return record
@@ -168,10 +170,10 @@ def read_picture(place: str, text: str) -> bytes:
     try:
         content = base64.b64decode(text, validate=True)
         header = read_header(content)
-    except binascii.Error:
-        raise InputError(f"{place}: not base64") from None
     except UnreadableImageError as error:
         raise InputError(f"{place}: unreadable picture ({error.status})") from None
+    except ValueError:  # binascii's is one
+        raise InputError(f"{place}: not base64") from None
     if header.width * header.height > MAX_PIXELS:
         raise InputError(
             f"{place}: {header.width} x {header.height} pixels, allowed: {MAX_PIXELS:,}"
@@ -216,7 +218,7 @@ def score_csv(predictor: Predictor, content: bytes) -> pd.DataFrame:
                 f"posts.csv: {len(drafts):,} posts, allowed: {MAX_ROWS:,}; `fame predict` has no "
                 "such limit"
             )
-        return predictor.predict_drafts(drafts)
+        return predictor.predict_drafts(drafts, progress=False)
 
 
 def describe_run(predictor: Predictor) -> dict[str, Any]:
@@ -289,8 +291,12 @@ def _add_errors(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     def explain_request(_request: Request, error: RequestValidationError) -> JSONResponse:
         problem = error.errors()[0]
+        if problem["type"] == "json_invalid":
+            return JSONResponse({"error": "the request: not valid JSON"}, 422)
         place = ".".join(str(part) for part in problem["loc"][1:]) or "the request"
-        return JSONResponse({"error": f"{place}: {problem['msg']}"}, 422)
+        message = problem["msg"].replace("Input should be", "must be")
+        message = message.replace("Extra inputs are not permitted", "unknown key")
+        return JSONResponse({"error": f"{place}: {message}"}, 422)
 
     @app.exception_handler(HTTPException)
     def explain_http(_request: Request, error: HTTPException) -> JSONResponse:

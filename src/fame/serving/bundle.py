@@ -18,13 +18,13 @@ from fame.serving.manifest import (
     BLOCKS,
     ENCODERS,
     FORMAT,
-    FUSION,
     LEARNERS,
     TABLES,
     describe_versions,
 )
 
 META = "meta"
+FOLDERS = (ENCODERS, TABLES, LEARNERS)
 QUANTILES = 101  # of the labels: where a prediction lies among them
 SCORES = ("src", "mae")
 
@@ -32,7 +32,7 @@ SCORES = ("src", "mae")
 def main() -> None:
     """Write the index of the training posts and the manifest."""
     parser = argparse.ArgumentParser(description=__doc__)
-    inputs = ("posts", "features", "models", "metrics")
+    inputs = ("posts", "features", *FOLDERS, "fusion", "metrics")
     for name in (*inputs, "index", "manifest"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     arguments = parser.parse_args()
@@ -44,7 +44,7 @@ def main() -> None:
     }
     with files.replacing_folder(arguments.index) as folder:
         similar.write_index(folder, training, blocks)
-    digests = digest_files(arguments.models, list_folders(settings, arguments.index.name))
+    digests = digest_files(arguments.manifest.parent, list_places(arguments, settings))
     manifest = {
         "format": FORMAT,
         "files": digests,
@@ -62,26 +62,23 @@ def main() -> None:
     )
 
 
-def list_folders(settings: params.Params, index: str) -> list[str]:
+def list_places(paths: argparse.Namespace, settings: params.Params) -> list[Path]:
     """Folders and files of the bundle, by the names in params.yaml: never what else lies there."""
     return [
-        *(f"{ENCODERS}/{name}" for name in (META, *settings.backbones)),
-        *(f"{TABLES}/{name}" for name in settings.tables),
-        *(f"{LEARNERS}/{name}" for name in settings.learners),
-        FUSION,
-        index,
+        *(paths.encoders / name for name in (META, *settings.backbones)),
+        *(paths.tables / name for name in settings.tables),
+        *(paths.learners / name for name in settings.learners),
+        *(paths.fusion, paths.index),
     ]
 
 
-def digest_files(models: Path, names: list[str]) -> dict[str, str]:
-    """Path below ``models`` -> digest, of all files of the named folders."""
+def digest_files(root: Path, places: list[Path]) -> dict[str, str]:
+    """Path below ``root`` -> digest, of all files of the places."""
     found = {}
-    for name in names:
-        place = models / name
-        paths = [place] if not place.is_dir() else sorted(place.rglob("*"))
-        for path in paths:
+    for place in places:
+        for path in sorted(place.rglob("*")) if place.is_dir() else [place]:
             if not path.is_dir():
-                found[path.relative_to(models).as_posix()] = files.digest_file(path)
+                found[path.relative_to(root).as_posix()] = files.digest_file(path)
     return found
 
 

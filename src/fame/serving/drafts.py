@@ -7,6 +7,7 @@ the names of NAMES where the run had the challenge's folder.
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,6 +49,8 @@ NUMBERS = (
     *(f"profile_{name}" for name in ("total_faves", "total_in_group", "photo_count")),
     *("profile_followers", "profile_following"),
 )
+# What an error says of params.yaml: no matter of a draft.
+SWITCH = re.compile(r"; data\.(max_bad_fraction is|on_bad: mask)[^;]*$", re.MULTILINE)
 POSITION = "row"  # names a post without an id by its place
 
 
@@ -87,6 +90,8 @@ class DraftReader:
     def __init__(self, data: DataParams, columns: list[tuple[str, str]]) -> None:
         self._data = data
         self._columns = columns
+        mapped = [data.table.columns.id] if data.source == "table" else []
+        self._id_names = [*mapped, *NAMES["id"]]
 
     def read_file(self, path: Path, images: Path | None = None, *, labels: bool = False) -> Drafts:
         """A file of posts, or the challenge's folder, of which the unlabelled posts are taken.
@@ -144,11 +149,15 @@ class DraftReader:
             if isinstance(content, bytes):
                 given[place] = content
                 del plain["image"]
+            if not any(plain.get(name) for name in self._id_names):
+                plain[self._id_names[0]] = f"{POSITION}-{place + 1}"
             lines.append(json.dumps(plain, default=str, ensure_ascii=False))
         if not lines:
             raise InputError("no post given, expected at least one")
-        # A record without a key would be a blank line: one post less.
-        drafts = self.read_lines("\n".join(lines).encode(errors="replace"), "posts", images)
+        try:
+            drafts = self.read_lines("\n".join(lines).encode(errors="replace"), "posts", images)
+        except InputError as error:
+            raise InputError(SWITCH.sub("", str(error))) from None
         if len(drafts) != len(lines):
             raise InputError(
                 f"posts: {len(lines)} given, {len(drafts)} differ in their ids; ids are unique"
@@ -190,11 +199,8 @@ class DraftReader:
         cells.findings.settle(self._data.on_bad, self._data.max_bad_fraction)
         paths = read.pop("image", None)
         read = _name_own(read, self._data.source)
-        located = locate(
-            post_ids,
-            [] if paths is None else paths.to_pylist(),
-            [] if paths is None else [images],
-        )
+        named = [] if paths is None else paths.to_pylist()
+        located = locate(post_ids, named, [images] if any(named) else [])
         posts = pa.table(read)
         if labels:
             place = posts.column_names.index("popularity")

@@ -1,11 +1,11 @@
 """`from fame import Predictor`: the popularity of posts that are not published yet."""
 
-import contextlib
 import json
 import shutil
 import tempfile
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Literal
 
@@ -126,10 +126,12 @@ class Predictor:
             return self._reader.read_lines(lines, str(path), images)
         return self._reader.read_file(path, images)
 
-    def predict_drafts(self, drafts: Drafts, *, explain: bool = False) -> pd.DataFrame:
+    def predict_drafts(
+        self, drafts: Drafts, *, explain: bool = False, progress: bool = True
+    ) -> pd.DataFrame:
         """The table of `predict`, some posts at a time; ``explain`` adds ``reasons`` as JSON."""
         parts = []
-        with bar(len(drafts), "score", "post") as progress:
+        with bar(len(drafts), "score", "post") if progress else nullcontext() as shown:
             for start in range(0, len(drafts), POSTS_AT_ONCE):
                 part = drafts.slice(start, POSTS_AT_ONCE)
                 scored = self.score(part)
@@ -137,11 +139,12 @@ class Predictor:
                 if explain:
                     found = self.find_reasons(part, scored)
                     parts[-1]["reasons"] = [json.dumps(one, ensure_ascii=False) for one in found]
-                progress.update(len(part))
+                if shown is not None:
+                    shown.update(len(part))
         return pd.concat(parts, ignore_index=True)
 
-    @contextlib.contextmanager
-    def _given(self, posts: Posts, images: str | Path | None) -> Any:
+    @contextmanager
+    def _given(self, posts: Posts, images: str | Path | None) -> Iterator[Drafts]:
         """Drafts of given posts; their pictures lie in a folder as long as the block runs."""
         records = posts.to_dict("records") if isinstance(posts, pd.DataFrame) else posts
         folder = tempfile.mkdtemp(prefix="fame_pictures_")

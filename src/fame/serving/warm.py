@@ -13,8 +13,8 @@ import numpy as np
 import pyarrow as pa
 
 from fame.features.contract import Backbone, Block, Encoder
-from fame.features.engine.contents import KEY_BYTES, NOWHERE, STATUSES, Contents, Place
-from fame.features.engine.embedder import Embedder
+from fame.features.engine.contents import KEY_BYTES, NOWHERE, STATUSES, Contents, Items, Place
+from fame.features.engine.embedder import Embedded, Embedder
 from fame.features.images import UnreadableImageError
 from fame.features.meta import Meta
 from fame.params import MetaParams, RuntimeParams
@@ -87,8 +87,7 @@ class WarmBackbone:
         codes: dict[str, np.ndarray] = {}
         for kind in dict.fromkeys(shown.kind for shown in backbone.passes):
             items = contents.list_items(kind, backbone.passes)
-            inputs = contents.read(items, np.arange(len(items.keys)))
-            embedded = self._embedder.compute(self._embedder.prepare(inputs)).embedded
+            embedded = self._embed(contents, items)
             for shown, rows in items.rows:
                 there = rows != NOWHERE
                 status = contents.explain_missing(shown)
@@ -101,6 +100,12 @@ class WarmBackbone:
                     own[status != 0] = np.nan
                     values[modality], codes[modality] = own, status.copy()
         return self._make_block(posts, values, codes)
+
+    def _embed(self, contents: Contents, items: Items) -> Embedded:
+        if not len(items.keys):
+            return Embedded(np.empty(0, np.int8), {})
+        inputs = contents.read(items, np.arange(len(items.keys)))
+        return self._embedder.compute(self._embedder.prepare(inputs)).embedded
 
     def _make_block(
         self, posts: pa.Table, values: dict[str, np.ndarray], codes: dict[str, np.ndarray]
