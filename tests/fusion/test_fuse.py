@@ -5,16 +5,18 @@ import sys
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from fame.fusion import mean, weights
+from fame.fusion import combination, data_record, mean
 from fame.learners import table_files
 from fame.runtime import files
 from fame.runtime.errors import InputError
 from fame.runtime.metrics import mean_absolute_error, spearman
 
 COUNT = 60
+HEADER = "phase,fold,iteration,training_mae,validation_mae\n"
 NAMES = ("catboost", "lightgbm", "autogluon", "dae")
 
 
@@ -27,6 +29,7 @@ def posts(tmp_path, make_posts):
         post_id=[str(i) for i in range(COUNT)],
         user_id=[f"u{i % 7}" for i in range(COUNT)],
         split=split.tolist(),
+        posted_at=list(range(COUNT)),
         fold=[i // 6 % 3 if part == "fit" else -1 for i, part in enumerate(split)],
         popularity=labels,
     )
@@ -46,6 +49,9 @@ def predictions(tmp_path, posts):
         record = {"predictions_digest": files.digest_file(path)}
         files.write_json(tmp_path / "records" / f"{name}.json", record)
     files.write_json(tmp_path / "leakage.json", {"passed": True})
+    for name in NAMES:
+        content = HEADER + f"boosting,0,1,2.0,{len(name)}\nboosting,0,2,1.5,1.6\n"
+        files.write_text(tmp_path / "curves" / f"{name}.csv", content)
     for name in ("image_stats", "efficientnet"):
         record = {"status": {"image": {"ok": 57, "missing": 2, "bomb": 1}}}
         files.write_json(tmp_path / "features" / f"{name}.json", record)
@@ -61,8 +67,11 @@ def fuse(run_stage, tmp_path):
             "records": "records",
             "features": "features",
             "leakage": "leakage.json",
+            "curves": "curves",
+            "model": "fusion.json",
             "output": "predictions/fame.parquet",
             "metrics": "metrics.json",
+            "data": "data.json",
             "plots": "plots",
         }
         run_stage("fusion.fuse", *[part for k, v in paths.items() for part in (f"--{k}", v)])
@@ -93,11 +102,56 @@ def test_metrics_equal_a_fresh_computation_from_the_files(fuse, posts, predictio
         assert metrics[name]["mae"] == pytest.approx(
             mean_absolute_error(label[holdout], values[holdout]), abs=1e-6
         )
-    assert metrics["data"]["posts_holdout"] == 20
-    assert metrics["data"]["users_holdout_seen_in_fit"] == 7
-    assert metrics["data"]["unreadable"]["efficientnet"]["missing"] == 2
-    assert metrics["data"]["simulated"] is False
-    assert "simulated_best" not in metrics
+    data = files.read_json(tmp_path / "data.json")
+    assert data["posts_holdout"] == 20
+    assert data["users_holdout_seen_in_fit"] == 7
+    assert data["unreadable"]["efficientnet"]["missing"] == 2
+    assert data["simulated"] is False
+    assert "simulated_best" not in data
+
+
+@pytest.mark.usefixtures("predictions")
+def test_what_compares_experiments_is_scores_and_weights_the_fusion_first(fuse):
+    metrics = fuse()
+    assert next(iter(metrics)) == "fame"
+    left = [f"without_{name}" for name in NAMES]
+    assert set(metrics) == {"fame", *NAMES, *left, "weights"}
+    assert all(set(metrics[name]) == {"src", "mae"} for name in set(metrics) - {"weights"})
+
+
+@pytest.mark.usefixtures("predictions")
+def test_curves_are_of_the_learners_that_the_parameters_name(fuse, tmp_path):
+    # A learner that was deleted leaves its files behind.
+    files.write_text(tmp_path / "curves/deleted.csv", HEADER + "boosting,0,1,2.0,2.5\n")
+    fuse()
+    lines = (tmp_path / "plots/learning_curves.csv").read_text().splitlines()
+    assert {line.split(",")[0] for line in lines[1:]} == set(NAMES)
+    assert "catboost,boosting,0,1,2.0,8" in lines
+
+
+@pytest.mark.usefixtures("posts", "predictions")
+def test_a_long_curve_is_thinned_and_keeps_its_ends(fuse, tmp_path):
+    rows = "".join(f"boosting,0,{i},2.0,{i}\n" for i in range(1, 5001))
+    files.write_text(tmp_path / "curves/dae.csv", HEADER + rows)
+    fuse()
+    lines = (tmp_path / "plots/learning_curves.csv").read_text().splitlines()
+    steps = [int(line.split(",")[3]) for line in lines if line.startswith("dae,")]
+    assert (len(steps), steps[0], steps[-1]) == (200, 1, 5000)
+
+
+@pytest.mark.usefixtures("predictions")
+def test_the_digest_is_of_the_labelled_posts_whatever_the_split(fuse, tmp_path):
+    fuse()
+    first = files.read_json(tmp_path / "data.json")["posts_digest"]
+    posts = files.read_table(tmp_path / "posts.parquet")
+    assert data_record.digest_posts(posts) == first
+    labelled = posts.filter(pc.is_valid(posts["popularity"]))
+    assert data_record.digest_posts(labelled) == first
+    other = posts.set_column(posts.column_names.index("split"), "split", pa.array(["fit"] * COUNT))
+    assert data_record.digest_posts(other) == first
+    halved = pc.divide(posts["popularity"], 2.0)
+    place = posts.column_names.index("popularity")
+    assert data_record.digest_posts(posts.set_column(place, "popularity", halved)) != first
 
 
 @pytest.mark.usefixtures("predictions")
@@ -164,6 +218,7 @@ def test_the_ranges_of_the_plots_hold_every_value(fuse, predictions, tmp_path):
 def test_it_runs_without_heavy_libraries(fuse, tmp_path):
     fuse()
     names = ["posts", "predictions", "records", "features", "output", "metrics", "plots"]
+    names += ["curves", "model", "data"]
     places = dict(zip(names, names, strict=True)) | {"posts": "posts.parquet"}
     places |= {"leakage": "leakage.json"}
     arguments = [part for name, place in places.items() for part in (f"--{name}", place)]
@@ -178,18 +233,22 @@ def test_it_runs_without_heavy_libraries(fuse, tmp_path):
     assert loaded & (heavy | {"pandas", "pandera"}) == set()
 
 
-def test_learned_weights_come_from_the_fit_rows_alone(fuse, posts, predictions, write_params):
+def test_learned_weights_come_from_the_fit_rows_alone(
+    fuse, posts, predictions, write_params, tmp_path
+):
     split, label = posts
     write_params(**{"fusion.mode": "learned"})
     metrics = fuse()
     fit = split == "fit"
     own = {name: values[fit] for name, values in predictions.items()}
-    expected = weights.learn(label[fit], own, "mae", {"catboost": 0.4})
+    fold = np.array(files.read_table(tmp_path / "posts.parquet")["fold"])[fit]
+    expected = combination.choose_weights(label[fit], own, fold, "mae")
     assert metrics["weights"] == pytest.approx(expected, abs=1e-6)
-    assert set(metrics["nested"]) == {"src", "mae"}
+    nested = files.read_json(tmp_path / "data.json")["nested"]
+    assert set(nested) == {"src", "mae"}
     fused = mean.fuse(own, expected)
     # Nested weights did not see the rows: they cannot beat those that did.
-    assert metrics["nested"]["mae"] >= mean_absolute_error(label[fit], fused)
+    assert nested["mae"] >= mean_absolute_error(label[fit], fused)
 
 
 @pytest.mark.usefixtures("predictions")

@@ -4,6 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fame.fusion import mean
+from fame.fusion.combination import IDENTITY, Combination
+from fame.fusion.intervals import GROUPS
 
 PAPER = {"catboost": 0.4, "lightgbm": 0.35, "autogluon": 0.15, "dae": 0.1}
 names = st.lists(st.sampled_from("abcdef"), min_size=1, unique=True)
@@ -45,15 +47,10 @@ def test_a_learner_without_a_weight_weighs_nothing():
 
 
 def test_leave_one_out_normalises_the_others():
-    without = mean.leave_one_out(PAPER)
-    assert list(without) == list(PAPER)
-    assert without["catboost"] == pytest.approx(
+    chosen = Combination(dict.fromkeys(GROUPS, PAPER), dict.fromkeys(GROUPS, IDENTITY))
+    assert chosen.leave_out("catboost").weights["new"] == pytest.approx(
         {"lightgbm": 0.35 / 0.6, "autogluon": 0.15 / 0.6, "dae": 0.1 / 0.6}
     )
-
-
-def test_leave_one_out_needs_another_learner_with_a_weight():
-    assert mean.leave_one_out({"catboost": 1.0, "dae": 0.0}) == {}
 
 
 @pytest.mark.parametrize(

@@ -6,22 +6,33 @@ METRICS = {
     "catboost": {"src": 0.7, "mae": 1.2},
     "without_dae": {"src": 0.7, "mae": 1.2},
     "without_catboost": {"src": 0.5, "mae": 1.9},
-    "median": {"src": 0.0, "mae": 2.0},
     "weights": {"catboost": 0.8, "dae": 0.2},
-    "data": {"simulated": False, "posts_fit": 80, "posts_holdout": 20},
 }
+DATA = {"simulated": False, "posts_fit": 80, "posts_holdout": 20}
+DATA |= {"median": {"src": 0.0, "mae": 2.0}}
+
+BIG = {"src": 0.1, "mae": 98765.4321}
 
 
 def test_the_last_line_is_the_fusion():
-    lines = results.render(METRICS).splitlines()
-    assert lines[0] == "holdout: 20 held-out posts that nothing was fitted on, 80 posts to fit on"
+    lines = results.render(METRICS, DATA).splitlines()
+    assert lines[0] == "holdout: 20 held-out posts that nothing was fitted on, 80 training posts"
     assert lines[2].split() == ["catboost", "0.7000", "1.2000", "0.800"]
     assert lines[-1].split() == ["FAME", "0.7543", "1.1607", "1.000"]
-    assert "simulated" not in results.render(METRICS).lower()
+    assert "simulated" not in results.render(METRICS, DATA).lower()
 
 
 def test_simulated_numbers_are_called_simulated():
-    data = METRICS["data"] | {"simulated": True}
-    text = results.render(METRICS | {"data": data, "simulated_best": {"src": 0.86, "mae": 0.98}})
+    best = {"simulated": True, "simulated_best": {"src": 0.86, "mae": 0.98}}
+    text = results.render(METRICS, DATA | best)
     assert text.startswith("SIMULATED sample")
-    assert "best reachable (simulated truth)    0.8600   0.9800" in text
+    assert "best reachable (simulated truth)  0.8600  0.9800" in text
+
+
+def test_columns_of_large_numbers_stay_apart():
+    large = METRICS | {"dae": {"src": 0.5, "mae": 1234567890.123}, "without_dae": BIG}
+    lines = results.render(large, DATA | {"median": BIG}).splitlines()
+    row = next(line for line in lines if line.startswith("dae"))
+    assert row.split() == ["dae", "0.5000", "1.23457e+09", "0.200"]
+    row = next(line for line in lines if line.startswith("median"))
+    assert row.split()[-2:] == ["0.1000", "98765.4321"]

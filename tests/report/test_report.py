@@ -10,6 +10,7 @@ from PIL import Image
 from ruamel.yaml import YAML
 
 from fame import params
+from fame.report import figures, kept
 
 ROOT = Path(__file__).parents[2]
 
@@ -17,16 +18,17 @@ METRICS = {
     "fame": {"src": 0.71, "mae": 1.21},
     "dae": {"src": 0.5, "mae": 1.9},
     "without_dae": {"src": 0.7, "mae": 1.2},
+    "weights": {"dae": 1.0},
+}
+DATA = {
+    "simulated": True,
+    "posts_fit": 80,
+    "posts_holdout": 20,
+    "posts_challenge": 5,
     "median": {"src": 0.0, "mae": 2.0},
     "simulated_best": {"src": 0.86, "mae": 0.98},
-    "weights": {"dae": 1.0},
-    "data": {
-        "simulated": True,
-        "posts_fit": 80,
-        "posts_holdout": 20,
-        "posts_challenge": 5,
-        "unreadable": {"efficientnet": {"missing": 2, "bomb": 1}},
-    },
+    "unreadable": {"efficientnet": {"missing": 2, "bomb": 1}},
+    "posts_digest": "of these posts",
 }
 SCORE = {"src": 0.71, "mae": 1.21, "src_interval": [0.6, 0.8], "mae_interval": [1.1, 1.3]}
 GROUP = [{"name": "<b>x</b>", "posts": 3, "mae": 1.5, "bias": -0.2}]
@@ -36,7 +38,7 @@ EVALUATION = {
     "confidence": 0.95,
     "resamples": 100,
     "scores": {"dae": SCORE, "fame": SCORE},
-    "fusions": dict.fromkeys(("mean", "paper", "learned_mae", "learned_src"), WAY),
+    "fusions": dict.fromkeys(("mean", "fixed", "learned_mae", "learned_src"), WAY),
     "densities": {
         "part": "challenge",
         "grid": [1, 2, 3],
@@ -51,8 +53,8 @@ CELLS = [
 FILES = {
     "plots/predicted_true.csv": "true,predicted\n1,2\n3,4\n",
     "plots/calibration.csv": "model,predicted,true\nfame,1,2\nfame,3,4\n",
-    "curves/dae.csv": "phase,fold,iteration,training_mae,validation_mae\n"
-    "1,0,1,2.0,2.1\n1,0,2,1.9,2.0\n2,0,1,1.8,1.9\n2,1,1,1.7,1.8\n",
+    "plots/learning_curves.csv": "learner,phase,fold,iteration,training_mae,validation_mae\n"
+    "dae,1,0,1,2.0,2.1\ndae,1,0,2,1.9,2.0\ndae,2,0,1,1.8,1.9\ndae,2,1,1,1.7,1.8\n",
     "importance/dae.json": '{"learner": "dae", "method": "permutation", "blocks": {"minilm": 0.1}}',
     "leaderboard.csv": "learner,layer,model,validation_mae,fit_seconds\n"
     "autogluon,1,CatBoost_BAG_L1,1.6,12.5\nautogluon,3,WeightedEnsemble_L3,1.5,\n",
@@ -63,9 +65,9 @@ FILES = {
 
 @pytest.fixture
 def report(run_stage, write_params, tmp_path):
-    def call(metrics=METRICS, source="sample", ablation=True):
-        own = YAML(typ="safe").load((ROOT / "params.yaml").read_text())["learners"]["dae"]
-        write_params(**{"data.source": source, "learners": {"dae": own}})
+    def call(data=DATA, source="sample", ablation=True, learner="dae", evaluation=EVALUATION):
+        known = YAML(typ="safe").load((ROOT / "params.yaml").read_text())["learners"]
+        write_params(**{"data.source": source, "learners": {learner: known[learner]}})
         for name, content in FILES.items():
             (tmp_path / name).parent.mkdir(exist_ok=True)
             (tmp_path / name).write_text(content)
@@ -73,21 +75,22 @@ def report(run_stage, write_params, tmp_path):
             (tmp_path / name).mkdir(exist_ok=True)
         settings = params.load(tmp_path / "params.yaml")
         if ablation:
-            made = params.identify(settings, ["data", "tables"])
+            made = kept.describe(settings, ["data", "tables"], "of these posts")
             cells = {"simulated": True, "cells": CELLS, "made_with": made}
             (tmp_path / "ablation/cells.json").write_text(json.dumps(cells))
         scores = {"scores": EVALUATION["scores"]}
         protocols = {
             "confidence": 0.95,
             "protocols": {"user": scores, "random": scores},
-            "made_with": params.identify(settings, ["data", "fusion"]),
+            "made_with": kept.describe(settings, ["data", "fusion"], "of these posts"),
         }
         (tmp_path / "protocols/scores.json").write_text(json.dumps(protocols))
-        (tmp_path / "metrics.json").write_text(json.dumps(metrics))
-        (tmp_path / "evaluation.json").write_text(json.dumps(EVALUATION))
-        files = ("metrics", "evaluation", "leakage", "submission")
+        (tmp_path / "metrics.json").write_text(json.dumps(METRICS))
+        (tmp_path / "data.json").write_text(json.dumps(data))
+        (tmp_path / "evaluation.json").write_text(json.dumps(evaluation))
+        files = ("metrics", "data", "evaluation", "leakage", "submission")
         names = {name: f"{name}.json" for name in files} | {"params": "params.yaml"}
-        folders = ("plots", "curves", "importance", "ablation", "protocols", "figures", "tables")
+        folders = ("plots", "importance", "ablation", "protocols", "figures", "tables")
         names |= {name: name for name in folders}
         names |= {"results": "results.md", "page": "report.html", "leaderboard": "leaderboard.csv"}
         run_stage("report.report", *[part for k, v in names.items() for part in (f"--{k}", v)])
@@ -143,8 +146,7 @@ def test_simulated_numbers_are_called_simulated(report, tmp_path):
 
 
 def test_on_smpd_the_published_number_stands_beside_each_cell(report, tmp_path):
-    data = METRICS["data"] | {"simulated": False}
-    text = report(METRICS | {"data": data}, source="smpd")
+    text = report(DATA | {"simulated": False}, source="smpd")
     assert "simulated" not in text
     second = (tmp_path / "tables/table_2.md").read_text()
     assert "| without dae | 0.7000 | 1.2000 | -0.0100 | 0.7511 | 1.1711 |" in second
@@ -154,16 +156,57 @@ def test_on_smpd_the_published_number_stands_beside_each_cell(report, tmp_path):
     assert "| dae | 2.00 | 4.78 to 6.01 |" in (tmp_path / "tables/figure_3.md").read_text()
 
 
-def test_cells_of_other_parameters_are_not_shown(report, tmp_path):
+def test_cells_of_other_posts_or_parameters_are_shown_as_stale(report, tmp_path):
+    report()
+    path, table = tmp_path / "ablation/cells.json", tmp_path / "tables/table_3.md"
+    assert "STALE" not in (tmp_path / "report.html").read_text() + table.read_text()
+    made = json.loads(path.read_text())["made_with"]
+    for change, what in (({"digest": "x"}, "parameters"), ({"posts": "of others"}, "posts")):
+        path.write_text(json.dumps({"cells": CELLS, "made_with": made | change}))
+        report(ablation=False)
+        notice = f"STALE: made with other {what} than this run; make ablation makes it anew."
+        assert table.read_text().startswith("### STALE: Table 3")
+        assert notice in table.read_text()
+        assert notice in (tmp_path / "report.html").read_text()
+    # As it was written before it named its posts.
+    path.write_text(json.dumps({"cells": CELLS, "made_with": {"blocks": ["data"], "digest": "x"}}))
     report(ablation=False)
-    (tmp_path / "tables").rename(tmp_path / "before")
-    stale = {"cells": CELLS, "made_with": {"blocks": ["data"], "digest": "of others"}}
-    (tmp_path / "ablation/cells.json").write_text(json.dumps(stale))
+    assert "other posts and parameters than" in table.read_text()
+
+
+def test_what_was_never_made_names_its_command(report, tmp_path):
     report(ablation=False)
     assert not (tmp_path / "tables/table_3.md").exists()
-    assert "Not made with these parameters yet: make ablation." in (
-        tmp_path / "report.html"
-    ).read_text().replace("`", "")
+    assert "Not made yet: make ablation." in (tmp_path / "report.html").read_text()
+
+
+def test_a_learner_without_importance_and_curves_is_drawn_around(report, tmp_path):
+    """AutoGluon as the only learner, and a learner that was deleted beside it."""
+    report()
+    assert "importance.png" in [path.name for path in (tmp_path / "figures").iterdir()]
+    record = {"learner": "autogluon", "method": "none", "posts": 0, "blocks": {}}
+    (tmp_path / "importance/autogluon.json").write_text(json.dumps(record))
+    report(learner="autogluon")
+    drawn = {path.stem for path in (tmp_path / "figures").iterdir()}
+    assert "densities" in drawn
+    assert not {"importance", "learning_curve_dae", "learning_curve_autogluon"} & drawn
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    "name", ["$$", "$x_{$", "旅行 · 日本語 한국어", "🎉😀", "a\nb\t\x07", "ä" * 99]
+)
+def test_any_category_is_drawn(name, tmp_path):
+    with figures.drawing():
+        rows = [GROUP[0] | {"name": name}]
+        figures.save(figures.draw_errors(rows, "Errors", "own posts"), tmp_path / "x.png")
+    assert (tmp_path / "x.png").stat().st_size > 5000
+
+
+def test_a_holdout_without_densities_is_drawn(report, tmp_path):
+    densities = EVALUATION["densities"] | {"series": {}}
+    report(evaluation=EVALUATION | {"densities": densities})
+    assert "densities.png" not in [path.name for path in (tmp_path / "figures").iterdir()]
 
 
 def test_the_page_asks_the_network_for_nothing(report, tmp_path):

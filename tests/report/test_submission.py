@@ -5,6 +5,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from fame import params
 from fame.learners import table_files
 from fame.report import submission
 from fame.runtime import files
@@ -53,11 +54,25 @@ def test_challenge_posts_alone_are_submitted(run_stage, make_posts, tmp_path):
     table_files.write_predictions(tmp_path / "fame.parquet", rows, np.arange(4.0))
     run_stage(
         *("report.submission", "--posts", "posts.parquet", "--prediction", "fame.parquet"),
-        *("--features", "features", "--output", "submission.json", "--summary", "summary.json"),
+        *("--output", "submission.json", "--summary", "summary.json"),
     )
-    written = json.loads((tmp_path / "submission.json").read_text())["result"]
+    content = json.loads((tmp_path / "submission.json").read_text())
+    assert content["external_data"]["details"] == (
+        "frozen pretrained backbones: efficientnet, glove, image_stats, minilm"
+    )
+    written = content["result"]
     assert [(row["post_id"], row["popularity_score"]) for row in written] == [
         ("postb", 1.0),
         ("postd", 3.0),
     ]
     assert json.loads((tmp_path / "summary.json").read_text())["posts"] == 2
+
+
+def test_only_backbones_of_a_learners_table_are_declared(tmp_path, write_params):
+    path = tmp_path / "params.yaml"
+    write_params(**{"tables.trees.blocks": ["meta", "glove"]})
+    settings = params.load(path)
+    del settings.learners["autogluon"]
+    assert submission.list_backbones(settings) == ["efficientnet", "glove", "minilm"]
+    del settings.learners["dae"]
+    assert submission.list_backbones(settings) == ["glove"]

@@ -54,7 +54,11 @@ def test_others_stand_in_only_for_backbones_that_are_not_there(content, entries)
     ]
 
 
-def test_an_unknown_learner_is_named(content, entries):
+def test_a_learner_that_was_deleted_has_no_cells(content, entries):
     del content["learners"]["lightgbm"]
-    with pytest.raises(InputError, match=r"learners: no entry 'lightgbm'"):
+    cells = ablation.add_entries(content, entries)
+    assert {cell["learner"] for cell in cells} == {"catboost", "dae"}
+    for name in ("catboost", "dae"):
+        del content["learners"][name]
+    with pytest.raises(InputError, match=r"learners: none of dae, lightgbm, catboost"):
         ablation.add_entries(content, entries)

@@ -13,8 +13,10 @@ def project(tmp_path, monkeypatch, write_params):
     write_params()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(workspace, "_find_cache", lambda: "/cache")
-    for name in ("dvc.yaml", ".dvcignore"):
-        (tmp_path / name).write_text("")
+    stages = {name: {"cmd": "true"} for name in ("shared", "only_here", "cell", "lost")}
+    stages["train"] = {"foreach": "${learners}", "do": {"cmd": "true"}}
+    YAML(typ="safe").dump({"stages": stages}, tmp_path / "dvc.yaml")
+    (tmp_path / ".dvcignore").write_text("")
     for name in ("src", ".dvc/plots", "data"):
         (tmp_path / name).mkdir(parents=True)
     (tmp_path / "src/code.py").write_text("a")
@@ -50,6 +52,15 @@ def test_what_is_finished_is_taken_over(project, prefer_project, whose):
     assert (folder / "data/cell").read_text() == "own"
     assert (project / "data/only_here").samefile(folder / "data/only_here")
     assert (project / "data/shared").read_text() == "project"
+
+
+def test_a_record_outlives_its_stage_and_its_outputs(project):
+    """A learner that was deleted, and a fresh clone, whose outputs are not on disk yet."""
+    write_lock(project, **{"shared": "project", "lost": "project", "train@old": "project"})
+    write_lock(project / ".workspaces/w", **{"train@old": "own", "train@dae": "own"})
+    (project / "data/lost").unlink()
+    folder = workspace.prepare("w", workspace.read_params(), True)
+    assert read_lock(folder) == {"shared": "project", "train@dae": "own"}
 
 
 def test_code_and_parameters_are_copied_anew(project):

@@ -5,7 +5,7 @@ weights import SciPy.
 """
 
 import argparse
-from collections import Counter
+import json
 from pathlib import Path
 from typing import Any
 
@@ -13,31 +13,29 @@ import numpy as np
 import pyarrow as pa
 
 from fame import params
-from fame.fusion import combination, intervals, mean, results, scores, weights
+from fame.fusion import combination, data_record, intervals, mean, plots, scores, weights
 from fame.fusion.combination import Combination
+from fame.fusion.known import find_known_authors
 from fame.learners import table_files
-from fame.posts import authors
-from fame.posts.contract import FIT, HOLDOUT, SPLITS, UNREADABLE
+from fame.posts.contract import FIT, HOLDOUT
 from fame.runtime import arrays, files
 from fame.runtime.errors import InputError
 from fame.runtime.stage import run
 
-COLUMNS = ["post_id", "user_id", "split", "fold", "author_hidden", "popularity"]
-COLUMNS += ["posted_at", "simulated_truth"]
 CLEARLY = 0.02  # share by which fixed weights must be worse before a line says so
 
 
 def main() -> None:
     """Fuse, score on the holdout, write."""
     parser = argparse.ArgumentParser(description=__doc__)
-    inputs = ("posts", "predictions", "records", "features", "leakage")
-    for name in (*inputs, "output", "model", "metrics", "plots"):
+    inputs = ("posts", "predictions", "records", "features", "curves", "leakage")
+    for name in (*inputs, "output", "model", "metrics", "data", "plots"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     arguments = parser.parse_args()
     settings = params.load(kinds=False)
     if not files.read_json(arguments.leakage)["passed"]:
         raise InputError(f"{arguments.leakage}: a gate found a leak; nothing is scored")
-    posts = files.read_table(arguments.posts, COLUMNS)
+    posts = files.read_table(arguments.posts)
     predictions = {
         name: read_predictions(name, arguments.records, arguments.predictions, posts)
         for name in settings.learners
@@ -55,28 +53,28 @@ def main() -> None:
     fused = chosen.fuse(predictions, known)
     widths = intervals.fit(np.abs(label - fused)[own], known[own], settings.fusion.intervals)
     held = {name: values[holdout] for name, values in predictions.items()}
-    metrics = scores.score_all(label[holdout], held, known[holdout], chosen) | nested
-    metrics |= describe_posts(posts, label, split)
-    metrics |= measure_groups(label[holdout], fused[holdout], known[holdout])
-    metrics |= intervals.score(
+    metrics = scores.score_all(label[holdout], held, known[holdout], chosen)
+    record = nested | data_record.describe_posts(posts, label, split)
+    record |= data_record.measure_groups(label[holdout], fused[holdout], known[holdout])
+    record |= intervals.score(
         label[holdout], fused[holdout], known[holdout], widths, settings.fusion.intervals
     )
-    metrics["data"]["unreadable"] = count_unreadable(arguments.features, settings.backbones)
+    record["unreadable"] = data_record.count_unreadable(arguments.features, settings.backbones)
+    record["posts_digest"] = data_record.digest_posts(posts)
     plotted = {name: values[holdout] for name, values in (predictions | {"fame": fused}).items()}
     table_files.write_predictions(arguments.output, posts, fused)
     with files.replacing_folder(arguments.plots) as folder:
-        write_plots(folder, label[holdout], plotted, settings.report)
+        plots.write(folder, label[holdout], plotted, settings.report)
+        plots.write_curves(folder, arguments.curves, list(settings.learners))
     files.write_json(arguments.model, chosen.describe() | {"intervals": widths})
-    files.write_json(arguments.metrics, metrics)
-    print(results.render(metrics))
-
-
-def find_known_authors(posts: pa.Table, split: np.ndarray) -> np.ndarray:
-    """(n,) bool, see `authors.find_known`."""
-    posted_at = arrays.to_numbers(posts["posted_at"].cast(pa.timestamp("s")).cast(pa.int64()))
-    hidden = arrays.to_numbers(posts["author_hidden"]) > 0
-    users = arrays.to_strings(posts["user_id"]).tolist()
-    return authors.find_known(users, posted_at, split == FIT, hidden)
+    files.write_json(arguments.data, record)
+    # As it is: the fusion comes first in `dvc exp show`.
+    files.write_text(arguments.metrics, json.dumps(metrics, indent=2, allow_nan=False) + "\n")
+    fame = metrics["fame"]
+    print(
+        f"fuse: FAME on {holdout.sum()} held-out posts: SRC {fame['src']:.4f}, "
+        f"MAE {fame['mae']:.4f}"
+    )
 
 
 def read_predictions(name: str, records: Path, folder: Path, posts: pa.Table) -> np.ndarray:
@@ -99,7 +97,7 @@ def combine(
     fold: np.ndarray,
     settings: params.FusionParams,
 ) -> tuple[Combination, dict[str, Any]]:
-    """How to fuse, and for metrics.json the nested score of what was learned.
+    """How to fuse, and for the record the nested score of what was learned.
 
     All arguments are of the training posts, predictions out of fold. ``nested`` fuses each fold by
     what was learned on the other folds: an estimate that did not see what it is scored on.
@@ -164,69 +162,6 @@ def say_if_scaled(written: dict[str, float], used: dict[str, float]) -> None:
         print(
             f"fusion: the weights of the learners present sum to {total:g}, not 1; used: {shares}"
         )
-
-
-def describe_posts(posts: pa.Table, label: np.ndarray, split: np.ndarray) -> dict[str, Any]:
-    """What the scores stand beside: the constant, the simulated truth, how many posts there are."""
-    truth = arrays.to_numbers(posts["simulated_truth"])
-    holdout = split == HOLDOUT
-    true = label[holdout]
-    median = np.full(len(true), np.median(label[split == FIT]))
-    found: dict[str, Any] = {"median": scores.score(true, median)}
-    simulated = not np.isnan(truth[holdout]).any()
-    if simulated:
-        found["simulated_best"] = scores.score(true, truth[holdout])
-    counts = Counter(split.tolist())
-    found["data"] = {
-        "simulated": simulated,
-        **{f"posts_{part}": counts[part] for part in SPLITS},
-        **scores.count_users(arrays.to_strings(posts["user_id"]).tolist(), split),
-    }
-    return found
-
-
-def measure_groups(
-    true: np.ndarray, predicted: np.ndarray, known: np.ndarray
-) -> dict[str, dict[str, float]]:
-    """SRC and MAE of the fused predictions for known and for new authors; the mean's bias."""
-    found: dict[str, dict[str, float]] = {
-        f"{group}_authors": scores.score(true[rows], predicted[rows])
-        for group, rows in zip(intervals.GROUPS, (known, ~known), strict=True)
-        if rows.sum() > 1
-    }
-    return found | {"bias": {"mean": round(float((predicted - true).mean()), scores.DECIMALS)}}
-
-
-def count_unreadable(folder: Path, backbones: dict[str, Any]) -> dict[str, dict[str, int]]:
-    """Backbone that reads images -> kind -> posts whose image could not be read."""
-    counts = {}
-    for name, settings in backbones.items():
-        if settings.reads == "images":
-            status = files.read_json(folder / f"{name}.json")["status"]["image"]
-            counts[name] = {kind: status.get(kind, 0) for kind in UNREADABLE}
-    return counts
-
-
-def write_plots(
-    folder: Path, true: np.ndarray, predictions: dict[str, np.ndarray], settings: Any
-) -> None:
-    """The data of the plots: densities, predicted against true, calibration by decile."""
-    series = {"true": true} | predictions
-    edges = scores.bin_edges(list(series.values()), settings.density_bin_width)
-    centres = (edges[:-1] + edges[1:]) / 2
-    lines = ["model,popularity,density"]
-    for name, values in series.items():
-        density = scores.bin_density(values, edges)
-        lines += [f"{name},{x:.6g},{y:.6g}" for x, y in zip(centres, density, strict=True)]
-    files.write_text(folder / "densities.csv", "\n".join(lines) + "\n")
-    rows = np.unique(np.linspace(0, len(true) - 1, settings.scatter_posts).astype(int))
-    lines = ["true,predicted"]
-    lines += [f"{true[row]:.6g},{predictions['fame'][row]:.6g}" for row in rows]
-    files.write_text(folder / "predicted_true.csv", "\n".join(lines) + "\n")
-    lines = ["model,predicted,true"]
-    for name, values in predictions.items():
-        lines += [f"{name},{x:.6g},{y:.6g}" for x, y in scores.calibrate(true, values)]
-    files.write_text(folder / "calibration.csv", "\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":

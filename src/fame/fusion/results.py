@@ -6,36 +6,53 @@ from typing import Any
 from fame.runtime import files
 from fame.runtime.stage import run
 
-METRICS = Path("metrics/metrics.json")
+METRICS, DATA = Path("metrics/metrics.json"), Path("metrics/data.json")
+PAGE = Path("reports/report.html")
+LARGE = 1e5  # from here on four decimals say nothing and only make a column wide
 
 
-def render(metrics: dict[str, Any]) -> str:
-    """The table of a metrics.json as text, learners by their weight."""
-    data, weights = metrics["data"], metrics["weights"]
+def render(metrics: dict[str, Any], data: dict[str, Any]) -> str:
+    """The table of a metrics.json as text, learners by their weight.
+
+    Args:
+        metrics: content of metrics/metrics.json. data: of metrics/data.json.
+    """
+    weights = metrics["weights"]
     title = "SIMULATED sample" if data["simulated"] else "holdout"
+    rows = [("", "SRC", "MAE", "weight")]
+    for name in sorted(weights, key=lambda name: (-weights[name], name)):
+        rows.append(_row(name, metrics[name], f"{weights[name]:.3f}"))
+    for name in sorted(name for name in metrics if name.startswith("without_")):
+        rows.append(_row("fame " + name.replace("_", " ", 1), metrics[name]))
+    rows.append(_row("median of the training posts", data["median"]))
+    if "simulated_best" in data:
+        rows.append(_row("best reachable (simulated truth)", data["simulated_best"]))
+    rows.append(_row("FAME", metrics["fame"], "1.000"))
+    widths = [max(len(row[place]) for row in rows) for place in range(4)]
     lines = [
         f"{title}: {data['posts_holdout']} held-out posts that nothing was fitted on, "
-        f"{data['posts_fit']} posts to fit on",
-        f"{'':<34}{'SRC':>8}{'MAE':>9}{'weight':>9}",
+        f"{data['posts_fit']} training posts"
     ]
-    for name in sorted(weights, key=lambda name: (-weights[name], name)):
-        lines.append(_row(name, metrics[name], f"{weights[name]:.3f}"))
-    for name in sorted(name for name in metrics if name.startswith("without_")):
-        lines.append(_row("fame " + name.replace("_", " ", 1), metrics[name]))
-    lines.append(_row("median of the posts to fit on", metrics["median"]))
-    if "simulated_best" in metrics:
-        lines.append(_row("best reachable (simulated truth)", metrics["simulated_best"]))
-    lines.append(_row("FAME", metrics["fame"], "1.000"))
+    for name, *numbers in rows:
+        cells = [f"{n:>{width}}" for n, width in zip(numbers, widths[1:], strict=True)]
+        lines.append("  ".join([f"{name:<{widths[0]}}", *cells]).rstrip())
     return "\n".join(lines)
 
 
-def _row(name: str, scores: dict[str, float], weight: str = "") -> str:
-    return f"{name:<34}{scores['src']:>8.4f}{scores['mae']:>9.4f}{weight:>9}".rstrip()
+def show_number(value: float) -> str:
+    """Four decimals; a large number with six digits."""
+    return f"{value:.4f}" if abs(value) < LARGE else f"{value:.6g}"
+
+
+def _row(name: str, scores: dict[str, float], weight: str = "") -> tuple[str, str, str, str]:
+    return (name, show_number(scores["src"]), show_number(scores["mae"]), weight)
 
 
 def main() -> None:
     """Print the table of the metrics in this folder."""
-    print(render(files.read_json(METRICS)))
+    print(render(files.read_json(METRICS), files.read_json(DATA)))
+    if PAGE.exists():
+        print(f"report: {PAGE}")
 
 
 if __name__ == "__main__":

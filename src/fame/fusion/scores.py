@@ -6,6 +6,8 @@ from fame.fusion.combination import Combination
 from fame.runtime.metrics import mean_absolute_error, spearman
 
 DECIMALS = 6
+MOST_BINS = 400  # of a density, whatever the range of the target
+EXACT = 2.0**48  # multiples of the width that are told apart with certainty
 
 
 def score_all(
@@ -26,8 +28,8 @@ def score_all(
         ``fame``, each learner, ``without_<learner>`` (FAME, Table 2) of those with a weight:
         {src, mae}; ``weights``: learner -> its mean weight over the rows.
     """
-    scores = {name: score(true, prediction) for name, prediction in predictions.items()}
-    scores["fame"] = score(true, chosen.fuse(predictions, known))
+    scores = {"fame": score(true, chosen.fuse(predictions, known))}
+    scores |= {name: score(true, prediction) for name, prediction in predictions.items()}
     weights = chosen.overall(known)
     used = [name for name, weight in weights.items() if weight > 0]
     for left in used if len(used) > 1 else []:
@@ -37,9 +39,12 @@ def score_all(
 
 
 def score(true: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
-    """{src, mae} of (n,) predictions, rounded for a file that is compared line by line."""
+    """{src, mae} of (n,) predictions, rounded for a file that is compared line by line.
+
+    One post has no ranking: its SRC is 0, as that of a constant.
+    """
     return {
-        "src": round(spearman(true, predicted), DECIMALS),
+        "src": round(spearman(true, predicted), DECIMALS) if len(true) > 1 else 0.0,
         "mae": round(mean_absolute_error(true, predicted), DECIMALS),
     }
 
@@ -71,10 +76,17 @@ def bin_density(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
 
 
 def bin_edges(samples: list[np.ndarray], width: float) -> np.ndarray:
-    """Edges of bins of ``width`` on the grid of its multiples that hold every sample."""
-    low = np.floor(min(sample.min() for sample in samples) / width)
-    high = np.floor(max(sample.max() for sample in samples) / width) + 1
-    return np.arange(low, high + 1) * width
+    """Edges of bins that hold every sample, on the grid of the multiples of their width.
+
+    ``width`` is doubled until there are MOST_BINS at most: a target of raw counts spans millions.
+    """
+    low = min(float(sample.min()) for sample in samples)
+    high = max(float(sample.max()) for sample in samples)
+    largest = max(abs(low), abs(high))
+    while high / width - low / width > MOST_BINS - 2 or largest / width > EXACT:
+        width *= 2
+    first, last = np.floor(low / width), np.floor(high / width) + 1
+    return np.arange(first, last + 1) * width
 
 
 def calibrate(

@@ -3,6 +3,7 @@
 import numpy as np
 
 POINTS = 1025
+TINY = 1e-12  # share of the values that is no more than the rounding of a float
 
 
 def make_grid(samples: list[np.ndarray]) -> np.ndarray:
@@ -19,9 +20,12 @@ def estimate(values: np.ndarray, grid: np.ndarray) -> np.ndarray:
     """
     from scipy.stats import gaussian_kde
 
-    if len(values) < 2 or np.ptp(values) == 0:
+    # In units of the range: squares of very large or small values would leave a float's range.
+    spread = float(np.ptp(values)) if len(values) else 0.0
+    if len(values) < 2 or spread == 0 or spread < TINY * float(np.abs(values).max()):
         return np.full(len(grid), np.nan)
-    return gaussian_kde(values)(grid)
+    centre = float(values.min())
+    return gaussian_kde((values - centre) / spread)((grid - centre) / spread) / spread
 
 
 def find_peak(density: np.ndarray, grid: np.ndarray) -> float | None:

@@ -2,6 +2,7 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -108,8 +109,13 @@ def find_densities(
         curve = density.estimate(values, grid)
         peak = density.find_peak(curve, grid)
         if peak is not None:
-            found[name] = {"peak": round(peak, 4), "density": np.round(curve[::4], 6).tolist()}
-    return {"part": part, "grid": np.round(grid[::4], 4).tolist(), "series": found}
+            found[name] = {"peak": _shorten([peak])[0], "density": _shorten(curve[::4])}
+    return {"part": part, "grid": _shorten(grid[::4]), "series": found}
+
+
+def _shorten(values: Any) -> list[float]:
+    """Six digits, wherever the point is: densities of raw counts are tiny."""
+    return [float(f"{value:.6g}") for value in values]
 
 
 if __name__ == "__main__":

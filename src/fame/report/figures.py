@@ -1,6 +1,11 @@
 """The report's figures: data in, a matplotlib figure out. Small enough to be read on a phone."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from fame.report import fonts
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -9,9 +14,32 @@ SIZE = (5.0, 3.4)  # inches of a panel
 DPI = 130
 # Fixed metadata: the same data draws the same bytes.
 METADATA = {"Software": None}
+LONGEST_NAME = 32  # characters of a category's name; the rest is cut
 MAIN, SECOND, GREY = "#1f5fa8", "#d1622b", "#8a8f98"
 
 Rows = list[dict[str, Any]]
+
+
+@contextmanager
+def drawing() -> Iterator[None]:
+    """All figures are made and saved in here: with fonts for every script."""
+    import matplotlib
+
+    with matplotlib.rc_context({"font.family": fonts.list_families()}):
+        yield
+
+
+def save(figure: "Figure", path: Path) -> None:
+    """A PNG, the same bytes for the same figure."""
+    figure.savefig(path, metadata=METADATA)
+
+
+def plain(name: str) -> str:
+    """A name that users gave as it is, on one line: a dollar sign starts no formula."""
+    shown = " ".join("".join(c if c.isprintable() else " " for c in name).split())
+    if len(shown) > LONGEST_NAME:
+        shown = shown[: LONGEST_NAME - 1] + "…"
+    return shown.replace("$", r"\$")
 
 
 def draw_densities(densities: dict[str, Any], data: str) -> "Figure":
@@ -31,7 +59,8 @@ def draw_densities(densities: dict[str, Any], data: str) -> "Figure":
         top = max(series["density"])
         axes.plot([series["peak"]], [top], marker="v", markersize=6, color=line.get_color())
     axes.set(xlabel="popularity", ylabel="density", title=f"Densities and peaks ({data})")
-    axes.legend(frameon=False, fontsize=8, title="peak at", title_fontsize=8)
+    if densities["series"]:
+        axes.legend(frameon=False, fontsize=8, title="peak at", title_fontsize=8)
     return figure
 
 
@@ -72,7 +101,7 @@ def draw_errors(rows: Rows, title: str, data: str) -> "Figure":
     axes.barh(places, [row["mae"] for row in rows], color=MAIN, label="MAE")
     axes.plot([row["bias"] for row in rows], places, "o", color=SECOND, label="mean error")
     axes.axvline(0, color="black", linewidth=0.8)
-    axes.set_yticks(places, [f"{row['name']} ({row['posts']})" for row in rows], fontsize=8)
+    axes.set_yticks(places, [f"{plain(row['name'])} ({row['posts']})" for row in rows], fontsize=8)
     axes.invert_yaxis()
     axes.set(title=f"{title} ({data})")
     figure.legend(frameon=False, fontsize=8, loc="outside lower center", ncols=2)

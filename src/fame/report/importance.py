@@ -34,6 +34,8 @@ def main() -> None:
             model = kind(chosen, settings.runtime)
             if not model.explained:
                 print(f"importance {name}: not measured, it predicts too slowly")
+                record = {"learner": name, "method": "none", "posts": 0, "blocks": {}}
+                files.write_json(folder / f"{name}.json", record)
                 continue
             # Libraries trust their files: a tampered one could end the process, or worse.
             check_locked(arguments.models / name)

@@ -1,5 +1,7 @@
 """Records of the learners that are stacks -> one table of their models.
 
+Of the learners that params.yaml names: the record of one that was deleted still lies there.
+
 The seconds are those of the last run on this machine, from `runs/`; empty where it has none. They
 differ from run to run, so no other stage reads this table.
 """
@@ -8,6 +10,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from fame import params
 from fame.runtime import files
 from fame.runtime.stage import run
 
@@ -15,31 +18,26 @@ COLUMNS = ("learner", "layer", "model", "validation_mae", "fit_seconds")
 
 
 def main() -> None:
-    """Write and print the table."""
+    """Write the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("learners", "runs", "output"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     arguments = parser.parse_args()
-    rows = collect(arguments.learners, arguments.runs)
+    names = list(params.load(kinds=False).learners)
+    rows = collect(names, arguments.learners, arguments.runs)
     lines = [",".join(str(row[column]) for column in COLUMNS) for row in rows]
     files.write_text(arguments.output, "\n".join([",".join(COLUMNS), *lines]) + "\n")
     print(f"leaderboard: {len(rows)} models in {arguments.output}")
-    for row in rows:
-        seconds = "-" if row["fit_seconds"] == "" else row["fit_seconds"]
-        print(
-            f"  {row['learner']:<12}layer {row['layer']}  {row['model']:<24}"
-            f"validation MAE {row['validation_mae']:.4f}  {seconds:>8} s"
-        )
 
 
-def collect(learners: Path, runs: Path) -> list[dict[str, Any]]:
-    """A row a model of each learner with a leaderboard, by learner, layer and name."""
+def collect(names: list[str], learners: Path, runs: Path) -> list[dict[str, Any]]:
+    """A row a model of each of these learners with a leaderboard, by learner, layer and name."""
     rows = []
-    for path in sorted(learners.glob("*.json")):
-        cost = runs / f"train@{path.stem}.json"
+    for name in sorted(names):
+        cost = runs / f"train@{name}.json"
         seconds = files.read_json(cost).get("fit_seconds", {}) if cost.exists() else {}
-        for row in files.read_json(path).get("leaderboard", []):
-            rows.append(row | {"learner": path.stem, "fit_seconds": seconds.get(row["model"], "")})
+        for row in files.read_json(learners / f"{name}.json").get("leaderboard", []):
+            rows.append(row | {"learner": name, "fit_seconds": seconds.get(row["model"], "")})
     return rows
 
 

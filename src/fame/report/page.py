@@ -62,7 +62,7 @@ def embed(folder: Path, name: str) -> dict[str, str]:
 
 def render(
     data: str,
-    metrics: dict[str, Any],
+    counts: dict[str, Any],
     evaluation: dict[str, Any],
     sections: list[Section],
 ) -> str:
@@ -75,18 +75,17 @@ def render(
         undefined=StrictUndefined,
         keep_trailing_newline=True,
     )
-    counts = metrics["data"]
     return environment.get_template("page.html.j2").render(
         data=data,
         simulated=counts["simulated"],
-        counts=f"{counts['posts_fit']} posts to fit on, {counts['posts_holdout']} held out, "
+        counts=f"{counts['posts_fit']} training posts, {counts['posts_holdout']} held out, "
         f"{counts['posts_challenge']} without a label.",
-        cards=make_cards(metrics, evaluation),
+        cards=make_cards(counts, evaluation),
         sections=sections,
     )
 
 
-def make_cards(metrics: dict[str, Any], evaluation: dict[str, Any]) -> list[dict[str, str]]:
+def make_cards(data: dict[str, Any], evaluation: dict[str, Any]) -> list[dict[str, str]]:
     """The headline: FAME here, beside the constant and, where known, the best reachable."""
     fame = evaluation["scores"]["fame"]
     cards = []
@@ -96,11 +95,11 @@ def make_cards(metrics: dict[str, Any], evaluation: dict[str, Any]) -> list[dict
         cards.append(
             {"value": f"{fame[metric]:.4f}", "label": f"{metric.upper()} of FAME", "note": note}
         )
-    median = {"label": "MAE of the median", "note": "of the posts to fit on, a constant"}
-    cards.append({"value": f"{metrics['median']['mae']:.4f}"} | median)
-    if "simulated_best" in metrics:
+    median = {"label": "MAE of the median", "note": "of the training posts, a constant"}
+    cards.append({"value": f"{data['median']['mae']:.4f}"} | median)
+    if "simulated_best" in data:
         best = {"label": "best reachable MAE", "note": "the simulation's noise-free truth"}
-        cards.append({"value": f"{metrics['simulated_best']['mae']:.4f}"} | best)
+        cards.append({"value": f"{data['simulated_best']['mae']:.4f}"} | best)
     return cards
 
 

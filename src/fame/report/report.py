@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from fame import params
-from fame.report import figures, page, tables
+from fame.report import figures, kept, page, tables
 from fame.report.page import Section, embed
 from fame.report.results_page import render_results
 from fame.runtime import files
@@ -14,11 +14,10 @@ from fame.runtime.errors import InputError
 from fame.runtime.stage import run
 
 INPUTS = (
-    *("params", "metrics", "plots", "curves", "evaluation", "importance", "leakage"),
+    *("params", "metrics", "data", "plots", "evaluation", "importance", "leakage"),
     *("leaderboard", "submission", "ablation", "protocols"),
 )
 OUTPUTS = ("figures", "tables", "results", "page")
-NOT_RUN = "Not made with these parameters yet: {}."
 
 
 def main() -> None:
@@ -30,21 +29,19 @@ def main() -> None:
     settings = params.load(arguments.params)
     source = settings.data.source
     found = read_inputs(arguments, settings)
-    drawn = draw(found, tables.describe_data(source))
     made = tabulate(found, source)
-    with files.replacing_folder(arguments.figures) as folder:
+    with figures.drawing(), files.replacing_folder(arguments.figures) as folder:
+        drawn = draw(found, tables.describe_data(source))
         for name, figure in drawn.items():
-            figure.savefig(folder / f"{name}.png", metadata=figures.METADATA)
+            figures.save(figure, folder / f"{name}.png")
     with files.replacing_folder(arguments.tables) as folder:
         for name, table in made.items():
             files.write_text(folder / f"{name}.md", table.markdown())
             files.write_text(folder / f"{name}.csv", table.csv())
     sections = compose(found, made, set(drawn), arguments)
-    shown = page.render(
-        tables.describe_data(source), found["metrics"], found["evaluation"], sections
-    )
+    shown = page.render(tables.describe_data(source), found["data"], found["evaluation"], sections)
     files.write_text(arguments.page, shown)
-    files.write_text(arguments.results, render_results(found["metrics"]))
+    files.write_text(arguments.results, render_results(found["metrics"], found["data"]))
     print(
         f"report: {arguments.page} ({len(shown) / 1e6:.1f} MB), {len(drawn)} figures in "
         f"{arguments.figures}, {len(made)} tables in {arguments.tables}"
@@ -52,25 +49,23 @@ def main() -> None:
 
 
 def read_inputs(arguments: argparse.Namespace, settings: params.Params) -> dict[str, Any]:
-    """What the page shows; ablation and protocols are None where made with other parameters."""
+    """What the page shows, of the learners that params.yaml names and of no other file."""
     learners = list(settings.learners)
     found = {
         name: files.read_json(getattr(arguments, name))
-        for name in ("metrics", "evaluation", "leakage", "submission")
+        for name in ("metrics", "data", "evaluation", "leakage", "submission")
     }
-    found["importance"] = [
-        files.read_json(path) for path in sorted(arguments.importance.glob("*.json"))
-    ]
-    found["curves"] = {name: read_csv(arguments.curves / f"{name}.csv") for name in learners}
+    records = [files.read_json(arguments.importance / f"{name}.json") for name in learners]
+    found["importance"] = [record for record in records if record["blocks"]]
+    curves = read_csv(arguments.plots / "learning_curves.csv")
+    found["curves"] = {name: [row for row in curves if row["learner"] == name] for name in learners}
     found["leaderboard"] = read_csv(arguments.leaderboard)
     for name in ("predicted_true", "calibration"):
         found[name] = read_csv(arguments.plots / f"{name}.csv")
     for name, file in (("ablation", "cells.json"), ("protocols", "scores.json")):
         path = getattr(arguments, name) / file
-        content = files.read_json(path) if path.exists() else {"made_with": None}
-        made = content["made_with"]
-        same = made and made == params.identify(settings, made["blocks"])
-        found[name] = content if same else None
+        digest = found["data"]["posts_digest"]
+        found[name], found[f"{name}_notice"] = kept.read(name, path, settings, digest)
     return found
 
 
@@ -83,8 +78,11 @@ def draw(found: dict[str, Any], data: str) -> dict[str, Any]:
         "intervals": figures.draw_intervals(evaluation["scores"], names, data),
         "predicted_true": figures.draw_predicted(found["predicted_true"], data),
         "calibration": figures.draw_calibration(found["calibration"], data),
-        "importance": figures.draw_importance(found["importance"], data),
     }
+    if not evaluation["densities"]["series"]:
+        del drawn["densities"]
+    if found["importance"]:
+        drawn["importance"] = figures.draw_importance(found["importance"], data)
     titles = {
         "category": "Error by category",
         "posts_per_user": "Error by posts per user",
@@ -99,7 +97,8 @@ def draw(found: dict[str, Any], data: str) -> dict[str, Any]:
         if rows:
             drawn[f"learning_curve_{learner}"] = figures.draw_learning_curve(rows, learner, data)
     if found["protocols"]:
-        drawn["protocols"] = figures.draw_protocols(found["protocols"], data)
+        shown = f"STALE, {data}" if found["protocols_notice"] else data
+        drawn["protocols"] = figures.draw_protocols(found["protocols"], shown)
     return drawn
 
 
@@ -116,9 +115,11 @@ def tabulate(found: dict[str, Any], source: str) -> dict[str, tables.Table]:
     if found["leaderboard"]:
         made["leaderboard"] = tables.tabulate_leaderboard(found["leaderboard"], source)
     if found["ablation"]:
-        made["table_3"] = tables.tabulate_feature_sets(found["ablation"], source)
+        table = tables.tabulate_feature_sets(found["ablation"], source)
+        made["table_3"] = table.stale(found["ablation_notice"])
     if found["protocols"]:
-        made["protocols"] = tables.tabulate_protocols(found["protocols"], source)
+        table = tables.tabulate_protocols(found["protocols"], source)
+        made["protocols"] = table.stale(found["protocols_notice"])
     return made
 
 
@@ -150,7 +151,7 @@ def compose(
         Section("Leave one out", tables=table("table_2")),
         Section(
             "Feature sets",
-            [] if found["ablation"] else [NOT_RUN.format("make ablation")],
+            [found["ablation_notice"]] if found["ablation_notice"] else [],
             table("table_3"),
         ),
         Section("Densities", tables=table("figure_3"), figures=show("densities")),
@@ -158,7 +159,7 @@ def compose(
         Section("Stacks", tables=table("leaderboard")),
         Section(
             "Protocols",
-            [] if found["protocols"] else [NOT_RUN.format("make protocols")],
+            [found["protocols_notice"]] if found["protocols_notice"] else [],
             table("protocols"),
             show("protocols"),
         ),
@@ -167,7 +168,7 @@ def compose(
         Section("Importance", figures=show("importance")),
         Section("Learning curves", figures=show(*curves)),
         Section("Leakage gates", tables=[tabulate_gates(found["leakage"])]),
-        Section("Images", tables=[tabulate_images(found["metrics"]["data"])]),
+        Section("Images", tables=[tabulate_images(found["data"])]),
         Section("Submission", [sent]),
         Section(
             "How it was made",

@@ -2,12 +2,13 @@
 
 from typing import Any
 
+from fame.fusion.results import show_number
 from fame.report import published_results
 
 
-def render_results(metrics: dict[str, Any]) -> str:
+def render_results(metrics: dict[str, Any], data: dict[str, Any]) -> str:
     """The result table as Markdown, the published number beside each."""
-    data, weights = metrics["data"], metrics["weights"]
+    weights = metrics["weights"]
     simulated = data["simulated"]
     ours = "simulated sample" if simulated else "this data"
     lines = [
@@ -19,7 +20,7 @@ def render_results(metrics: dict[str, Any]) -> str:
     labels |= {
         name: f"FAME {name.replace('_', ' ', 1)}" for name in metrics if name.startswith("without_")
     }
-    labels |= {"median": "median of the fit posts (constant)"}
+    labels |= {"median": "median of the training posts (constant)"}
     if simulated:
         labels |= {"simulated_best": "best reachable (simulated truth)"}
     for name, label in labels.items():
@@ -27,11 +28,12 @@ def render_results(metrics: dict[str, Any]) -> str:
             " | ".join(f"{value:.4f}" for value in published_results.FUSIONS.get(name, ()))
             or "- | -"
         )
-        scores = metrics[name]
-        lines.append(f"| {label} | {scores['src']:.4f} | {scores['mae']:.4f} | {pair} |")
+        scores = metrics[name] if name in metrics else data[name]
+        shown = " | ".join(show_number(scores[metric]) for metric in ("src", "mae"))
+        lines.append(f"| {label} | {shown} | {pair} |")
     lines += [
         "",
-        f"{data['posts_fit']} posts to fit on, {data['posts_holdout']} held out, "
+        f"{data['posts_fit']} training posts, {data['posts_holdout']} held out, "
         f"{data['posts_challenge']} without a label.",
     ]
     if simulated:

@@ -19,7 +19,7 @@ VERSION = "VERSION 1.2"
 def main() -> None:
     """Write, read back, check, summarise."""
     parser = argparse.ArgumentParser(description=__doc__)
-    for name in ("posts", "prediction", "features", "output", "summary"):
+    for name in ("posts", "prediction", "output", "summary"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     arguments = parser.parse_args()
     settings = params.load()
@@ -27,8 +27,7 @@ def main() -> None:
     rows = arrays.to_strings(posts["split"]) == CHALLENGE
     prediction = table_files.read_predictions(arguments.prediction, posts["post_id"])[rows]
     post_ids = arrays.to_strings(posts["post_id"])[rows]
-    backbones = [path.stem for path in sorted(arguments.features.glob("*.json"))]
-    details = "frozen pretrained backbones: " + ", ".join(backbones)
+    details = "frozen pretrained backbones: " + ", ".join(list_backbones(settings))
     files.write_json(arguments.output, compose(post_ids, prediction, details))
     summary = check(files.read_json(arguments.output), set(post_ids), str(arguments.output))
     files.write_json(arguments.summary, summary | {"source": settings.data.source})
@@ -39,6 +38,13 @@ def main() -> None:
         f"submit ({settings.data.source}): {summary['posts']} posts, each once, all finite; "
         f"score {summary['lowest']:.2f} to {summary['highest']:.2f}, mean {summary['mean']:.2f}"
     )
+
+
+def list_backbones(settings: params.Params) -> list[str]:
+    """The backbones in the table of any learner, sorted; others have no part in a prediction."""
+    tables = {learner.table for learner in settings.learners.values()}
+    blocks = {block for name in tables for block in settings.tables[name].blocks}
+    return sorted(blocks & set(settings.backbones))
 
 
 def compose(post_ids: np.ndarray, prediction: np.ndarray, details: str) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The report's tables, as Markdown, CSV and rows of the page."""
 
 import csv
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import StringIO
 from typing import Any
 
@@ -16,6 +16,13 @@ class Table:
     columns: list[str]
     rows: list[list[str]]
     note: str = ""
+
+    def stale(self, notice: str) -> "Table":
+        """The same, called stale where there is a notice."""
+        if not notice:
+            return self
+        note = f"{notice} {self.note}".strip()
+        return replace(self, title=f"STALE: {self.title}", note=note)
 
     def markdown(self) -> str:
         """Title, table, note."""
@@ -167,8 +174,8 @@ def tabulate_fusions(evaluation: dict[str, Any], source: str) -> Table:
         f"Ways to fuse ({describe_data(source)})",
         ["weights", "of each learner", "SRC, fit", "MAE, fit", "SRC, holdout", "MAE, holdout"],
         rows,
-        "Fit: out-of-fold predictions of the fit posts; learned weights are nested there, each "
-        "fold fused by weights learned on the other folds. The weights shown use all fit posts.",
+        "Fit: out-of-fold predictions of the training posts; learned weights are nested there, "
+        "each fold fused by weights learned on the other folds. The weights shown use all of them.",
     )
 
 

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from ruamel.yaml import YAML
 
 from fame import params
-from fame.fusion import scores
+from fame.fusion import data_record, scores
 from fame.learners import table_files
 from fame.posts.contract import HOLDOUT
+from fame.report import kept
 from fame.runtime import arrays, files
 from fame.runtime.errors import InputError
 from fame.runtime.stage import run
@@ -50,13 +52,19 @@ def add_entries(content: dict[str, Any], ablation: Ablation) -> list[dict[str, A
     """Add tables and learners to the content of params.yaml; returns the cells.
 
     A cell whose blocks are those of the learner's own table is that learner: nothing is added.
+    A learner that params.yaml does not have has no cells.
 
     Raises:
-        InputError: an entry names a learner, a table or a block that there is not.
+        InputError: an entry names a table that there is not, or no learner is left.
     """
+    present = [learner for learner in ablation.learners if learner in content["learners"]]
+    if not present:
+        raise InputError(
+            f"params.yaml: learners: none of {', '.join(ablation.learners)}, which {PROFILE} names"
+        )
     cells = []
-    for learner, rows in ablation.learners.items():
-        own = params.choose(content["learners"], learner, "learners")
+    for learner in present:
+        own, rows = content["learners"][learner], ablation.learners[learner]
         for row in rows:
             table = params.choose(ablation.tables, row, "tables of profiles/ablation.yaml")
             blocks = substitute(table["blocks"], content["backbones"], ablation.stand_ins)
@@ -81,9 +89,8 @@ def substitute(
     ]
 
 
-def score_cells(cells: list[dict[str, Any]], folder: Path) -> dict[str, Any]:
+def score_cells(cells: list[dict[str, Any]], posts: pa.Table, folder: Path) -> dict[str, Any]:
     """SRC and MAE of each cell on the holdout, from the prediction files."""
-    posts = files.read_table(folder / POSTS, ["post_id", "split", "popularity", "simulated_truth"])
     holdout = arrays.to_strings(posts["split"]) == HOLDOUT
     true = arrays.to_numbers(posts["popularity"])[holdout]
     simulated = not np.isnan(arrays.to_numbers(posts["simulated_truth"])[holdout]).any()
@@ -101,12 +108,17 @@ def score_cells(cells: list[dict[str, Any]], folder: Path) -> dict[str, Any]:
 def main() -> None:
     """Train what is missing, score every cell, write."""
     content = workspace.read_params()
-    cells = add_entries(content, load())
+    ablation = load()
+    cells = add_entries(content, ablation)
+    absent = [name for name in ablation.learners if name not in params.load().learners]
+    if absent:
+        print(f"ablation: params.yaml has no learner {', '.join(absent)}: without those columns")
     folder = workspace.prepare("ablation", content, prefer_project=True)
     workspace.reproduce(folder, *(f"predict@{entry}" for entry in dict.fromkeys(_entries(cells))))
-    # The report shows the cells only beside results of the same posts and parameters.
-    made_with = {"made_with": params.identify(params.load(), BLOCKS)}
-    files.write_json(OUTPUT, score_cells(cells, folder) | made_with)
+    # Beside results of other posts or parameters the report shows the cells as stale.
+    posts = files.read_table(folder / POSTS)
+    made_with = kept.describe(params.load(), BLOCKS, data_record.digest_posts(posts))
+    files.write_json(OUTPUT, score_cells(cells, posts, folder) | {"made_with": made_with})
     print(f"ablation: {len(cells)} cells of Table 3 in {OUTPUT}")
 
 

@@ -11,7 +11,7 @@ from fame import params
 from fame.learners import table_files
 from fame.posts.contract import HOLDOUT
 from fame.posts.splits import number_users
-from fame.report import bootstrap
+from fame.report import bootstrap, kept
 from fame.runtime import arrays, files
 from fame.runtime.stage import run
 from fame.variants import workspace
@@ -25,21 +25,21 @@ POSTS = Path("data/interim/posts.parquet")
 def main() -> None:
     """Run what is missing, score every learner and the fusion under each protocol, write."""
     settings, content = params.load(), workspace.read_params()
-    scores, metrics = {}, {}
+    scores, data = {}, {}
     for protocol in PROTOCOLS:
         print(f"protocols: {protocol}", flush=True)
         content["split"]["protocol"] = protocol
         own = protocol == settings.split.protocol  # which the project has finished itself
         folder = workspace.prepare(f"protocol_{protocol}", content, prefer_project=own)
         workspace.reproduce(folder, "fuse")
-        metrics = files.read_json(folder / "metrics/metrics.json")
+        data = files.read_json(folder / "metrics/data.json")
         names = [*settings.learners, "fame"]
-        scores[protocol] = score(folder, names, settings.report) | {"data": metrics["data"]}
+        scores[protocol] = score(folder, names, settings.report) | {"data": data}
     written = {
-        "simulated": metrics["data"]["simulated"],
+        "simulated": data["simulated"],
         "confidence": settings.report.confidence,
-        # The report shows the scores only beside results of the same posts and parameters.
-        "made_with": params.identify(settings, BLOCKS),
+        # Beside results of other posts or parameters the report shows the scores as stale.
+        "made_with": kept.describe(settings, BLOCKS, data["posts_digest"]),
         "protocols": scores,
     }
     files.write_json(OUTPUT, written)

@@ -56,7 +56,7 @@ def prepare(name: str, content: dict[str, Any], prefer_project: bool) -> Path:
     with files.replacing(folder / "params.yaml") as temporary, temporary.open("w") as file:
         YAML(typ="safe").dump(content, file)
     _link_root(folder, params.load(folder / "params.yaml").data)
-    _take_over(folder, prefer_project)
+    _take_over(folder, _list_stages(content), prefer_project)
     return folder
 
 
@@ -123,17 +123,33 @@ def _find_cache() -> str:
     return str(Path(found.stdout.strip()).resolve())
 
 
-def _take_over(folder: Path, prefer_project: bool) -> None:
+def _list_stages(content: dict[str, Any]) -> set[str]:
+    """The names of dvc.yaml's stages with these parameters, `train@dae` of a `foreach`."""
+    names: set[str] = set()
+    stages = YAML(typ="safe").load(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    for name, entry in stages.items():
+        each = entry.get("foreach")
+        names |= {f"{name}@{key}" for key in content[each.strip("${}")]} if each else {name}
+    return names
+
+
+def _take_over(folder: Path, stages: set[str], prefer_project: bool) -> None:
     """Enter the project's finished stages into the workspace's dvc.lock and link their outputs.
 
-    DVC's cache of runs would do the same, but not for stages with an output that git keeps.
+    DVC's cache of runs would do the same, but not for stages with an output that git keeps. A
+    record outlives its stage, and in a fresh clone its outputs are not on disk: what is not both
+    in ``stages`` and on disk is left to DVC.
     """
     project, own = _read_lock(Path("dvc.lock")), _read_lock(folder / "dvc.lock")
+    own = {name: entry for name, entry in own.items() if name in stages}
     for name, entry in project.items():
+        outs = [Path(out["path"]) for out in entry.get("outs", [])]
+        if name not in stages or not all(path.exists() for path in outs):
+            continue
         if name in own and (not prefer_project or own[name] == entry):
             continue
-        for out in entry.get("outs", []):
-            _link(Path(out["path"]), folder / out["path"])
+        for path in outs:
+            _link(path, folder / path)
         own[name] = entry
     with files.replacing(folder / "dvc.lock") as temporary, temporary.open("w") as file:
         YAML().dump({"schema": "2.0", "stages": own}, file)
