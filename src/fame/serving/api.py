@@ -277,8 +277,9 @@ def render_reference(schema: dict[str, Any]) -> str:
         )
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>FAME: API</title>'
-        '<meta name="viewport" content="width=device-width"><link rel="stylesheet" '
-        'href="/page.css"></head><body><main><h1>API</h1><p><a href="/">The page</a>, '
+        '<meta name="viewport" content="width=device-width">'
+        '<link rel="icon" href="data:,"><link rel="stylesheet" href="/page.css"></head>'
+        '<body><main><h1>API</h1><p><a href="/">The page</a>, '
         '<a href="/openapi.json">openapi.json</a></p>' + "".join(parts) + "</main></body></html>"
     )
 

@@ -57,7 +57,10 @@ function connect(draft) {
       if (kind === "drop" && event.dataTransfer.files[0]) take(event.dataTransfer.files[0]);
     });
   }
-  find("form", draft).addEventListener("submit", (event) => { event.preventDefault(); predict(); });
+  find("form", draft).addEventListener("submit", (event) => event.preventDefault());
+  find("form", draft).addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && event.target.matches("input:not([type=file])")) predict();
+  });
   find(".copy", draft).addEventListener("click", () => {
     find("[name=title]", addDraft(readForm(draft), draft.picture)).focus();
   });
