@@ -37,9 +37,10 @@ test-faults: $(INSTALLED)  ## a full disk, kills, signals and damaged files at e
 test-browser: $(INSTALLED)  ## the pages in a real browser (Debian: apt-get install chromium chromium-driver)
 	python -m pytest -m browser tests/browser tests/serving
 
-lint: $(INSTALLED)  ## check style and docstrings
+lint: $(INSTALLED)  ## check style, docstrings and types
 	ruff check src tests benchmarks
 	ruff format --check src tests benchmarks
+	mypy
 
 bench: $(INSTALLED)  ## measure speed and memory against the plain way (minutes)
 	python benchmarks/ingest.py
