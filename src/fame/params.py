@@ -19,6 +19,7 @@ from pydantic import (
     StringConstraints,
     ValidationError,
 )
+from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -34,8 +35,10 @@ Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
 
 # What the pipeline writes: a folder of posts that holds one of these would depend on itself.
-WRITTEN = ("data/interim", "data/features", "data/tables", "data/predictions", "models")
-WRITTEN += ("metrics", "reports", "runs", ".cache", ".dvc", ".git")
+WRITTEN = (
+    *("data/interim", "data/features", "data/tables", "data/predictions", "models"),
+    *("metrics", "reports", "runs", ".cache", ".dvc", ".git"),
+)
 
 
 def check_root(root: str) -> str:
@@ -378,7 +381,7 @@ def _validate(model: type[Strict], content: Any, file: str, prefix: str) -> Any:
         raise InputError(f"{file}: {_explain(model, error.errors()[0], prefix)}") from None
 
 
-def _explain(model: type[BaseModel], problem: dict[str, Any], prefix: str) -> str:
+def _explain(model: type[BaseModel], problem: ErrorDetails, prefix: str) -> str:
     location = [str(part) for part in problem["loc"] if not str(part).startswith("[")]
     key = ".".join(([prefix] if prefix else []) + location)
     kind, found = problem["type"], problem["input"]
