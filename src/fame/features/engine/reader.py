@@ -24,6 +24,10 @@ IMAGES_AT_ONCE = 8  # sent to a process
 Prepare = Callable[[bytes], np.ndarray]
 Pixels = np.ndarray | str  # or why there are none: a kind of contracts.UNREADABLE
 
+# Set in a worker process alone, by `_start_worker`.
+_files: ImageReader
+_prepare: Prepare
+
 
 class Reader:
     """Reads and prepares images in ``workers`` processes; a context manager."""
@@ -103,7 +107,9 @@ def _start_worker(prepare: Prepare) -> None:
 
 def _follow_parent() -> None:
     """A killed parent says no goodbye, and its workers would wait for work for ever."""
-    multiprocessing.parent_process().join()
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
     os._exit(1)
 
 
