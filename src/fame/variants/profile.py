@@ -9,6 +9,7 @@ import io
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
@@ -62,7 +63,7 @@ def apply(base: Path, profile: Path) -> str:
     return text.getvalue()
 
 
-def _merge(content: CommentedMap, overlay: CommentedMap, removable: bool) -> None:
+def _merge(content: CommentedMap, overlay: dict[str, Any], removable: bool) -> None:
     for key, value in overlay.items():
         if removable and value is None:
             content.pop(key, None)
