@@ -15,7 +15,7 @@ import numpy as np
 
 from fame.features.contract import Backbone, Item
 from fame.features.engine.contents import STATUSES, Inputs
-from fame.features.engine.reader import Reader
+from fame.features.engine.reader import PixelSource, Reader
 from fame.params import RuntimeParams
 from fame.posts.contract import NO_TEXT
 from fame.runtime import devices
@@ -130,7 +130,7 @@ class Embedder:
         return self._backbone.run(prepared.kind, [prepared.items[row] for row in batch])
 
     @cached_property
-    def _reader(self) -> Reader:
+    def _reader(self) -> PixelSource:
         return Reader(self._backbone.image_preparer(), self._workers)
 
     @cached_property

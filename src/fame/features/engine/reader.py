@@ -11,6 +11,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import cached_property
 from multiprocessing import resource_tracker
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -27,6 +28,18 @@ Pixels = np.ndarray | str  # or why there are none: a kind of contracts.UNREADAB
 # Set in a worker process alone, by `_start_worker`.
 _files: ImageReader
 _prepare: Prepare
+
+
+class PixelSource(Protocol):
+    """What an embedder asks of a reader of images."""
+
+    def submit(self, places: list[Place]) -> list[Any]:
+        """Start to read; what `collect` takes."""
+
+    def collect(self, started: list[Any], /) -> Iterator[Pixels]:
+        """The pixels of each place, in the order of `submit`."""
+
+    def __exit__(self, *_: object) -> None: ...
 
 
 class Reader:
