@@ -1,0 +1,1 @@
+../../../src/fame/learners/fold_training.py
