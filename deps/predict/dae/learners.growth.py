@@ -1,1 +1,0 @@
-../../../src/fame/learners/growth.py
