@@ -15,7 +15,7 @@ links: $(INSTALLED)  ## write deps/ and docs/dependencies.md anew: which source 
 	@python -m fame.dependencies
 
 repro: links  ## set up, run every stage that something changed for, print the results
-	python -m fame.params
+	@fame check
 	@python -m fame.variants.workspace
 	dvc repro --all-pipelines
 	@python -m fame.fusion.results
@@ -24,7 +24,7 @@ ablation: repro  ## the paper's tables and figure: trains the cells of Table 3, 
 	@python -m fame.variants.ablation
 	dvc repro --all-pipelines
 
-protocols: repro  ## chronological, user and random split side by side, with intervals
+protocols: repro  ## four split protocols side by side, with intervals
 	@python -m fame.variants.protocols
 	dvc repro --all-pipelines
 

@@ -29,7 +29,7 @@ ALL_KINDS = {"leakage": KINDS["extract"], "importance": KINDS["predict"]}
 
 
 # The fusion checks what it reads there against its records, see dvc.yaml; nothing depends on costs.
-UNNAMED = {"fuse": {"data/predictions"}, "leaderboard": {"runs"}}
+UNNAMED = {"fuse": {"data/predictions"}, "leaderboard": {"runs"}, "report": {"runs"}}
 
 
 def read_stages():

@@ -14,7 +14,6 @@ import pytest
 from PIL import Image
 from ruamel.yaml import YAML
 
-from fame.runtime import files
 from fame.serving.predictor import Predictor
 
 ROOT = Path(__file__).parents[2]
@@ -40,72 +39,23 @@ def write_params(folder):
     YAML().dump(content, folder / "params.yaml")  # in this order
 
 
-def call(stage, *arguments):
-    with mock.patch.object(sys, "argv", [stage, *arguments]):
-        import_module(f"fame.{stage}").main()
+def list_commands(content):
+    """The commands of dvc.yaml in their order, for each item of a stage that has several."""
+    stages = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    for stage in stages.values():
+        items = content[stage["foreach"].strip("${}")] if "foreach" in stage else {"": {}}
+        for key, item in items.items():
+            command = stage.get("do", stage)["cmd"].replace("${key}", key)
+            for name, value in item.items():
+                command = command.replace(f"${{item.{name}}}", str(value))
+            yield command.split()
 
 
 def run_stages():
-    interim, models, learners = "data/interim", "models", ("lightgbm", "catboost")
-    outputs = ("posts", "texts", "images", "contents")
-    call("simulator.simulate", "--output", "data/raw/sample")
-    call(
-        "posts.ingest",
-        *(word for name in outputs for word in (f"--{name}", f"{interim}/{name}.parquet")),
-        *("--descriptions", f"{interim}/descriptions.arrow"),
-        *("--reading", f"{interim}/reading.json", "--report", "data.md"),
-    )
-    call(
-        "features.encode_meta",
-        *("--posts", f"{interim}/posts.parquet", "--encoder", f"{models}/encoders/meta"),
-        *("--descriptions", f"{interim}/descriptions.arrow", "--output", "data/features/meta"),
-    )
-    for name, reads in (("image_stats", "images"), ("minilm", "texts"), ("history", "posts")):
-        call(
-            "features.extract",
-            *(name, "--input", f"{interim}/{reads}.parquet", "--output", f"data/features/{name}"),
-            *(
-                "--encoder",
-                f"{models}/encoders/{name}",
-                "--record",
-                f"metrics/features/{name}.json",
-            ),
-        )
-    call(
-        "learners.assemble",
-        *("trees", "--posts", f"{interim}/posts.parquet", "--images", f"{interim}/images.parquet"),
-        *("--features", "data/features", "--fit", "data/tables/trees/fit"),
-        *("--score", "data/tables/trees/score", "--recipe", f"{models}/tables/trees"),
-    )
-    for name in learners:
-        oof, model = f"data/out_of_fold/{name}.parquet", f"{models}/learners/{name}"
-        call(
-            "learners.train",
-            *(name, "--table", "data/tables/trees/fit", "--model", model, "--out-of-fold", oof),
-            *("--record", f"metrics/learners/{name}.json", "--curves", f"{name}.csv"),
-        )
-        call(
-            "learners.predict",
-            *(name, "--table", "data/tables/trees/score", "--model", model, "--out-of-fold", oof),
-            *("--predictions", f"data/predictions/{name}.parquet"),
-            *("--record", f"metrics/predictions/{name}.json"),
-        )
-    files.write_json(Path("leakage.json"), {"passed": True})
-    call(
-        "fusion.fuse",
-        *("--posts", f"{interim}/posts.parquet", "--predictions", "data/predictions"),
-        *("--records", "metrics/predictions", "--features", "metrics/features"),
-        *("--output", "data/predictions/fame.parquet", "--model", f"{models}/fusion.json"),
-        *("--leakage", "leakage.json", "--metrics", "metrics.json", "--plots", "plots"),
-    )
-    call(
-        "serving.bundle",
-        *("--posts", f"{interim}/posts.parquet", "--features", "data/features"),
-        *(word for n in ("encoders", "tables", "learners") for word in (f"--{n}", f"{models}/{n}")),
-        *("--fusion", f"{models}/fusion.json", "--metrics", "metrics.json"),
-        *("--index", f"{models}/index"),
-        *("--manifest", f"{models}/manifest.json"),
-    )
+    """Each stage's main in this process; its command is `python -m MODULE ARGUMENTS`."""
+    for _, _, module, *arguments in list_commands(YAML(typ="safe").load(Path("params.yaml"))):
+        with mock.patch.object(sys, "argv", [module, *arguments]):
+            import_module(module).main()
 
 
 @pytest.fixture(scope="session")

@@ -22,6 +22,15 @@ def by_category(
     return [_row(name, errors[groups == name]) for name in order if (groups == name).any()]
 
 
+def by_author(
+    known: np.ndarray, held: np.ndarray, true: np.ndarray, predicted: np.ndarray
+) -> list[dict[str, object]]:
+    """The same, known and new authors apart; ``known`` (n,) bool."""
+    errors, own = (predicted - true)[held], known[held]
+    parts = (("known authors", own), ("new authors", ~own))
+    return [_row(name, errors[rows]) for name, rows in parts if rows.any()]
+
+
 def by_posts_per_user(
     users: list[str | None], held: np.ndarray, true: np.ndarray, predicted: np.ndarray
 ) -> list[dict[str, object]]:
