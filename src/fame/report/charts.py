@@ -174,8 +174,8 @@ def draw_coverage(rows: Rows) -> Spec:
     y = {"field": "group", "type": "nominal", "sort": None, "title": None}
     share = {"domain": [0, 1]}
     x = {"field": "coverage", "type": "quantitative", "title": "share inside", "scale": share}
-    bars = {"mark": {"type": "bar", "color": colours.MAIN}, "encoding": {"y": y, "x": x}}
-    marks = {
+    bars: Spec = {"mark": {"type": "bar", "color": colours.MAIN}, "encoding": {"y": y, "x": x}}
+    marks: Spec = {
         "mark": {"type": "tick", "thickness": 3, "color": colours.SECOND},
         "encoding": {"y": y, "x": x | {"field": "share"}},
     }

@@ -5,7 +5,7 @@ import html
 import json
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -181,7 +181,7 @@ def read_picture(place: str, text: str) -> bytes:
     return content
 
 
-def describe(predictor: Predictor, row: dict[str, Any], draft: Draft) -> dict[str, Any]:
+def describe(predictor: Predictor, row: Mapping[Any, Any], draft: Draft) -> dict[str, Any]:
     """A row of the table of predictions, with where it lies among all posts and the author's."""
     labels = np.array(predictor.bundle.training["label_quantiles"])
     own = np.array(predictor.list_past(draft.user) if draft.user else [])
