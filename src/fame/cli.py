@@ -12,11 +12,14 @@ from fame.runtime.errors import InputError
 COMMANDS = {
     "init": ("fame.posts.init", "set up your own posts: map their columns, write params.yaml"),
     "check": ("fame.posts.check", "name all that is missing before a run"),
+    "predict": ("fame.serving.predict", "score posts of a file with the trained models"),
+    "export": ("fame.serving.export", "pack the trained models for another machine"),
+    "serve": ("fame.serving.serve", "a page and an API that score drafts"),
 }
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run a command; what a user can mend ends in its sentence on stderr and status 1."""
+    """Run a command; what a user can fix ends in its sentence on stderr and status 1."""
     given = sys.argv[1:] if arguments is None else arguments
     parser = argparse.ArgumentParser(prog="fame", description="Popularity of social media posts.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -33,7 +36,7 @@ def main(arguments: list[str] | None = None) -> None:
         if error.errno not in files.UNWRITABLE:
             raise
         place = error.filename2 or error.filename or "a file"
-        sys.exit(f"error: {place}: {os.strerror(error.errno)}; fix this and run again")
+        sys.exit(f"error: {place}: {os.strerror(error.errno)}; fix this and rerun")
     except KeyboardInterrupt:
         sys.exit(130)
     sys.exit(status or 0)

@@ -50,7 +50,8 @@ def check_root(root: str) -> str:
         raise ValueError("must be the name of a folder, without line breaks, ${ and ://")
     for name in WRITTEN:
         written = PurePosixPath(name)
-        if path == written or path in written.parents or written in path.parents:
+        is_above = set(path.parts) <= {".."}
+        if is_above or path == written or path in written.parents or written in path.parents:
             raise ValueError(
                 f"must be a folder of its own, as data/raw/mine: it holds or lies in {name}, "
                 "which the pipeline writes"

@@ -33,6 +33,8 @@ LEARNERS = {
     "autogluon": "fame.learners.autogluon",
     "dae": "fame.learners.dae",
     "tabm": "fame.learners.tabm",
+    "extratrees": "fame.learners.extratrees",
+    "ridge": "fame.learners.ridge",
 }
 
 

@@ -157,3 +157,12 @@ def test_times_mean_the_same_after_a_file(tmp_path):
     values = dict(zip((column.name for column in block.columns), block.values.T, strict=True))
     assert values["time_hour"].tolist() == [17, 6]
     assert values["user_days_since_first_upload"][0] == 1
+
+
+def test_own_categories_are_categories_beside_the_three():
+    colours = pa.array(["red", None, "blue"], pa.string())
+    posts = make_posts(own_price=[1.0, 2.0, 3.0]).append_column("category_colour", colours)
+    block, columns = encode(posts, own=True)
+    assert [c.name for c in block.columns if c.categorical][3:] == ["category_colour"]
+    assert columns["category_colour"].tolist() == [3, meta.MISSING_ID, 2]
+    assert block.notes["vocabularies"]["category_colour"] == ["blue", "red"]

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from fame.fusion import data_record, mean, weights
+from fame.fusion import combination, data_record, mean
 from fame.learners import table_files
 from fame.runtime import files
 from fame.runtime.errors import InputError
@@ -29,6 +29,7 @@ def posts(tmp_path, make_posts):
         post_id=[str(i) for i in range(COUNT)],
         user_id=[f"u{i % 7}" for i in range(COUNT)],
         split=split.tolist(),
+        posted_at=list(range(COUNT)),
         fold=[i // 6 % 3 if part == "fit" else -1 for i, part in enumerate(split)],
         popularity=labels,
     )
@@ -240,7 +241,8 @@ def test_learned_weights_come_from_the_fit_rows_alone(
     metrics = fuse()
     fit = split == "fit"
     own = {name: values[fit] for name, values in predictions.items()}
-    expected = weights.learn(label[fit], own, "mae")
+    fold = np.array(files.read_table(tmp_path / "posts.parquet")["fold"])[fit]
+    expected = combination.choose_weights(label[fit], own, fold, "mae")
     assert metrics["weights"] == pytest.approx(expected, abs=1e-6)
     nested = files.read_json(tmp_path / "data.json")["nested"]
     assert set(nested) == {"src", "mae"}

@@ -3,7 +3,7 @@ import pytest
 
 from fame.features.contract import Block, Column
 from fame.gates import checks
-from fame.params import LeakageParams
+from fame.params import LeakageParams, SplitParams
 from fame.runtime import ids
 
 IDS = np.array([str(i) for i in range(40)], dtype=object)
@@ -38,20 +38,34 @@ def test_a_post_in_the_wrong_one_of_a_learners_tables_is_named(fit, others, leak
     assert gate.leaks[0].startswith(leak)
 
 
-def test_a_user_in_two_folds_is_named_where_the_protocol_keeps_users_apart():
-    users = [f"u{i % 2}" for i in range(30)] + ["w"] * 10
-    assert checks.check_users(users, SPLIT, FOLD, "user").leaks == []
+def check_users(users, protocol, folds_by="author"):
+    settings = SplitParams(
+        protocol=protocol,
+        folds_by=folds_by,
+        holdout_fraction=0.2,
+        folds=2,
+        hidden_share=0.2,
+        seed=1,
+    )
+    return checks.check_users(users, SPLIT, FOLD, settings)
+
+
+def test_a_user_in_two_folds_is_named_where_the_folds_keep_users_apart():
+    users = [f"u{i % 10}" for i in range(30)] + ["w"] * 10
+    assert check_users(users, "user").leaks == []
     users[1] = "u0"
-    gate = checks.check_users(users, SPLIT, FOLD, "user")
-    assert gate.leaks == ["user u0 is in folds 0 and 1, which protocol user keeps apart"]
-    assert checks.check_users(users, SPLIT, FOLD, "random").leaks == []
+    gate = check_users(users, "user")
+    assert gate.leaks == ["user u0 is in folds 0 and 1, which folds_by author keeps apart"]
+    assert check_users(users, "user", folds_by="post").leaks == []
+    large = [f"u{i % 3}" if i % 3 else "large" for i in range(40)]
+    assert not any("large" in leak for leak in check_users(large, "chronological").leaks)
 
 
 def test_a_user_in_fit_and_holdout_is_a_leak_under_user_and_a_fact_elsewhere():
     users = [f"u{i % 2}" for i in range(40)]
-    gate = checks.check_users(users, SPLIT, FOLD, "user")
+    gate = check_users(users, "user")
     assert gate.leaks[0] == "user u0 is in fit and holdout, which protocol user keeps apart"
-    gate = checks.check_users(users, SPLIT, FOLD, "chronological")
+    gate = check_users(users, "chronological")
     assert gate.leaks == []
     assert gate.facts["users_in_fit_and_holdout"] == 2
 

@@ -104,7 +104,7 @@ def test_nothing_is_found_where_nothing_leaks(case):
     case.run()
     report = case.report()
     assert report["passed"]
-    assert len(report["gates"]) == 7
+    assert len(report["gates"]) == 9
 
 
 def test_a_label_in_a_feature_stops_the_pipeline(case):

@@ -70,7 +70,7 @@ def tweets(folder: Path) -> Path:
         {
             "tweet_id": [str(1_400_000_000_000_000_001 + 3 * i) for i in range(COUNT)],
             "created_at": [f"{t:%a %b %d %H:%M:%S} +0000 {t:%Y}" for t in times],
-            "screen_name": random.choice(["one", "other"], COUNT),
+            "screen_name": [f"account{i % 8}" for i in range(COUNT)],
             "full_text": texts,
             "hashtags": [str(text.split()[:2]) for text in texts],
             "lang": random.choice(["en", "fr", "und"], COUNT),
@@ -110,7 +110,7 @@ def page_posts(folder: Path) -> Path:
     frame = pd.DataFrame(
         {
             "status_id": [f"{88_000 + i}_{500_000 + i}" for i in range(COUNT)],
-            "page_name": random.choice(["Café du Nord", "Bäckerei", "Mañana"], COUNT),
+            "page_name": [f"Café {i % 8}" for i in range(COUNT)],
             "status_message": [f"{text} déjà vu" for text in texts],
             "status_type": random.choice(["photo", "link", "video"], COUNT),
             "status_published": [f"{t:%d/%m/%Y %H:%M}" for t in times],

@@ -131,3 +131,61 @@ def test_a_split_column_without_a_holdout_is_refused(ingest):
     lines = [f"{line},fit" for line in lines[:-1]]
     with pytest.raises(InputError, match="names no holdout post"):
         ingest([header + ",part", *lines], {"split": "part"})
+
+
+def test_raw_counts_are_learned_as_logarithms(ingest, tmp_path):
+    header, *lines = make_lines()
+    counts = [2 ** (i % 12) - 1 for i in range(40)]
+    lines = [
+        ",".join([cells[0], str(counts[i]) if i < 40 else "", *cells[2:]])
+        for i, cells in enumerate(line.split(",") for line in lines)
+    ]
+    posts = ingest([header, *lines], **{"data.target_transform": "log2p1"})
+    assert posts["popularity"].to_pylist()[:40] == [float(i % 12) for i in range(40)]
+    facts = files.read_json(tmp_path / "reading.json")
+    assert facts["target"]["transform"] == "log2p1"
+    assert "log2p1" in (tmp_path / "report.md").read_text()
+
+
+def test_negative_counts_and_a_constant_target_are_refused(ingest, tmp_path):
+    header, *lines = make_lines()
+    negative = [line.replace(f"{i},", f"{i},-", 1) for i, line in enumerate(lines, 1)]
+    with pytest.raises(InputError, match="40 of 40 values are negative"):
+        ingest([header, *negative[:-1], lines[-1]], **{"data.target_transform": "log2p1"})
+    same = [",".join([cells[0], "4", *cells[2:]]) for cells in (x.split(",") for x in lines[:-1])]
+    with pytest.raises(InputError, match="the target is 4 in all labelled posts"):
+        ingest([header, *same])
+    assert not (tmp_path / "posts.parquet").exists()
+
+
+def test_categories_beyond_three_become_columns_of_their_own(ingest):
+    header, *lines = make_lines()
+    names = ["a", "b", "c", "d", "e"]
+    lines = [f"{line},{','.join(n + str(i % 3) for n in names)}" for i, line in enumerate(lines)]
+    posts = ingest([f"{header},{','.join(names)}", *lines], {"categories": names})
+    assert posts.column_names[-2:] == ["category_d", "category_e"]
+    assert posts["concept"].to_pylist()[:2] == ["c0", "c1"]
+    assert posts["category_e"].to_pylist()[:2] == ["e0", "e1"]
+
+
+def test_masked_cells_are_counted_in_the_report(ingest, tmp_path, capsys):
+    header, *lines = make_lines()
+    lines[3] = lines[3].rsplit(",", 1)[0] + ",many"
+    posts = ingest([header, *lines])
+    assert posts["own_price"].is_null().to_pylist() == [row == 3 for row in range(41)]
+    line = "price: 1 cells are no number, masked (row 4: 'many')"
+    assert line in (tmp_path / "report.md").read_text()
+    assert line in capsys.readouterr().out
+    with pytest.raises(InputError, match=r"data\.on_bad: mask accepts them"):
+        ingest([header, *lines], **{"data.on_bad": "stop"})
+    with pytest.raises(InputError, match=r"data\.max_bad_fraction is 0\.01"):
+        ingest([header, *lines], **{"data.max_bad_fraction": 0.01})
+
+
+@pytest.mark.parametrize("root", ["my posts", "it's", "$HOME", "a&b", "~"])
+def test_the_root_is_a_name_and_never_a_command(ingest, tmp_path, root):
+    (tmp_path / root).mkdir()
+    lines = "\n".join(make_lines()) + "\n"
+    (tmp_path / root / "posts.csv").write_text(lines)
+    posts = ingest(make_lines(), **{"data.root": root})
+    assert len(posts) == 41

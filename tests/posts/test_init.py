@@ -163,3 +163,31 @@ def test_data_that_are_there_are_not_overwritten_without_a_yes(project, tmp_path
     inside = project / "data/raw/tweets/tweets.tsv"
     assert call(inside, "--yes") == 0
     assert inside.is_file()
+
+
+@pytest.fixture
+def challenge(tmp_path):
+    """The names of the challenge's files, which is all that `fame init` looks at."""
+    folder = tmp_path / "smpd" / "train_all_json"
+    folder.mkdir(parents=True)
+    for name in ("text", "category", "temporalspatial_information", "additional", "userdata"):
+        (folder / f"train_{name}.json").write_text("[]")
+    (folder / "train_label.txt").write_text("")
+    return tmp_path / "smpd"
+
+
+def test_a_folder_of_the_challenge_is_read_where_it_lies(project, challenge):
+    assert call(challenge, "--yes") == 0
+    block = read_block()
+    assert (block["source"], block["root"]) == ("smpd", str(challenge))
+    inside = project / "data" / "raw" / "challenge"
+    shutil.copytree(challenge, inside)
+    assert call(inside, "--yes") == 0
+    assert read_block()["root"] == "data/raw/challenge"
+
+
+@pytest.mark.usefixtures("project")
+def test_a_folder_that_is_not_the_challenges_is_refused(challenge):
+    (challenge / "train_all_json" / "train_label.txt").unlink()
+    assert "no file for labels" in call(challenge, "--yes")
+    assert read_block()["source"] == "sample"

@@ -2,7 +2,7 @@ import pyarrow as pa
 import pytest
 
 from fame.posts import schema
-from fame.posts.contract import POSTS
+from fame.posts.contract import ASSIGNED, POSTS
 from fame.runtime.errors import InputError
 
 
@@ -13,7 +13,7 @@ def make_posts(**columns):
     table = {
         field.name: pa.array(columns.pop(field.name, [None] * 3), field.type)
         for field in POSTS
-        if field.name not in ("split", "fold")
+        if field.name not in ASSIGNED
     }
     own = {name: pa.array(values, pa.float64()) for name, values in own.items()}
     return pa.table(table | split | own)

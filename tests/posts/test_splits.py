@@ -7,9 +7,18 @@ from fame.params import SplitParams
 from fame.posts import splits
 from fame.runtime.errors import InputError
 
+PROTOCOLS = ("chronological", "new_users", "user", "random")
 
-def make_params(protocol="chronological", fraction=0.2, folds=3, seed=7):
-    return SplitParams(protocol=protocol, holdout_fraction=fraction, folds=folds, seed=seed)
+
+def make_params(protocol="chronological", fraction=0.2, folds=3, seed=7, folds_by="author"):
+    return SplitParams(
+        protocol=protocol,
+        holdout_fraction=fraction,
+        folds=folds,
+        folds_by=folds_by,
+        hidden_share=0.2,
+        seed=seed,
+    )
 
 
 @st.composite
@@ -22,12 +31,13 @@ def posts(draw):
     return generator.integers(0, 1000, count).astype(float), users
 
 
-@given(posts(), st.sampled_from(["chronological", "user", "random"]), st.integers(0, 100))
+@given(posts(), st.sampled_from(PROTOCOLS), st.integers(0, 100))
 def test_a_post_is_in_exactly_one_place(data, protocol, seed):
     times, users = data
     params = make_params(protocol, folds=2, seed=seed)
     split = splits.assign_split(times, users, params)
-    fold = splits.assign_folds(users[split == "fit"], params)
+    fit = split == "fit"
+    fold = splits.assign_folds(times[fit], users[fit], params)
     assert len(split) == len(times)
     assert set(split) == {"fit", "holdout"}
     assert len(fold) == (split == "fit").sum()
@@ -42,16 +52,39 @@ def test_chronological_holds_out_the_newest_posts(data):
     assert (split == "holdout").sum() == round(0.2 * len(times))
 
 
-@given(posts(), st.sampled_from(["chronological", "user"]))
-def test_folds_are_grouped_by_user(data, protocol):
+@given(posts())
+def test_an_author_is_in_one_fold_and_folds_have_about_as_many_posts(data):
     times, users = data
-    params = make_params(protocol, folds=3)
-    own = users[splits.assign_split(times, users, params) == "fit"]
-    fold = splits.assign_folds(own, params)
-    for user in np.unique(own):
-        assert len(set(fold[own == user])) == 1
-    members = [len(set(own[fold == number])) for number in range(3)]
-    assert max(members) - min(members) <= 1
+    params = make_params(folds=3)
+    fold = splits.assign_folds(times, users, params)
+    for user in np.unique(users):
+        assert len(set(fold[users == user])) == 1 or (users == user).sum() >= len(users) / 6
+    counts = np.bincount(fold, minlength=3)
+    assert counts.max() - counts.min() <= np.bincount(users).max()
+
+
+def test_large_authors_are_cut_into_stretches_of_time():
+    """Nine pages with 3,514 to 12 posts: whole pages would make folds of those sizes."""
+    sizes = [3514, 1526, 493, 400, 300, 200, 100, 53, 12]
+    users = np.repeat(np.arange(9), sizes)
+    times = np.random.default_rng(0).permutation(len(users)).astype(float)
+    fold = splits.assign_folds(times, users, make_params(folds=5))
+    counts = np.bincount(fold)
+    assert counts.max() < 1.3 * counts.min()
+    largest = users == 0
+    order = np.argsort(times[largest])
+    assert (np.diff(fold[largest][order]) >= 0).all()
+    assert len(set(fold[users == 8])) == 1
+
+
+@given(posts())
+def test_new_users_holds_out_all_posts_of_the_users_who_appear_last(data):
+    times, users = data
+    held = splits.assign_split(times, users, make_params("new_users")) == "holdout"
+    assert not set(users[held]) & set(users[~held])
+    first = {user: times[users == user].min() for user in np.unique(users)}
+    assert max(first[u] for u in users[~held]) <= min(first[u] for u in users[held])
+    assert held.sum() >= round(0.2 * len(times))
 
 
 @given(posts(), st.integers(0, 100))
@@ -63,9 +96,19 @@ def test_user_protocol_shares_no_user(data, seed):
 
 
 def test_random_folds_differ_by_at_most_one_post():
-    counts = np.bincount(splits.assign_folds(np.zeros(81, int), make_params("random", folds=5)))
+    params = make_params("random", folds=5, folds_by="post")
+    counts = np.bincount(splits.assign_folds(np.zeros(81), np.zeros(81, int), params))
     assert len(counts) == 5
     assert counts.max() - counts.min() <= 1
+
+
+@pytest.mark.parametrize("protocol", ["chronological", "new_users"])
+def test_a_post_without_a_time_is_a_training_post(protocol):
+    times, users = np.arange(50.0), np.arange(50)
+    times[[3, 40]] = np.nan
+    split = splits.assign_split(times, users, make_params(protocol))
+    assert split[3] == split[40] == "fit"
+    assert (split == "holdout").sum() >= 10
 
 
 def test_the_seed_decides():
@@ -83,6 +126,8 @@ def test_the_seed_decides():
         (make_params(), [np.nan] * 10, range(10), "chronological needs the posting time"),
         (make_params(fraction=0.99), range(10), range(10), "leaves no training post"),
         (make_params("user"), range(10), [0] * 10, "takes all 1 of them"),
+        (make_params("new_users"), [np.nan] * 10, range(10), "new_users needs the posting time"),
+        (make_params("new_users"), range(10), [0] * 10, "takes all 1 of them"),
     ],
 )
 def test_a_protocol_without_its_input_is_refused(params, times, users, message):
@@ -91,9 +136,9 @@ def test_a_protocol_without_its_input_is_refused(params, times, users, message):
         splits.assign_split(times, users, params)
 
 
-def test_more_folds_than_users_are_refused():
-    with pytest.raises(InputError, match=r"3 folds need as many users .* found 2"):
-        splits.assign_folds(np.array([0, 0, 0, 1, 1, 1]), make_params())
+def test_more_folds_than_posts_are_refused():
+    with pytest.raises(InputError, match=r"3 folds need as many training posts, found 2"):
+        splits.assign_folds(np.zeros(2), np.array([0, 1]), make_params())
 
 
 def test_users_are_numbered_by_first_appearance_and_posts_without_one_are_their_own():

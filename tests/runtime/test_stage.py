@@ -73,7 +73,7 @@ def test_a_place_that_cannot_be_written_to_is_one_line(number, said, files, caps
     with pytest.raises(SystemExit) as ended:
         run(fail)
     assert ended.value.code == 1
-    assert capsys.readouterr().err == f"error: out/a.npy: {said}; mend that and run again\n"
+    assert capsys.readouterr().err == f"error: out/a.npy: {said}; fix this and rerun\n"
 
 
 def start(code, **options):

@@ -85,7 +85,7 @@ def extract_by_backbone(
 
 
 def check_located(table: pa.Table, max_unreadable_fraction: float, place: str) -> None:
-    """Refuse at once what no decoding can mend: too many images that are not there."""
+    """Refuse at once what no decoding can help: too many images that are not there."""
     if "status" in table.column_names:
         status = arrays.to_strings(table["status"])
         status[status == LOCATED] = OK

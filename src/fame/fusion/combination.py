@@ -19,6 +19,8 @@ IDENTITY = (0.0, 1.0)
 ROUNDS = 50  # of reweighted least squares, each nearer to the least absolute error
 NEAR = 1e-6  # errors below it count as so large
 GAIN = 0.002  # share of the MAE out of fold that a line has to save
+CLEARLY = 0.01  # share of the loss out of fold that uneven weights have to save
+SHARES = (0.5, 1.0)  # of the learned weights against even ones, beside none
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ def learn(
     Args:
         true: (n,) labels. predictions: learner -> (n,) out-of-fold predictions.
         known: (n,) bool, posts that were predicted as ones by a known author.
-        fold: (n,), for telling whether a line helps.
+        fold: (n,), for telling whether uneven weights and a line help.
         settings: the metric, and whether known and new authors are told apart.
     """
     apart = settings.by_author and min(known.sum(), (~known).sum()) >= settings.least_posts
@@ -87,11 +89,36 @@ def learn(
     for group, rows in zip(GROUPS, (known, ~known), strict=True):
         part = rows if apart else np.ones(len(true), bool)
         own = {name: values[part] for name, values in predictions.items()}
-        found[group] = weights.learn(true[part], own, settings.metric)
+        found[group] = choose_weights(true[part], own, fold[part], settings.metric)
         fused = mean.fuse(own, found[group])
         line = settings.calibrate and _line_helps(true[part], fused, fold[part])
         lines[group] = fit_line(true[part], fused) if line else IDENTITY
     return Combination(found, lines)
+
+
+def choose_weights(
+    true: np.ndarray, predictions: dict[str, np.ndarray], fold: np.ndarray, metric: str
+) -> dict[str, float]:
+    """Even weights, learned ones, or what lies halfway: the best on folds that they did not see.
+
+    Where posts are few, or of few authors, the best weights on them are fitted to chance, and the
+    plain mean predicts better. A learner that does harm makes it worse: then the learned ones win.
+
+    Args:
+        true: (n,) labels. predictions: learner -> (n,) out-of-fold predictions.
+        fold: (n,). metric: mae or src.
+    """
+    even = dict.fromkeys(predictions, 1 / len(predictions))
+    learned, loss = weights.learn(true, predictions, metric), weights.LOSSES[metric]
+    if len(np.unique(fold)) == 1:
+        return learned
+    flat = mean.fuse(predictions, even)
+    nested = weights.learn_nested(true, predictions, fold, metric)
+    plain = loss(true, flat)
+    losses = {share: loss(true, share * nested + (1 - share) * flat) for share in SHARES}
+    best = min(losses, key=lambda share: losses[share])
+    share = best if losses[best] < plain - CLEARLY * abs(plain) else 0.0
+    return {name: share * learned[name] + (1 - share) * even[name] for name in predictions}
 
 
 def nest(

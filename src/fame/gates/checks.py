@@ -90,13 +90,13 @@ def check_users(
         }
     )
     if settings.folds_by == "author":
-        # Whoever has more posts than half a fold is cut into stretches of time.
+        # Whoever has half a fold's posts or more is cut into stretches of time.
         most = (fold >= 0).sum() / (2 * settings.folds)
         gate.leaks += [
             f"user {user} is in folds {' and '.join(map(str, sorted(folds[user])))}, "
             "which folds_by author keeps apart"
             for user in spread
-            if folds[user].total() <= most
+            if folds[user].total() < max(settings.folds, most)
         ]
     if settings.protocol in ("user", "new_users"):
         gate.leaks += [

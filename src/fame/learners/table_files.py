@@ -84,11 +84,12 @@ def join_predictions(
 ) -> None:
     """All posts' predictions in the order of their ids: post_id, split, prediction."""
     own = files.read_table(out_of_fold)
-    post_ids = [*own["post_id"].to_pylist(), *score.post_ids.tolist()]
+    post_ids = np.array([*own["post_id"].to_pylist(), *score.post_ids], dtype=object)
     order = ids.order(post_ids)
+    post_ids = post_ids[order]
     split = np.concatenate([np.full(len(own), FIT_FOLDER, dtype=object), score.split])
     columns = {
-        "post_id": pa.array(np.array(post_ids, dtype=object)[order], pa.string()),
+        "post_id": pa.array(post_ids, pa.string()),
         "split": pa.array(split[order], pa.string()),
     }
     both = np.concatenate([arrays.to_numbers(own["prediction"]), prediction])[order]

@@ -5,15 +5,18 @@ import importlib.metadata
 import os
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 from typing import Any
+
+from pydantic import BaseModel
 
 from fame import params
 from fame.posts.sources.images import IMAGE_SUFFIXES
 from fame.registry import SOURCES, resolve
 from fame.runtime.errors import InputError
 
-REQUIREMENTS = ("requirements.txt", "requirements-weights.txt")
+PROJECT, WEIGHTS = Path("pyproject.toml"), Path("requirements-weights.txt")
 MAX_UNTRACKED_BYTES = 1 << 20  # files that git does not know, all together
 DATA_SUFFIXES = (*IMAGE_SUFFIXES, ".csv", ".tsv", ".jsonl", ".parquet", ".xlsx", ".zip", ".gz")
 # Roughly, for a post: vectors in the cache, in the blocks and in the tables; and what is held.
@@ -58,20 +61,27 @@ def _check_packages() -> list[str]:
     from packaging.requirements import Requirement
 
     absent = []
-    for file in filter(Path.is_file, map(Path, REQUIREMENTS)):
-        for line in file.read_text(encoding="utf-8").splitlines():
-            written = line.split("#")[0].strip()
-            if not written or written.startswith("-"):
-                continue
-            requirement = Requirement(written)
-            try:
-                version = importlib.metadata.version(requirement.name)
-            except importlib.metadata.PackageNotFoundError:
-                absent.append(f"package {written}: not installed; run `make repro`")
-                continue
-            if not requirement.specifier.contains(version, prereleases=True):
-                absent.append(f"package {written}: version {version} is installed")
+    for written in _list_requirements():
+        requirement = Requirement(written)
+        try:
+            version = importlib.metadata.version(requirement.name)
+        except importlib.metadata.PackageNotFoundError:
+            absent.append(f"package {written}: not installed; run `make repro`")
+            continue
+        if not requirement.specifier.contains(version, prereleases=True):
+            absent.append(f"package {written}: version {version} is installed")
     return absent
+
+
+def _list_requirements() -> list[str]:
+    found: list[str] = []
+    if PROJECT.is_file():
+        content = tomllib.loads(PROJECT.read_text(encoding="utf-8"))
+        found += content["project"]["dependencies"]
+    if WEIGHTS.is_file():
+        lines = WEIGHTS.read_text(encoding="utf-8").splitlines()
+        found += [line.split("#")[0].strip() for line in lines]
+    return [written for written in found if written]
 
 
 def _check_data(data: params.DataParams) -> tuple[int, str]:
@@ -110,7 +120,7 @@ def _list_settings(entry: Any) -> list[tuple[str, Any]]:
     """Key and value of an entry, also of the blocks in it."""
     found = []
     for key, value in dict(entry).items():
-        if hasattr(value, "model_fields"):
+        if isinstance(value, BaseModel):
             found += [(f"{key}.{inner}", v) for inner, v in _list_settings(value)]
         else:
             found.append((key, value))

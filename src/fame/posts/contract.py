@@ -21,7 +21,9 @@ POSTS = pa.schema(
         pa.field("post_id", pa.string(), nullable=False),
         pa.field("user_id", pa.string()),
         pa.field("split", pa.string(), nullable=False),  # fit, holdout or challenge
-        pa.field("fold", pa.int8(), nullable=False),  # 0 .. folds-1 for fit rows, -1 elsewhere
+        pa.field(
+            "fold", pa.int8(), nullable=False
+        ),  # 0 .. folds-1 for training posts, -1 elsewhere
         # Training posts that are treated as a new author's; false elsewhere.
         pa.field("author_hidden", pa.bool_(), nullable=False),
         pa.field("popularity", pa.float64()),  # the label; null for challenge posts

@@ -50,12 +50,15 @@ IMAGES = _words(
     "image image_path picture photo img image_file filename file file_name path thumbnail "
     "image_url media cover img_path"
 )
+# Words that are enough where no whole name is known.
+USER_WORDS = frozenset(_words("username author owner user creator seller speaker handle nickname"))
+TIME_WORDS = frozenset(_words("published posted created posting publishing time date timestamp"))
 SPLITS = _words("split part fold partition subset")
 TARGETS = _words(
     "popularity likes like_count num_likes views view_count num_views target label score "
-    "play_count favorite_count favourites favorites hearts digg_count reactions "
-    "num_reactions engagement retweet_count retweets shares num_shares upvotes ups sales "
-    "sold orders comments comment_count num_comments plays"
+    "play_count favorite_count favourites favorites hearts digg_count reactions num_reactions "
+    "engagement retweet_count retweets shares num_shares upvotes ups sales sold orders comments "
+    "comment_count num_comments plays"
 )
 # Words of what is counted after a post is out, beside the target: a leak.
 OUTCOMES = frozenset(
@@ -200,6 +203,13 @@ def _by_name(free: dict[str, _Look], names: tuple[str, ...]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def _by_words(free: dict[str, _Look], words: frozenset[str], names: tuple[str, ...]) -> list[str]:
+    """Columns of these names, then those with one of the words in theirs; none written later."""
+    found = _by_name(free, names)
+    found += [n for n, look in free.items() if words & set(look.words)]
+    return [n for n in dict.fromkeys(found) if not LATER & set(free[n].words)]
+
+
 Choice = tuple[str, str] | None
 
 
@@ -226,25 +236,28 @@ def _choose_id(free: dict[str, _Look], cells: Cells, _mapping: Mapping) -> Choic
 
 
 def _choose_time(free: dict[str, _Look], cells: Cells, mapping: Mapping) -> Choice:
-    for name in _by_name(free, TIMES):
+    for name in _by_words(free, TIME_WORDS, TIMES):
         column = cells.column(name)
         trial = Column(name, column.cells, column.numbers, Findings(column.findings.path))
         times, _ = read_times(trial, mapping.columns["time_format"])
-        if trial.findings.is_refused:
+        if trial.findings.is_refused and ACCOUNT.isdisjoint(free[name].words):
             mapping.refusals.append(
                 f"{name}: days and months cannot be told apart; say --time-format "
                 "'day first', 'month first', or a format like '%d/%m/%Y %H:%M'"
             )
             return name, "its name; the order of day and month is not known"
         known = len(times) - times.null_count
-        if known and known >= (1 - FEW) * free[name].filled:
+        is_account = bool(ACCOUNT & set(free[name].words))  # when it was opened
+        if known and not is_account and known >= (1 - FEW) * free[name].filled:
             return name, f"its name, and {known:,} cells are times"
     return None
 
 
 def _choose_user(free: dict[str, _Look], cells: Cells, _mapping: Mapping) -> Choice:
-    for name in _by_name(free, USERS):
-        if free[name].distinct < len(cells.numbers) or free[name].words[-1] != "id":
+    for name in _by_words(free, USER_WORDS, USERS):
+        look = free[name]
+        is_name = look.numbers is None or look.words[-1] in ("id", "uid")
+        if (is_name and 1 < look.distinct < len(cells.numbers)) or look.name in USERS[:8]:
             return name, f"its name, and {free[name].distinct:,} are different"
     return None
 

@@ -38,7 +38,7 @@ def assign_folds(posted_at: np.ndarray, users: np.ndarray, params: SplitParams) 
 
     With ``folds_by: author`` all posts of an author are in one fold, so that a fold's posts are by
     authors that its model has not seen; whose past is shown is the history block's matter. An
-    author with more than half a fold's posts is cut into stretches of time, one a fold. With
+    author with half a fold's posts or more is cut into stretches of time, one a fold. With
     ``folds_by: post`` posts are drawn one by one.
 
     Args:
@@ -64,7 +64,7 @@ def assign_folds(posted_at: np.ndarray, users: np.ndarray, params: SplitParams) 
     fold, load = np.empty(len(users), dtype=np.int8), np.zeros(count)
     for member in shuffled[np.argsort(-sizes[shuffled], kind="stable")]:
         rows = rows_of[member]
-        if len(rows) > len(users) / (2 * count):
+        if len(rows) >= max(count, len(users) / (2 * count)):
             rows = rows[np.argsort(posted_at[rows], kind="stable")]
             fold[rows] = np.arange(len(rows)) * count // len(rows)
         else:
@@ -88,12 +88,16 @@ def number_users(users: list[str | None]) -> np.ndarray:
 def _choose_holdout(
     size: int, posted_at: np.ndarray, users: np.ndarray, params: SplitParams
 ) -> np.ndarray:
-    unknown = int(np.isnan(posted_at).sum())
-    if unknown and params.protocol in ("chronological", "new_users"):
-        raise InputError(
-            f"params.yaml: split.protocol: {params.protocol} needs the posting time of every "
-            f"labelled post, {unknown} of {len(posted_at)} have none; allowed then: user, random"
-        )
+    if params.protocol in ("chronological", "new_users"):
+        unknown = int(np.isnan(posted_at).sum())
+        if len(posted_at) - unknown < size:
+            raise InputError(
+                f"params.yaml: split.protocol: {params.protocol} needs the posting times of the "
+                f"labelled posts, {unknown} of {len(posted_at)} have none; "
+                "allowed then: user, random"
+            )
+        # A post without a time is a training post: it may be from any time.
+        posted_at = np.where(np.isnan(posted_at), -np.inf, posted_at)
     if params.protocol == "chronological":
         return np.argsort(posted_at, kind="stable")[-size:]
     if params.protocol == "new_users":

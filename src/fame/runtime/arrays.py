@@ -10,7 +10,7 @@ import pyarrow as pa
 from fame.runtime.errors import InputError
 from fame.runtime.files import MAKE_AGAIN
 
-BLOCK_ROWS = 256  # of a product
+BLOCK_ROWS = 256  # of a product at a time, so that they stay in the processor's cache
 BYTES_AT_ONCE = 2**22  # read of a memory-mapped array before its pages are dropped
 
 
@@ -28,17 +28,17 @@ def write_values(
 def multiply_rows(values: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     """(n, m) float64 product of rows (n, k) and a matrix (k, m).
 
-    A row's product does not depend on the rows beside it: BLAS sees blocks of one size, as it adds
-    up in another order where the size is another. Nor does it on how the matrix lies in memory,
-    which is another way when it was read from a file.
+    A row's product depends on nothing but the row and the matrix's numbers, and is the same on
+    every processor. BLAS adds up in another order at the edge of its tiles: its last digits change
+    with the number of rows, a row's position and how the matrix lies in memory.
     """
-    matrix = np.asfortranarray(matrix)
-    product = np.empty((len(values), matrix.shape[1]))
-    block = np.zeros((BLOCK_ROWS, matrix.shape[0]))
+    product = np.zeros((len(values), matrix.shape[1]))
     for start in range(0, len(values), BLOCK_ROWS):
-        rows = values[start : start + BLOCK_ROWS]
-        block[: len(rows)] = rows
-        product[start : start + BLOCK_ROWS] = (block @ matrix)[: len(rows)]
+        columns = values[start : start + BLOCK_ROWS].T.astype(np.float64)
+        block = product[start : start + BLOCK_ROWS]
+        term = np.empty_like(block)
+        for column, row in zip(columns, matrix, strict=True):
+            block += np.multiply.outer(column, row, out=term)
     return product
 
 

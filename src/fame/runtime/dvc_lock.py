@@ -1,4 +1,7 @@
-"""dvc.lock: whether a folder is the one that a stage wrote, and a copy, for DVC may damage it."""
+"""dvc.lock: whether a folder is the one that a stage wrote, and a copy, for DVC may damage it.
+
+The manifest of a bundle is such a record too, for a bundle lies where no DVC is.
+"""
 
 import hashlib
 import json
@@ -10,16 +13,21 @@ from fame.runtime import files
 from fame.runtime.errors import InputError
 
 LOCK = "dvc.lock"
+MANIFEST = "manifest.json"  # of a bundle, see `fame.serving.manifest`
 LOCKS = (Path(LOCK), Path("reports") / LOCK)
 KEPT = Path(".dvc/tmp/kept")
 
 
 def check_locked(folder: Path) -> None:
-    """Refuse a folder but the output of a stage as the nearest dvc.lock above it records it.
+    """Refuse a folder but one that is as dvc.lock or the manifest of a bundle records it.
+
+    The nearest dvc.lock above it counts, and the manifest two folders above.
 
     Raises:
-        InputError: there is no dvc.lock, it does not name the folder, or it has another digest.
+        InputError: neither names the folder with the digests that its files have.
     """
+    if _is_in_bundle(folder):
+        return
     place = folder.resolve()
     root = next((parent for parent in place.parents if (parent / LOCK).is_file()), None)
     if root is None:
@@ -33,6 +41,24 @@ def check_locked(folder: Path) -> None:
         raise InputError(
             f"{folder}: not what {LOCK} records; not opened, run `dvc repro`, which makes it again"
         )
+
+
+def _is_in_bundle(folder: Path) -> bool:
+    """Whether a bundle's manifest holds the digests of exactly the folder's files."""
+    root = folder.resolve().parents[1]
+    if not (root / MANIFEST).is_file():
+        return False
+    manifest = files.read_json(root / MANIFEST)
+    digests = manifest.get("files", {}) if isinstance(manifest, dict) else {}
+    below = folder.resolve().relative_to(root).as_posix() + "/"
+    recorded = {name: digest for name, digest in digests.items() if name.startswith(below)}
+    found = [path for path in folder.resolve().rglob("*") if not path.is_dir()]
+    names = {path.relative_to(root).as_posix(): path for path in found}
+    return (
+        bool(names)
+        and names.keys() == recorded.keys()
+        and all(files.digest_file(path) == recorded[name] for name, path in names.items())
+    )
 
 
 def digest_folder(folder: Path) -> str:

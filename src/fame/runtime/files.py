@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from fame.runtime.errors import InputError
 from fame.runtime.processes import runs
 
-# Why a place cannot be written to, where a user can mend it: full, read-only or not allowed.
+# Why a place cannot be written to, where a user can fix it: full, read-only or not allowed.
 UNWRITABLE = {
     *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG),
     *(errno.EROFS, errno.EACCES, errno.EPERM),

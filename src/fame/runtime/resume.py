@@ -18,7 +18,7 @@ from typing import Any
 from fame.runtime import files
 
 DIGITS = 32  # of a digest in a folder's name
-FOLDERS = 3  # of unfinished work, this one included; older ones go
+FOLDERS = 3  # of work to resume, this one included; older ones go
 FACTS = "facts.json"
 CONTENT, DIGEST = "content", "digest"
 

@@ -1,7 +1,7 @@
 """`make profile PROFILE=paper`: lay a profile over params.yaml and show the difference.
 
 A profile holds only what differs. Its keys replace those of params.yaml, block by block; an entry
-of `backbones`, `tables` or `learners` that is null goes.
+of `backbones`, `tables`, `learners` or a table's `reduce` that is null goes.
 """
 
 import difflib
@@ -20,7 +20,7 @@ from fame.runtime.stage import run
 
 PARAMS, PROFILES = Path("params.yaml"), Path("profiles")
 NO_PROFILE = "ablation"  # entries that `make ablation` adds to params.yaml
-NAMED_ENTRIES = ("backbones", "tables", "learners")
+NAMED_ENTRIES = ("backbones", "tables", "learners", "reduce")
 
 
 def switch(name: str) -> list[str]:

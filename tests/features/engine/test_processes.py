@@ -37,7 +37,7 @@ def start_stage(tmp_path, output="out"):
         "from fame.features import extract; from fame.runtime.stage import run; run(extract.main)"
     )
     command = [sys.executable, "-c", code, "image_stats", "--input", "images.parquet"]
-    command += ["--output", output, "--record", f"{output}.json"]
+    command += ["--output", output, "--encoder", f"{output}_encoder", "--record", f"{output}.json"]
     return subprocess.Popen(
         command,
         cwd=tmp_path,
@@ -71,7 +71,8 @@ def test_killed_runs_resume_and_give_the_same_bytes(tmp_path, make_table, write_
     output, _ = last.communicate(timeout=60)
     assert last.returncode == 0
     assert int(output.split(" contents new")[0].rpartition(" ")[2]) <= 60 - 4 * done[-1]
-    assert read_files(tmp_path / "out") == read_files(tmp_path / "whole")
+    for own in ("", "_encoder"):
+        assert read_files(tmp_path / f"out{own}") == read_files(tmp_path / f"whole{own}")
     left = [path for path in tmp_path.rglob("*.tmp") if "cache_of_whole" not in path.parts]
     assert left == []
 
@@ -111,6 +112,7 @@ def test_a_signal_to_all_ends_them_in_one_line(
     assert "Traceback" not in errors
     wait_for_end(children)
     assert not (tmp_path / "out").exists()
+    assert not (tmp_path / "out_encoder").exists()
     assert list(tmp_path.rglob("*.tmp")) == []
 
 

@@ -2,6 +2,7 @@ import hashlib
 import os
 import stat
 import tarfile
+import unicodedata
 import zipfile
 from io import BytesIO
 
@@ -215,3 +216,57 @@ def test_places_are_the_parts_users_folders_and_archives_with_images(tmp_path, w
         tmp_path / "train.zip",
         tmp_path / "images" / "test.tar",
     ]
+
+
+NAME = "café_01.JPG"
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+@pytest.mark.parametrize("listed_form", ["NFC", "NFD"])
+@pytest.mark.parametrize("kind", ["folder", ".zip", ".tar"])
+def test_names_are_found_in_whatever_unicode_form(tmp_path, write_archive, form, listed_form, kind):
+    name = unicodedata.normalize(form, NAME)
+    place = tmp_path / "place"
+    if kind == "folder":
+        (place / "sub").mkdir(parents=True)
+        (place / "sub" / name).write_bytes(b"picture")
+    else:
+        place = tmp_path / f"place{kind}"
+        write_archive(place, {f"sub/{name}": b"picture"})
+    listed = unicodedata.normalize(listed_form, f"sub/{NAME}")
+    assert statuses(locate(["1"], [listed], [place])) == ["located"]
+
+
+@pytest.mark.parametrize(
+    ("member", "listed"),
+    [
+        ("a/1.jpg", "a\\1.jpg"),
+        ("a\\1.jpg", "a/1.jpg"),
+        ("1.jpg", "./1.jpg"),
+        ("1.JPG", "1.jpg"),
+        ("1.jpeg", "1"),
+        ("1", "1.jpg"),
+        ("post.2021.png", "post.2021"),
+        ("1.jpg", "photos/2022/1.jpg"),
+    ],
+)
+def test_names_are_found_as_other_systems_write_them(tmp_path, write_archive, member, listed):
+    place = tmp_path / "place.zip"
+    write_archive(place, {member: b"picture"})
+    assert statuses(locate(["1"], [listed], [place])) == ["located"]
+
+
+@pytest.mark.parametrize(
+    ("members", "listed"),
+    [
+        (["1.jpg"], "1.png"),
+        (["1.jpg", "1.png"], "1"),
+        (["A.jpg", "a.JPG"], "a.jpg"),
+        (["1.jpg"], "..\\1.jpg"),
+        (["10.jpg"], "1"),
+    ],
+)
+def test_names_that_could_be_another_are_not_found(tmp_path, write_archive, members, listed):
+    place = tmp_path / "place.zip"
+    write_archive(place, dict.fromkeys(members, b"picture"))
+    assert statuses(locate(["1"], [listed], [place])) in (["missing"], ["outside"])

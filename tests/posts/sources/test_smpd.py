@@ -5,7 +5,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from fame.posts.contract import DESCRIPTIONS, IMAGES, POSTS
+from fame.posts.contract import ASSIGNED, DESCRIPTIONS, IMAGES, POSTS
 from fame.posts.findings import MASKED
 from fame.posts.sources import smpd
 from fame.posts.sources.smpd import Smpd
@@ -38,7 +38,7 @@ def folder(smpd_folder):
 def test_a_post_becomes_a_row_with_the_columns_of_posts(folder):
     folder.write_profiles()
     posts = load(folder)
-    expected = [field for field in POSTS if field.name not in ("split", "fold")]
+    expected = [field for field in POSTS if field.name not in ASSIGNED]
     assert posts.table.schema == pa.schema(expected)
     rows = posts.table.to_pylist()
     assert [row["post_id"] for row in rows] == [

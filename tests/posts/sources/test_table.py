@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from fame.params import ColumnParams, DataParams, SampleParams, TableParams
 from fame.posts import schema
-from fame.posts.contract import POSTS
+from fame.posts.contract import ASSIGNED, POSTS
 from fame.posts.sources.table import TableFile
 from fame.posts.sources.table_texts import WORDS
 from fame.runtime.errors import InputError
@@ -118,7 +118,7 @@ def test_id_and_target_are_enough(tmp_path: Path) -> None:
     write_csv(tmp_path, "a,1", "b,2", header="id,popularity")
     loaded = make_source().load(tmp_path)
     schema.validate(loaded.table)
-    expected = [name for name in POSTS.names if name not in ("split", "fold")]
+    expected = [name for name in POSTS.names if name not in ASSIGNED]
     assert loaded.table.column_names == expected
     assert loaded.table["tags"].null_count == loaded.table["posted_at"].null_count == 2
     assert loaded.images["status"].to_pylist() == ["no_image"] * 2

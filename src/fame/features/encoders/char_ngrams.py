@@ -99,7 +99,7 @@ class CharNgrams(Encoder):
         self._basis = np.load(folder / BASIS, allow_pickle=False)
 
     def _choose(self, post_ids: pa.ChunkedArray) -> pa.Array:
-        """Positions of the posts to fit on, in the order of their ids."""
+        """Positions of the posts that it is fitted on, in the order of their ids."""
         known = post_ids.to_pylist()
         order = ids.order(known)
         if len(order) > self._params.fit_posts:

@@ -32,7 +32,7 @@ Codes = dict[str, np.ndarray]  # modality -> (n,) int8 codes of STATUSES
 def publish(backbone: Backbone, table: pa.Table, features: Features, folder: Path) -> Block:
     """Write the values of a block into ``folder``, one row for each post of ``table``.
 
-    A table with a column ``split`` is one to fit on: only its training posts are shown to ``fit``.
+    A table with a column ``split`` is fitted on: only its training posts are shown to ``fit``.
     """
     columns = backbone.columns()
     places, codes = _place(backbone.widths()), _list_codes(features)

@@ -22,10 +22,12 @@ from fame.runtime.dvc_lock import check_locked
 class Model(BaseModel):
     """AutoGluon's predictor: its own folder, which holds pickles, as one archive.
 
-    Nothing of it is unpickled but where dvc.lock records the saved folder with all its bytes.
+    Nothing of it is unpickled but where dvc.lock, or the manifest of the bundle that it lies in,
+    records the saved folder with all its bytes.
     """
 
     explained: ClassVar[bool] = False
+    pickled: ClassVar[bool] = True  # so that a bundle can leave it out
 
     def __init__(self, params: Any, runtime: Any) -> None:
         self.params = params
@@ -35,8 +37,8 @@ class Model(BaseModel):
         """Read what the trainer saved.
 
         Raises:
-            InputError: a file is missing or not the one that was saved, dvc.lock does not record
-                the folder as it is, or a checkpoint is not available.
+            InputError: a file is missing or not the one that was saved, neither dvc.lock nor a
+                bundle's manifest records the folder as it is, or a checkpoint is not available.
         """
         manifest = read_manifest(folder, self.params.kind)
         check_locked(folder)

@@ -45,7 +45,7 @@ def import_autogluon() -> type[TabularPredictor]:
         if find_spec(name) is None:
             raise InputError(
                 f"learner of kind autogluon: {name} is not installed; "
-                "run `pip install -r requirements.txt -c constraints.txt`"
+                "run `pip install -c constraints.txt -e .`"
             )
     import_torchvision()
     import lightning.pytorch  # noqa: F401  (it would set the levels again)

@@ -18,14 +18,11 @@ PLACE, MODEL = "place", "model"
 
 
 @contextmanager
-def keep_models(kept: Path | None) -> Iterator[None]:
+def keep_models(kept: Path) -> Iterator[None]:
     """While the block runs, each model that AutoGluon fits is kept, and one that is kept is taken.
 
     Fitted or taken, a model is loaded from what is kept of it, so that both are the same bytes.
     """
-    if kept is None:
-        yield
-        return
     from autogluon.core.models.ensemble import fold_fitting_strategy
 
     strategy = fold_fitting_strategy.SequentialLocalFoldFittingStrategy

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -14,13 +13,13 @@ import pyarrow.compute as pc
 
 from fame.params import DataParams
 from fame.posts.contract import ASSIGNED, POSTS, Posts, Source
-from fame.posts.findings import Column, Findings
+from fame.posts.findings import Findings
 from fame.posts.sources import smpd_files, values
 from fame.posts.sources.descriptions import Descriptions, Places
 from fame.posts.sources.images import find_places, locate
 from fame.posts.sources.profiles import ALIAS, FILES, join_profiles, read_profiles
 from fame.posts.sources.smpd_files import TEST, TRAIN, Records
-from fame.posts.sources.table_times import find_far
+from fame.posts.sources.smpd_types import TYPES, type_user
 from fame.posts.sources.values import Origin
 from fame.runtime import ids
 from fame.runtime.errors import InputError
@@ -29,12 +28,6 @@ from fame.runtime.progress import bar
 OWN_PROCESS_BYTES = 64 << 20  # a process costs as much as reading so much
 POSTS_SCHEMA = pa.schema([column for column in POSTS if column.name not in ASSIGNED])
 DAY = 86_400
-# Column of POSTS -> key, the span that its values can have, and that in words.
-_PLACES = {
-    "longitude": ("Longitude", (-180, 180), "degrees in -180 .. 180"),
-    "latitude": ("Latitude", (-90, 90), "degrees in -90 .. 90"),
-    "geo_accuracy": ("Geoaccuracy", (0, 16), "an accuracy level in 0 .. 16"),
-}
 _PAGE_ADDRESS = r"^.*?(?:^|/)photos/([^/]+)/(\d+)/?$"
 _USER_AND_POST = r"(?:^|/)(?P<user>[^/]+)/(?P<post>[^/]+?)(?:\.[^./]*)?$"
 
@@ -122,7 +115,7 @@ def _read_part(
     findings: Findings,
 ) -> _Part:
     keyed: list[_Typed] = []
-    for role, to_columns in _TYPES.items():
+    for role, to_columns in TYPES.items():
         records = smpd_files.read_keyed(smpd_files.require(files, role, root, part), role, advance)
         if not keyed or not keyed[0].post_ids.equals(records.texts["Pid"]):
             smpd_files.check_ids(records)
@@ -139,7 +132,7 @@ def _read_part(
     order = _choose_order(keyed)
     records = read_user_data(smpd_files.require(files, "user", root, part), advance)
     latest = _find_latest(keyed)
-    user_data = _Typed(records.path, records.count, _type_user(records, findings, latest))
+    user_data = _Typed(records.path, records.count, type_user(records, findings, latest))
     _check_count(user_data, order)
     columns = {"post_id": order.post_ids} | user_data.columns
     for file in keyed:
@@ -157,79 +150,6 @@ def _find_latest(keyed: list[_Typed]) -> int:
     times = [file.columns["posted_at"] for file in keyed if "posted_at" in file.columns]
     last = pc.max(pc.cast(times[0], pa.int64())).as_py()
     return values.LATEST_SECOND if last is None else last + 366 * DAY
-
-
-def _type_text(records: Records, _findings: Findings) -> dict[str, pa.ChunkedArray]:
-    return {
-        "title": values.drop_missing(records.texts["Title"], ("",)),
-        "tags": values.split_words(records.texts["Alltags"]),
-        "media_type": values.drop_missing(records.texts["Mediatype"]),
-    }
-
-
-def _type_category(records: Records, _findings: Findings) -> dict[str, pa.ChunkedArray]:
-    return {
-        key.lower(): values.drop_missing(records.texts[key])
-        for key in ("Category", "Subcategory", "Concept")
-    }
-
-
-def _type_place(records: Records, findings: Findings) -> dict[str, pa.ChunkedArray]:
-    """No location is written as accuracy 0 with coordinates 0 or none."""
-    located = {
-        name: values.to_numbers(records.texts[key], records.origin(key), findings, *span)
-        for name, (key, *span) in _PLACES.items()
-    }
-    is_zero = [pc.equal(pc.fill_null(column, 0), 0) for column in located.values()]
-    is_nowhere = pc.and_(pc.and_(*is_zero[:2]), is_zero[2])
-    nothing = pa.scalar(None, pa.float64())
-    located = {name: pc.if_else(is_nowhere, nothing, column) for name, column in located.items()}
-    return {"posted_at": _type_times_of_posts(records, findings)} | located
-
-
-def _type_times_of_posts(records: Records, findings: Findings) -> pa.ChunkedArray:
-    """Negative times and those far from all others are masked."""
-    texts, origin = records.texts["Postdate"], records.origin("Postdate")
-    times = values.to_times(texts, origin, findings, (1, values.LATEST_SECOND))
-    seconds = pc.cast(pc.cast(times, pa.int64()), pa.float64()).to_numpy()
-    far = find_far(seconds)
-    if not far.any():
-        return times
-    column = Column(f"{origin.path.name} Postdate", texts, np.arange(1, len(texts) + 1), findings)
-    column.bad("times are far from all others", "a time among the others", far)
-    return pc.if_else(pa.array(far), pa.scalar(None, times.type), times)
-
-
-def _type_additional(records: Records, _findings: Findings) -> dict[str, pa.ChunkedArray]:
-    return {ALIAS: records.texts["Pathalias"]}
-
-
-def _type_user(records: Records, findings: Findings, latest: int) -> dict[str, pa.ChunkedArray]:
-    counts = partial(values.to_numbers, span=(0, np.inf), allowed="a count")
-    types = {
-        "photo_count": ("photo_count", counts),
-        "is_pro": ("ispro", values.to_flags),
-        "can_buy_pro": ("canbuypro", values.to_flags),
-        "utc_offset_minutes": ("timezone_offset", values.to_offset_minutes),
-        "first_upload_at": ("photo_firstdate", partial(values.to_times, span=(0, latest))),
-        # Photos are older than their files: a time before 1970 is one.
-        "first_taken_at": (
-            "photo_firstdatetaken",
-            partial(values.to_times, span=(-values.LATEST_SECOND, latest)),
-        ),
-    }
-    return {
-        name: convert(records.texts[key], records.origin(key), findings)
-        for name, (key, convert) in types.items()
-    }
-
-
-_TYPES = {
-    "text": _type_text,
-    "category": _type_category,
-    "place": _type_place,
-    "additional": _type_additional,
-}
 
 
 def _choose_order(keyed: list[_Typed]) -> _Typed:

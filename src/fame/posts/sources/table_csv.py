@@ -27,6 +27,9 @@ NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 SAMPLE_CHARACTERS = 1 << 18
 BLOCK_BYTES = 4 << 20
 MAX_ROW_LINES = 1000  # of one row with line breaks in its cells, where quotes do not pair
+# A return in a cell of a file whose lines end in line feeds: Python and pandas do not quote it.
+_BARE_RETURN = re.compile(r"\r(?!\n)")
+HELD = "\ue00d"  # of the private area; stands for it while rows are told apart
 _SEPARATOR_LINE = re.compile(r"sep=(.)\r?\n", re.IGNORECASE)  # Excel's own first line
 
 
@@ -60,6 +63,9 @@ def read_csv(
         InputError: no header, a wanted column that stands twice, or another encoding than named.
     """
     text = decode(content, encoding, findings)
+    is_held = "\n" in text and text.count("\r") > text.count("\r\n") and HELD not in text
+    if is_held:
+        text = _BARE_RETURN.sub(HELD, text)
     dialect, text = _find_dialect(text)
     findings.facts |= {"format": "csv", "delimiter": dialect.delimiter, "quote": dialect.quote}
     if dialect != Dialect(","):
@@ -76,6 +82,8 @@ def read_csv(
     numbers, cells = rows
     chosen = [i for i, name in enumerate(names) if wanted is None or name in wanted]
     columns = {names[i]: cells[i] for i in chosen}
+    if is_held:
+        columns = {n: pc.replace_substring(c, HELD, "\r") for n, c in columns.items()}
     if b'="' in body:
         for name, column in columns.items():
             columns[name] = _unwrap_formulas(name, column, numbers, findings)

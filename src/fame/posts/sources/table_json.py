@@ -61,16 +61,26 @@ def _read_lines(text: str, findings: Findings) -> tuple[np.ndarray, list[dict[st
         elif records or broken:
             broken.append((number, line.strip()))
         else:
-            first_problem = _is_document(text)
-            if first_problem:
+            if _is_document(text):
                 return None
             broken.append((number, line.strip()))
+    if len(records) == 1 and not broken and _is_wrapper(records[0]):
+        return None
     findings.unit = "line"
     if broken:
         count = len(records) + len(broken)
         what, allowed = "lines are no JSON object", 'an object like {"id": "1"}'
         findings.bad("", what, allowed, len(broken), count, broken[:SHOWN], LEFT_OUT)
     return np.array(numbers, np.int64), records
+
+
+def _is_wrapper(content: dict[str, Any]) -> bool:
+    """Whether an object holds the records, and is none itself."""
+    values = list(content.values())
+    return all(isinstance(value, dict) for value in values) or any(
+        isinstance(value, list) and value and isinstance(value[0], dict) and len(values) == 1
+        for value in values
+    )
 
 
 def _parse_line(line: str) -> dict[str, Any] | None:

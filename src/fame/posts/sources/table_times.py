@@ -6,8 +6,6 @@ zone keeps its offset; a time without one is taken as the poster's own clock.
 """
 
 import re
-import warnings
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
@@ -15,24 +13,32 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-from dateutil import parser as dateutil_parser
 
 from fame.posts.findings import NOTICED, READ, Column, map_distinct
+from fame.posts.sources.table_dates import (
+    DAY_FIRST,
+    MINUTE,
+    MONTH_FIRST,
+    NUMERIC_DATE,
+    Times,
+    read_dates,
+    read_named,
+    split_offset,
+    strptime,
+    strptime_zoned,
+    to_seconds,
+    to_series,
+)
 from fame.posts.sources.table_texts import drop_words
+from fame.runtime.errors import InputError
 
-DAY, MINUTE = 86_400, 60
+DAY = 86_400
 EXPECTED = "a time like 2016-03-01T12:00:00+01:00, or epoch seconds"
 NO_POST_BEFORE = 631_152_000  # 1990
-FAR_SECONDS = 10 * 365 * DAY
+FAR_SECONDS = 15 * 365 * DAY  # about as old as most platforms
 FAR_SPANS = 6  # times the span of the middle half of the posts
-DAY_FIRST, MONTH_FIRST = "day first", "month first"
 _NUMBER = r"^[+-]?\d+(\.\d*)?([eE]\+?\d+)?$"
 _ISO = r"^\d{4}-\d\d?-\d\d?([T ]|$)"
-_NUMERIC_DATE = (
-    r"^(?P<a>\d{1,4})(?P<mark>[/.\-])(?P<b>\d{1,2})[/.\-](?P<c>\d{4}|\d{2})"
-    r"(?:[T ,]+(?P<time>\d.*))?$"
-)
-_OFFSET = r"(?i)(?P<zone>Z|UTC|GMT|(?:(?:UTC|GMT)?\s*[+-]\d\d(?::?\d\d)?))$"
 # Epoch numbers by magnitude, and what divides them to seconds.
 _EPOCHS = (
     (1e8, 1e11, 1, "epoch seconds"),
@@ -43,51 +49,6 @@ _EPOCHS = (
 _COMPACT = {8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 _SPREADSHEET_DAYS = (25_569, 73_050)  # 1970 to 2100
 _SPREADSHEET_EPOCH = -25_569 * DAY
-_NAMED = (
-    "%a %b %d %H:%M:%S %z %Y",
-    "%a, %d %b %Y %H:%M:%S %z",
-    "%d %b %Y %H:%M:%S",
-    "%d %b %Y",
-    "%d-%b-%Y",
-    "%b %d, %Y",
-    "%B %d, %Y",
-    "%d %B %Y",
-    "%b %d, %Y %I:%M %p",
-)
-_ZONES = {
-    name: hours * 3600
-    for name, hours in {
-        **{"UTC": 0, "GMT": 0, "EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7},
-        **{"MDT": -6, "PST": -8, "PDT": -7, "CET": 1, "CEST": 2, "BST": 1, "JST": 9},
-    }.items()
-}
-
-
-@dataclass
-class Times:
-    """n times as they come together.
-
-    Attributes:
-        seconds: (n,) float64 epoch seconds, NaN where there is none (yet).
-        offset: (n,) float64 minutes east of UTC, NaN where the zone is not known.
-        is_refused: some cannot be told, which is noted already.
-    """
-
-    seconds: np.ndarray
-    offset: np.ndarray
-    is_refused: bool = False
-
-    @classmethod
-    def empty(cls, count: int) -> "Times":
-        """No time yet."""
-        return cls(np.full(count, np.nan), np.full(count, np.nan))
-
-    def put(
-        self, rows: np.ndarray, seconds: np.ndarray, offset: np.ndarray | float = np.nan
-    ) -> None:
-        """Times of some rows."""
-        self.seconds[rows] = seconds
-        self.offset[rows] = offset
 
 
 def read_times(column: Column, time_format: str | None) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
@@ -151,12 +112,12 @@ def _read_texts(
         return times
     is_number = _matches(texts, _NUMBER)
     is_iso = _matches(texts, _ISO)
-    is_date = _matches(texts, _NUMERIC_DATE) & ~is_iso
+    is_date = _matches(texts, NUMERIC_DATE) & ~is_iso
     forms = [
         ("numbers", is_number, partial(_read_numbers, column)),
         ("ISO 8601", is_iso, _read_iso),
-        ("dates", is_date, partial(_read_dates, column, time_format)),
-        ("other dates", filled & ~is_number & ~is_iso & ~is_date, partial(_read_named, column)),
+        ("dates", is_date, partial(read_dates, column, time_format)),
+        ("other dates", filled & ~is_number & ~is_iso & ~is_date, partial(read_named, column)),
     ]
     used = []
     for name, chosen, read in forms:
@@ -165,6 +126,10 @@ def _read_texts(
             read(texts.filter(pa.array(chosen)), rows, times)
             if not np.isnan(times.seconds[rows]).all():
                 used.append(name)
+    # ISO dates with 1:05 PM or CET behind them; digits alone are never read in another order.
+    left = is_iso & np.isnan(times.seconds) & _matches(texts, "[A-Za-z]{2}")
+    if left.any():
+        read_named(column, texts.filter(pa.array(left)), np.flatnonzero(left), times)
     if len(used) > 1:
         column.findings.note(column.name, f"times in {len(used)} forms: {', '.join(used)}", NOTICED)
     return times
@@ -188,7 +153,7 @@ def _read_numbers(column: Column, texts: pa.ChunkedArray, rows: np.ndarray, time
         )
         if not chosen.any():
             continue
-        parsed = _strptime(texts.filter(pa.array(chosen)), form)
+        parsed = strptime(texts.filter(pa.array(chosen)), form)
         found = ~np.isnan(parsed)
         if 2 * found.sum() < chosen.sum():
             continue  # epoch numbers that look like the calendar's now and then
@@ -218,8 +183,8 @@ def _divide(texts: pa.ChunkedArray, numbers: np.ndarray, divisor: int) -> np.nda
 
 
 def _read_iso(texts: pa.ChunkedArray, rows: np.ndarray, times: Times) -> None:
-    clocks, offset = _split_offset(texts)
-    seconds = _seconds(pd.to_datetime(_series(clocks), format="ISO8601", errors="coerce"))
+    clocks, offset = split_offset(texts)
+    seconds = to_seconds(pd.to_datetime(to_series(clocks), format="ISO8601", errors="coerce"))
     if len(left := np.flatnonzero(np.isnan(seconds))):
         # pandas keeps the years 1678 to 2261 only; what lies beyond is named as far off.
         others = map_distinct(clocks.take(pa.array(left)), _parse_iso, pa.float64())
@@ -234,183 +199,18 @@ def _parse_iso(text: str) -> float | None:
         return None
 
 
-def _series(texts: pa.ChunkedArray) -> pd.Series:
-    return pd.Series(pc.fill_null(texts, "").to_numpy(zero_copy_only=False), dtype=object)
-
-
-def _seconds(parsed: pd.Series) -> np.ndarray:
-    """(n,) float64, NaN for no time."""
-    stamps = parsed.to_numpy(dtype="datetime64[us]")
-    return np.where(np.isnat(stamps), np.nan, stamps.astype(np.int64) / 1e6)
-
-
-def _split_offset(texts: pa.ChunkedArray) -> tuple[pa.ChunkedArray, np.ndarray]:
-    """The clock's text, and the offset in minutes behind it (NaN where there is none)."""
-    has_clock = pc.match_substring(texts, ":")
-    candidates = pc.if_else(has_clock, texts, pa.scalar(None, pa.string()))
-    zones = pc.struct_field(pc.extract_regex(candidates, _OFFSET), "zone")
-    if zones.null_count == len(zones):
-        return texts, np.full(len(texts), np.nan)
-    offset = map_distinct(zones, _parse_offset, pa.float64()).to_numpy(zero_copy_only=False)
-    clocks = pc.utf8_trim_whitespace(
-        pc.replace_substring_regex(texts, _OFFSET.replace("?P<zone>", "?:"), "")
-    )
-    return pc.if_else(pc.is_valid(zones), clocks, texts), offset
-
-
-def _parse_offset(zone: str) -> float:
-    digits = re.sub(r"[^\d+-]", "", zone)
-    if not digits:
-        return 0.0
-    minutes = int(digits[1:3]) * 60 + int(digits[3:] or 0)
-    return float(-minutes if digits[0] == "-" else minutes)
-
-
-def _read_dates(
-    column: Column, time_format: str | None, texts: pa.ChunkedArray, rows: np.ndarray, times: Times
-) -> None:
-    """25/12/2022 and its kin: the order is that of the whole column."""
-    clocks, offset = _split_offset(texts)
-    parts = pc.extract_regex(clocks, _NUMERIC_DATE)
-    first, second, third = (
-        pc.struct_field(parts, name).cast(pa.int64()).to_numpy() for name in ("a", "b", "c")
-    )
-    year_first = first > 31
-    order = time_format or _find_order(column, first, second, year_first, texts)
-    if order is None:
-        times.is_refused = True
-        return
-    day, month = (first, second) if order == DAY_FIRST else (second, first)
-    year = np.where(third < 100, third + np.where(third < 70, 2000, 1900), third)
-    year = np.where(year_first, first, year)
-    month, day = np.where(year_first, second, month), np.where(year_first, third, day)
-    clock = [text or "00:00" for text in pc.struct_field(parts, "time").to_pylist()]
-    written = [
-        f"{y:04d}-{m:02d}-{d:02d} {c}" for y, m, d, c in zip(year, month, day, clock, strict=True)
-    ]
-    parsed = _parse_clocks(pd.Series(written, dtype=object))
-    times.put(rows, parsed - np.nan_to_num(offset) * MINUTE, offset)
-
-
-def _parse_clocks(written: pd.Series) -> np.ndarray:
-    seconds = _seconds(pd.to_datetime(written, format="ISO8601", errors="coerce"))
-    for form in (
-        "%Y-%m-%d %I:%M %p",
-        "%Y-%m-%d %I:%M:%S %p",
-        "%Y-%m-%d %H.%M",
-        "%Y-%m-%d %H.%M.%S",
-    ):
-        left = np.isnan(seconds)
-        if not left.any():
-            break
-        seconds[left] = _seconds(pd.to_datetime(written[left], format=form, errors="coerce"))
-    return seconds
-
-
-def _find_order(
-    column: Column,
-    first: np.ndarray,
-    second: np.ndarray,
-    year_first: np.ndarray,
-    texts: pa.ChunkedArray,
-) -> str | None:
-    """What no other reading allows; None, and refused, where both orders fit every cell."""
-    if year_first.all():
-        return DAY_FIRST
-    day, month = (int(((part > 12) & ~year_first).sum()) for part in (first, second))
-    dotted = pc.all(pc.match_substring_regex(texts, r"^\d+\.")).as_py()
-    if day > month or (day == month == 0 and dotted):
-        order = DAY_FIRST
-    elif month > day:
-        order = MONTH_FIRST
-    elif day == 0 and (first == second).all():
-        return DAY_FIRST
-    else:
-        shown = ", ".join(repr(text) for text in texts[:3].to_pylist())
-        column.findings.refuse(
-            f"{column.name}: days and months cannot be told apart ({shown}); say "
-            f"data.table.columns.time_format: {DAY_FIRST}, {MONTH_FIRST}, or a format like "
-            '"%d/%m/%Y %H:%M"'
-        )
-        return None
-    column.findings.note(column.name, f"dates with the {order}", READ, len(texts))
-    return order
-
-
-def _read_named(column: Column, texts: pa.ChunkedArray, rows: np.ndarray, times: Times) -> None:
-    """Dates with names of months, by the known formats, else by dateutil."""
-    written = _series(texts)
-    left = np.ones(len(rows), bool)
-    for form in _NAMED:
-        if not left.any():
-            break
-        parsed = _strptime_zoned(written[left], form)
-        found = ~np.isnan(parsed[0])
-        chosen = np.flatnonzero(left)[found]
-        if len(chosen):
-            times.put(rows[chosen], parsed[0][found], parsed[1][found])
-            left[chosen] = False
-            column.findings.note(
-                column.name, f"times like {written[int(chosen[0])]}", READ, len(chosen)
-            )
-    if left.any():
-        others = texts.filter(pa.array(left))
-        pairs = pa.list_(pa.float64())
-        found = map_distinct(others, _parse_with_dateutil, pairs).to_pylist()
-        places = np.flatnonzero(left)
-        read = [(places[i], pair) for i, pair in enumerate(found) if pair]
-        for place, (seconds, offset) in read:
-            times.put(rows[place], seconds, np.nan if offset is None else offset)
-        if read:
-            column.findings.note(
-                column.name, f"times like {written[int(read[0][0])]}", READ, len(read)
-            )
-
-
-def _parse_with_dateutil(text: str) -> list[float | None] | None:
-    """Seconds and offset; None unless the text itself says day, month and year."""
-    if not re.search(r"\d", text):
-        return None
-    found = []
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")  # an unknown zone is none
-        for default in (datetime(2001, 2, 3), datetime(2006, 7, 8)):
-            try:
-                found.append(dateutil_parser.parse(text, default=default, tzinfos=_ZONES))
-            except (ValueError, OverflowError, TypeError, Warning):
-                return None
-    if found[0] != found[1]:
-        return None
-    moment = found[0]
-    offset = moment.utcoffset()
-    seconds = (moment.replace(tzinfo=None) - datetime(1970, 1, 1)).total_seconds()
-    if offset is None:
-        return [seconds, None]
-    return [seconds - offset.total_seconds(), offset.total_seconds() / MINUTE]
-
-
-def _strptime(texts: pa.ChunkedArray, form: str) -> np.ndarray:
-    return _seconds(pd.to_datetime(_series(texts), format=form, errors="coerce"))
-
-
-def _strptime_zoned(written: pd.Series, form: str) -> tuple[np.ndarray, np.ndarray]:
-    """Seconds and offsets by a format that may hold %z."""
-    if "%z" not in form:
-        seconds = _seconds(pd.to_datetime(written, format=form, errors="coerce"))
-        return seconds, np.full(len(written), np.nan)
-    parsed = pd.to_datetime(written, format=form, errors="coerce", utc=True)
-    seconds = _seconds(parsed.dt.tz_localize(None))
-    zones = written.str.extract(r"([+-]\d\d:?\d\d|\bZ\b|UTC|GMT)", expand=False)
-    offset = zones.map(_parse_offset, na_action="ignore").to_numpy(dtype=np.float64)
-    return seconds, offset
-
-
 def _read_format(
     texts: pa.ChunkedArray, filled: np.ndarray, time_format: str, times: Times
 ) -> None:
     rows = np.flatnonzero(filled)
-    written = _series(texts.filter(pa.array(filled)))
-    times.put(rows, *_strptime_zoned(written, time_format))
+    written = to_series(texts.filter(pa.array(filled)))
+    try:
+        times.put(rows, *strptime_zoned(written, time_format))
+    except ValueError as error:
+        raise InputError(
+            f"params.yaml: data.table.columns.time_format: {error}; allowed: {DAY_FIRST}, "
+            f'{MONTH_FIRST}, a format like "%d/%m/%Y %H:%M", or null'
+        ) from None
 
 
 def find_far(seconds: np.ndarray) -> np.ndarray:

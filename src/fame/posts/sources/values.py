@@ -85,11 +85,13 @@ def to_numbers(
         numbers = pc.cast(texts, pa.float64())
     except pa.ArrowInvalid:
         numbers = pa.chunked_array([map_distinct(texts, _parse_number, pa.float64())])
+    is_none = pc.and_(pc.is_valid(texts), pc.is_null(numbers))
+    numbers = _refuse(texts, numbers, is_none, origin, findings, "a number")
     fits = pc.and_(
         pc.is_finite(numbers),
         pc.and_(pc.greater_equal(numbers, span[0]), pc.less_equal(numbers, span[1])),
     )
-    is_odd = pc.and_(pc.is_valid(texts), pc.invert(pc.fill_null(fits, False)))
+    is_odd = pc.fill_null(pc.invert(fits), False)
     return _refuse(texts, numbers, is_odd, origin, findings, allowed)
 
 

@@ -1,1 +1,1 @@
-"""Vega, Vega-Lite and vega-embed: interactive figures, and no request to the network."""
+"""Vega, Vega-Lite and vega-embed: interactive figures in a page that asks for nothing else."""

@@ -1,0 +1,1 @@
+../../src/fame/serving/manifest.py

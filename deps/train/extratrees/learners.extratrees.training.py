@@ -1,0 +1,1 @@
+../../../src/fame/learners/extratrees/training.py

@@ -1,0 +1,253 @@
+"""Dates that are no ISO 8601: in words, or in an order that the whole column tells."""
+
+import re
+import warnings
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from dateutil import parser as dateutil_parser
+
+from fame.posts.findings import READ, Column, map_distinct
+
+MINUTE = 60
+
+
+DAY_FIRST = "day first"
+
+
+MONTH_FIRST = "month first"
+
+
+NUMERIC_DATE = (
+    r"^(?P<a>\d{1,4})(?P<mark>[/.\-])(?P<b>\d{1,2})[/.\-](?P<c>\d{4}|\d{2})"
+    r"(?:[T ,]+(?P<time>\d.*))?$"
+)
+
+
+_OFFSET = r"(?i)(?P<zone>Z|UTC|GMT|(?:(?:UTC|GMT)?\s*[+-]\d\d(?::?\d\d)?))$"
+
+
+_NAMED = (
+    "%a %b %d %H:%M:%S %z %Y",
+    "%a, %d %b %Y %H:%M:%S %z",
+    "%d %b %Y %H:%M:%S",
+    "%d %b %Y",
+    "%d-%b-%Y",
+    "%b %d, %Y",
+    "%B %d, %Y",
+    "%d %B %Y",
+    "%b %d, %Y %I:%M %p",
+)
+
+
+_ZONES = {
+    name: hours * 3600
+    for name, hours in {
+        **{"UTC": 0, "GMT": 0, "EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7},
+        **{"MDT": -6, "PST": -8, "PDT": -7, "CET": 1, "CEST": 2, "BST": 1, "JST": 9},
+    }.items()
+}
+
+
+@dataclass
+class Times:
+    """n times as they come together.
+
+    Attributes:
+        seconds: (n,) float64 epoch seconds, NaN where there is none (yet).
+        offset: (n,) float64 minutes east of UTC, NaN where the zone is not known.
+        is_refused: some cannot be told, which is noted already.
+    """
+
+    seconds: np.ndarray
+    offset: np.ndarray
+    is_refused: bool = False
+
+    @classmethod
+    def empty(cls, count: int) -> "Times":
+        """No time yet."""
+        return cls(np.full(count, np.nan), np.full(count, np.nan))
+
+    def put(
+        self, rows: np.ndarray, seconds: np.ndarray, offset: np.ndarray | float = np.nan
+    ) -> None:
+        """Times of some rows."""
+        self.seconds[rows] = seconds
+        self.offset[rows] = offset
+
+
+def to_series(texts: pa.ChunkedArray) -> pd.Series:
+    """(n,) texts, "" for null."""
+    return pd.Series(pc.fill_null(texts, "").to_numpy(zero_copy_only=False), dtype=object)
+
+
+def to_seconds(parsed: pd.Series) -> np.ndarray:
+    """(n,) float64, NaN for no time."""
+    stamps = parsed.to_numpy(dtype="datetime64[us]")
+    return np.where(np.isnat(stamps), np.nan, stamps.astype(np.int64) / 1e6)
+
+
+def split_offset(texts: pa.ChunkedArray) -> tuple[pa.ChunkedArray, np.ndarray]:
+    """The clock's text, and the offset in minutes behind it (NaN where there is none)."""
+    has_clock = pc.match_substring(texts, ":")
+    candidates = pc.if_else(has_clock, texts, pa.scalar(None, pa.string()))
+    zones = pc.struct_field(pc.extract_regex(candidates, _OFFSET), "zone")
+    if zones.null_count == len(zones):
+        return texts, np.full(len(texts), np.nan)
+    offset = map_distinct(zones, _parse_offset, pa.float64()).to_numpy(zero_copy_only=False)
+    clocks = pc.utf8_trim_whitespace(
+        pc.replace_substring_regex(texts, _OFFSET.replace("?P<zone>", "?:"), "")
+    )
+    return pc.if_else(pc.is_valid(zones), clocks, texts), offset
+
+
+def _parse_offset(zone: str) -> float:
+    digits = re.sub(r"[^\d+-]", "", zone)
+    if not digits:
+        return 0.0
+    minutes = int(digits[1:3]) * 60 + int(digits[3:] or 0)
+    return float(-minutes if digits[0] == "-" else minutes)
+
+
+def read_dates(
+    column: Column, time_format: str | None, texts: pa.ChunkedArray, rows: np.ndarray, times: Times
+) -> None:
+    """25/12/2022 and its kin: the order is that of the whole column."""
+    clocks, offset = split_offset(texts)
+    parts = pc.extract_regex(clocks, NUMERIC_DATE)
+    first, second, third = (
+        pc.struct_field(parts, name).cast(pa.int64()).to_numpy() for name in ("a", "b", "c")
+    )
+    year_first = first > 31
+    order = time_format or _find_order(column, first, second, year_first, texts)
+    if order is None:
+        times.is_refused = True
+        return
+    day, month = (first, second) if order == DAY_FIRST else (second, first)
+    year = np.where(third < 100, third + np.where(third < 70, 2000, 1900), third)
+    year = np.where(year_first, first, year)
+    month, day = np.where(year_first, second, month), np.where(year_first, third, day)
+    clock = [text or "00:00" for text in pc.struct_field(parts, "time").to_pylist()]
+    written = [
+        f"{y:04d}-{m:02d}-{d:02d} {c}" for y, m, d, c in zip(year, month, day, clock, strict=True)
+    ]
+    parsed = _parse_clocks(pd.Series(written, dtype=object))
+    times.put(rows, parsed - np.nan_to_num(offset) * MINUTE, offset)
+
+
+def _parse_clocks(written: pd.Series) -> np.ndarray:
+    seconds = to_seconds(pd.to_datetime(written, format="ISO8601", errors="coerce"))
+    for form in (
+        "%Y-%m-%d %I:%M %p",
+        "%Y-%m-%d %I:%M:%S %p",
+        "%Y-%m-%d %H.%M",
+        "%Y-%m-%d %H.%M.%S",
+    ):
+        left = np.isnan(seconds)
+        if not left.any():
+            break
+        seconds[left] = to_seconds(pd.to_datetime(written[left], format=form, errors="coerce"))
+    return seconds
+
+
+def _find_order(
+    column: Column,
+    first: np.ndarray,
+    second: np.ndarray,
+    year_first: np.ndarray,
+    texts: pa.ChunkedArray,
+) -> str | None:
+    """What no other reading allows; None, and refused, where both orders fit every cell."""
+    if year_first.all():
+        return DAY_FIRST
+    day, month = (int(((part > 12) & ~year_first).sum()) for part in (first, second))
+    dotted = pc.all(pc.match_substring_regex(texts, r"^\d+\.")).as_py()
+    if day > month or (day == month == 0 and dotted):
+        order = DAY_FIRST
+    elif month > day:
+        order = MONTH_FIRST
+    elif day == 0 and (first == second).all():
+        return DAY_FIRST
+    else:
+        shown = ", ".join(repr(text) for text in texts[:3].to_pylist())
+        column.findings.refuse(
+            f"{column.name}: days and months cannot be told apart ({shown}); say "
+            f"data.table.columns.time_format: {DAY_FIRST}, {MONTH_FIRST}, or a format like "
+            '"%d/%m/%Y %H:%M"'
+        )
+        return None
+    column.findings.note(column.name, f"dates with the {order}", READ, len(texts))
+    return order
+
+
+def read_named(column: Column, texts: pa.ChunkedArray, rows: np.ndarray, times: Times) -> None:
+    """Dates with names of months, by the known formats, else by dateutil."""
+    written = to_series(texts)
+    left = np.ones(len(rows), bool)
+    for form in _NAMED:
+        if not left.any():
+            break
+        parsed = strptime_zoned(written[left], form)
+        found = ~np.isnan(parsed[0])
+        chosen = np.flatnonzero(left)[found]
+        if len(chosen):
+            times.put(rows[chosen], parsed[0][found], parsed[1][found])
+            left[chosen] = False
+            column.findings.note(
+                column.name, f"times like {written[int(chosen[0])]}", READ, len(chosen)
+            )
+    if left.any():
+        others = texts.filter(pa.array(left))
+        pairs = pa.list_(pa.float64())
+        found = map_distinct(others, _parse_with_dateutil, pairs).to_pylist()
+        places = np.flatnonzero(left)
+        read = [(places[i], pair) for i, pair in enumerate(found) if pair]
+        for place, (seconds, offset) in read:
+            times.put(rows[place], seconds, np.nan if offset is None else offset)
+        if read:
+            column.findings.note(
+                column.name, f"times like {written[int(read[0][0])]}", READ, len(read)
+            )
+
+
+def _parse_with_dateutil(text: str) -> list[float | None] | None:
+    """Seconds and offset; None unless the text itself says day, month and year."""
+    if not re.search(r"\d", text):
+        return None
+    found = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # an unknown zone is none
+        for default in (datetime(2001, 2, 3), datetime(2006, 7, 8)):
+            try:
+                found.append(dateutil_parser.parse(text, default=default, tzinfos=_ZONES))
+            except (ValueError, OverflowError, TypeError, Warning):
+                return None
+    if found[0] != found[1]:
+        return None
+    moment = found[0]
+    offset = moment.utcoffset()
+    seconds = (moment.replace(tzinfo=None) - datetime(1970, 1, 1)).total_seconds()
+    if offset is None:
+        return [seconds, None]
+    return [seconds - offset.total_seconds(), offset.total_seconds() / MINUTE]
+
+
+def strptime(texts: pa.ChunkedArray, form: str) -> np.ndarray:
+    """(n,) float64 seconds by a format, NaN where it does not fit."""
+    return to_seconds(pd.to_datetime(to_series(texts), format=form, errors="coerce"))
+
+
+def strptime_zoned(written: pd.Series, form: str) -> tuple[np.ndarray, np.ndarray]:
+    """Seconds and offsets by a format that may hold %z."""
+    if "%z" not in form:
+        seconds = to_seconds(pd.to_datetime(written, format=form, errors="coerce"))
+        return seconds, np.full(len(written), np.nan)
+    parsed = pd.to_datetime(written, format=form, errors="coerce", utc=True)
+    seconds = to_seconds(parsed.dt.tz_localize(None))
+    zones = written.str.extract(r"([+-]\d\d:?\d\d|\bZ\b|UTC|GMT)", expand=False)
+    offset = zones.map(_parse_offset, na_action="ignore").to_numpy(dtype=np.float64)
+    return seconds, offset

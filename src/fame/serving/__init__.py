@@ -1,0 +1,1 @@
+"""Posts that are not published yet: the bundle of a run, its predictions, reasons and page."""

@@ -1,0 +1,328 @@
+"""Posts in whatever form -> what the models are given: the posts table and where pictures lie.
+
+Everything goes the way of the user's own posts (`posts.sources.table`), one way of reading and one
+set of errors for files, records and frames alike. The columns are those of the bundle's mapping, or
+the names of NAMES where the run had the challenge's folder.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from fame.params import ColumnParams, DataParams
+from fame.posts.contract import (
+    CHALLENGE,
+    IMAGES,
+    LOCATED,
+    OWN_NUMBER_PREFIX,
+)
+from fame.posts.findings import Findings
+from fame.posts.sources.images import BOMB, DIGEST_BYTES, EMPTY, MAX_IMAGE_BYTES, locate
+from fame.posts.sources.table import TableFile, take_posts
+from fame.posts.sources.table_files import Cells, read_cells
+from fame.posts.sources.table_json import read_json
+from fame.registry import SOURCES, resolve
+from fame.runtime.errors import InputError
+
+CATEGORIES = ("category", "subcategory", "concept")
+# What a column or key may be called where the bundle maps none.
+NAMES = {
+    "id": ("id", "post_id"),
+    "target": ("popularity",),
+    "user": ("user", "user_id", "author"),
+    "time": ("time", "posted_at"),
+    "title": ("title",),
+    "tags": ("tags",),
+    "image": ("image",),
+}
+NUMBERS = (
+    *("longitude", "latitude", "geo_accuracy", "photo_count", "is_pro", "can_buy_pro"),
+    *(f"profile_{name}" for name in ("total_views", "total_tags", "total_geotagged")),
+    *(f"profile_{name}" for name in ("total_faves", "total_in_group", "photo_count")),
+    *("profile_followers", "profile_following"),
+)
+# What an error says of params.yaml: no matter of a draft.
+SWITCH = re.compile(r"; data\.(max_bad_fraction is|on_bad: mask)[^;]*$", re.MULTILINE)
+POSITION = "row"  # names a post without an id by its place
+
+
+@dataclass(frozen=True)
+class Drafts:
+    """n posts to score.
+
+    Attributes:
+        posts: the columns of the bundle's posts table, in its order.
+        images: IMAGES, n rows.
+        descriptions: DESCRIPTIONS of form A of the challenge; None elsewhere.
+        found: what reading decided and left out, a line each.
+    """
+
+    posts: pa.Table
+    images: pa.Table
+    descriptions: pa.Table | None
+    found: list[str]
+
+    def __len__(self) -> int:
+        return len(self.posts)
+
+    def slice(self, start: int, count: int) -> "Drafts":
+        """Some of them."""
+        images = self.images.slice(start, count)
+        return Drafts(self.posts.slice(start, count), images, self.descriptions, [])
+
+
+class DraftReader:
+    """Reads posts as the run of a bundle did.
+
+    Args:
+        data: the block of the bundle's parameters.
+        columns: name and Arrow type of the bundle's posts table.
+    """
+
+    def __init__(self, data: DataParams, columns: list[tuple[str, str]]) -> None:
+        self._data = data
+        self._columns = columns
+        mapped = [data.table.columns.id] if data.source == "table" else []
+        self._id_names = [*mapped, *NAMES["id"]]
+
+    def read_file(self, path: Path, images: Path | None = None, *, labels: bool = False) -> Drafts:
+        """A file of posts, or the challenge's folder, of which the unlabelled posts are taken.
+
+        Args:
+            path: CSV, TSV, JSON, JSON lines, Parquet or Excel, also gzipped; or a folder.
+            images: folder or archive that the listed pictures start from; None: as in the run,
+                beside the file.
+            labels: keep the labels of a file, transformed as those of the training posts.
+
+        Raises:
+            InputError: all that cannot be read, in one sentence each.
+        """
+        if path.is_dir():
+            return self._read_folder(path)
+        if not path.is_file():
+            raise InputError(f"{path}: no such file; expected posts to score")
+        cells = read_cells(path, self._data.table.encoding)
+        if images is None and self._data.table.images is not None:
+            beside = path.parent / self._data.table.images
+            images = beside if beside.exists() else None
+        return self._read_cells(cells, images or path.parent, labels=labels)
+
+    def read_lines(self, content: bytes, name: str, images: Path | None = None) -> Drafts:
+        """JSON lines, or one JSON array of objects.
+
+        Raises:
+            InputError: no JSON, or values that cannot be read.
+        """
+        findings = Findings(Path(name), "record")
+        names, numbers, columns = read_json(content, None, findings)
+        if not len(numbers):
+            findings.settle("stop", 0)
+            raise InputError(f"{name}: holds no post, expected at least one")
+        return self._read_cells(Cells(names, numbers, columns, findings), images or Path())
+
+    def read_records(
+        self, records: Iterable[Mapping[str, Any]], folder: Path, images: Path | None = None
+    ) -> Drafts:
+        """Posts as mappings; a picture is bytes, or a path as `read_file` takes it.
+
+        Args:
+            records: one a post.
+            folder: exists; the bytes of pictures are put there, and must stay while posts are
+                scored.
+            images: see `read_file`.
+
+        Raises:
+            InputError: values that cannot be read.
+        """
+        lines, given = [], {}
+        for place, record in enumerate(records):
+            plain = {str(key): _to_plain(value) for key, value in record.items()}
+            content = plain.get("image")
+            if isinstance(content, bytes):
+                given[place] = content
+                del plain["image"]
+            if not any(plain.get(name) for name in self._id_names):
+                plain[self._id_names[0]] = f"{POSITION}-{place + 1}"
+            lines.append(json.dumps(plain, default=str, ensure_ascii=False))
+        if not lines:
+            raise InputError("no post given, expected at least one")
+        try:
+            drafts = self.read_lines("\n".join(lines).encode(errors="replace"), "posts", images)
+        except InputError as error:
+            raise InputError(SWITCH.sub("", str(error))) from None
+        if len(drafts) != len(lines):
+            raise InputError(
+                f"posts: {len(lines)} given, {len(drafts)} differ in their ids; ids are unique"
+            )
+        return _put_pictures(drafts, given, folder) if given else drafts
+
+    def list_columns(self) -> tuple[list[str], list[str]]:
+        """The columns of categories and of own numbers, as files and records name them."""
+        of_run = self._data.table.columns
+        if self._data.source == "table":
+            return list(of_run.categories), list(of_run.numeric)
+        return list(CATEGORIES), list(NUMBERS)
+
+    def _read_folder(self, path: Path) -> Drafts:
+        """The challenge's folder: posts without a label."""
+        kind = self._data.source if self._data.source != "table" else "smpd"
+        loaded = resolve(SOURCES, kind, "data.source")(self._data).load(path)
+        challenge = pc.is_null(loaded.table["popularity"])
+        if not pc.any(challenge).as_py():
+            raise InputError(f"{path}: every post has a label; none is left to score")
+        posts = loaded.table.filter(challenge)
+        rows = pc.index_in(posts["post_id"], value_set=loaded.images["post_id"])
+        wanted = set(posts["post_id"].to_pylist())
+        batches = [
+            batch.filter(pa.array([post_id in wanted for post_id in batch["post_id"].to_pylist()]))
+            for batch in loaded.descriptions
+        ]
+        descriptions = pa.Table.from_batches(batches) if batches else None
+        found = [note.describe(loaded.findings.unit) for note in loaded.findings.notes]
+        return Drafts(self._complete(posts), loaded.images.take(rows), descriptions, found)
+
+    def _read_cells(self, cells: Cells, images: Path, *, labels: bool = False) -> Drafts:
+        mapping = self._map(cells.names)
+        cells = _add_missing(cells, mapping)
+        table = self._data.table.model_copy(update={"columns": mapping})
+        reader = TableFile(self._data.model_copy(update={"table": table}))
+        cells, post_ids = take_posts(cells, mapping.id)
+        read = reader._read_columns(cells, post_ids)
+        cells.findings.settle(self._data.on_bad, self._data.max_bad_fraction)
+        paths = read.pop("image", None)
+        read = _name_own(read, self._data.source)
+        named = [] if paths is None else paths.to_pylist()
+        located = locate(post_ids, named, [images] if any(named) else [])
+        posts = pa.table(read)
+        if labels:
+            place = posts.column_names.index("popularity")
+            learned = transform(posts["popularity"], self._data.target_transform)
+            posts = posts.set_column(place, "popularity", learned)
+        else:
+            posts = posts.drop_columns("popularity")
+        found = [note.describe(cells.findings.unit) for note in cells.findings.notes]
+        return Drafts(self._complete(posts), located, None, found)
+
+    def _map(self, names: list[str]) -> ColumnParams:
+        """Which of a file's columns is what: as in the run, without those that are not there."""
+        of_run, is_table = self._data.table.columns, self._data.source == "table"
+        categories, numeric = self.list_columns()
+
+        def find(key: str) -> str | None:
+            mapped = getattr(of_run, key) if is_table else None
+            if is_table and mapped is None:
+                return None
+            return next((name for name in (mapped, *NAMES[key]) if name in names), None)
+
+        chosen = {key: find(key) for key in NAMES}
+        return ColumnParams(
+            **chosen | {"id": chosen["id"] or POSITION, "target": chosen["target"] or "popularity"},
+            time_format=of_run.time_format if is_table else None,
+            categories=categories,
+            numeric=[name for name in numeric if is_table or name in names],
+            split=None,
+        )
+
+    def _complete(self, posts: pa.Table) -> pa.Table:
+        """The columns of the bundle's posts table, null where the posts have none; no label."""
+        fixed = {
+            "split": pa.repeat(CHALLENGE, len(posts)),
+            "fold": pa.repeat(pa.scalar(-1, pa.int8()), len(posts)),
+            "author_hidden": pa.repeat(False, len(posts)),
+        }
+        columns = {}
+        for name, kind in self._columns:
+            of_type = parse_type(kind)
+            if name in fixed:
+                columns[name] = fixed[name]
+            elif name in posts.column_names:
+                columns[name] = posts[name].cast(of_type)
+            else:
+                columns[name] = pa.nulls(len(posts), of_type)
+        return pa.table(columns)
+
+
+def transform(labels: pa.ChunkedArray, how: str) -> pa.ChunkedArray:
+    """Labels as the models learned them; null where a count is negative."""
+    if how == "none":
+        return labels
+    counts = pc.if_else(pc.less(labels, 0), pa.scalar(None, pa.float64()), labels)
+    return pc.log2(pc.add(counts, 1))
+
+
+def parse_type(kind: str) -> pa.DataType:
+    """The Arrow type that `str` of it names, of those that a posts table has."""
+    known = (
+        *(pa.string(), pa.int8(), pa.bool_(), pa.float32(), pa.float64(), pa.list_(pa.string())),
+        *(pa.timestamp("s", tz="UTC"), pa.timestamp("ms", tz="UTC")),
+    )
+    for candidate in known:
+        if str(candidate) == kind or str(candidate).replace("item", "element") == kind:
+            return candidate
+    raise InputError(f"manifest: column type {kind!r} is unknown; train again")
+
+
+def _add_missing(cells: Cells, mapping: ColumnParams) -> Cells:
+    """Ids for posts without any, and empty columns for what the file has none of."""
+    count, columns = len(cells.numbers), dict(cells.columns)
+    if mapping.id not in columns:
+        own = [f"{POSITION}-{number}" for number in cells.numbers.tolist()]
+        columns[mapping.id] = pa.chunked_array([pa.array(own, pa.string())])
+    for name in (mapping.target, *mapping.categories, *mapping.numeric):
+        if name not in columns:
+            columns[name] = pa.chunked_array([pa.nulls(count, pa.string())])
+    wanted = {
+        *(mapping.id, mapping.target, mapping.user, mapping.time, mapping.title, mapping.tags),
+        *(mapping.image, *mapping.categories, *mapping.numeric),
+    }
+    kept = {name: column for name, column in columns.items() if name in wanted}
+    return Cells(list(kept), cells.numbers, kept, cells.findings)
+
+
+def _name_own(read: dict[str, pa.ChunkedArray], source: str) -> dict[str, pa.ChunkedArray]:
+    """The challenge's own numbers have columns of the schema."""
+    if source == "table":
+        return read
+    own = {name: read.pop(OWN_NUMBER_PREFIX + name, None) for name in NUMBERS}
+    return read | {name: column for name, column in own.items() if column is not None}
+
+
+def _put_pictures(drafts: Drafts, given: dict[int, bytes], folder: Path) -> Drafts:
+    """The bytes of pictures as files of ``folder``, named by their digests."""
+    rows = drafts.images.drop_columns("post_id").to_pylist()
+    for place, content in given.items():
+        digest = hashlib.blake2b(content, digest_size=DIGEST_BYTES).hexdigest()
+        row: dict[str, Any] = {"status": LOCATED, "container": "", "digest": digest}
+        row["member"] = str(folder / digest)
+        if not content or len(content) > MAX_IMAGE_BYTES:
+            status = BOMB if content else EMPTY
+            row = {"status": status, "container": None, "member": None, "digest": None}
+        else:
+            (folder / digest).write_bytes(content)
+        rows[place] = row
+    columns = {name: [row[name] for row in rows] for name in IMAGES.names if name != "post_id"}
+    images = pa.table({"post_id": drafts.images["post_id"], **columns}).cast(IMAGES)
+    return Drafts(drafts.posts, images, drafts.descriptions, drafts.found)
+
+
+def _to_plain(value: Any) -> Any:
+    """JSON-able: missing values of pandas and numpy are none, numbers are Python's."""
+    if isinstance(value, (bytes, bytearray)):
+        return bytes(value)
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is None or value != value or type(value).__name__ == "NaTType":
+        return None
+    if hasattr(value, "isoformat"):
+        return value.isoformat()
+    return value

@@ -1,0 +1,102 @@
+"""`fame predict FILE -o OUT.csv`: score posts with the trained models, in any form that is read."""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fame.runtime import files
+from fame.runtime.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from fame.serving.predictor import Predictor
+
+STDIN = "-"
+FORMS = (".csv", ".tsv", ".json", ".jsonl", ".parquet")
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the command."""
+    parser.add_argument(
+        "posts",
+        metavar="FILE",
+        help="posts as CSV, TSV, JSON, JSON lines, Parquet or Excel, gzipped too; the challenge's "
+        "folder; or - for JSON lines from stdin",
+    )
+    parser.add_argument(
+        "-o", "--output", type=Path, help=f"file to write ({', '.join(FORMS)}); none: CSV to stdout"
+    )
+    parser.add_argument("--images", type=Path, help="folder or archive that the pictures lie in")
+    parser.add_argument("--models", type=Path, default=Path("models"), help="folder, or exported")
+    parser.add_argument("--history", type=Path, help="newer labelled posts, as their authors' past")
+    parser.add_argument("--rank", action="store_true", help="best first, with a column rank")
+    parser.add_argument("--explain", action="store_true", help="add a column of reasons, as JSON")
+    parser.add_argument("--any-versions", action="store_true", help="accept other libraries")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Score, write, say how many."""
+    started = time.monotonic()
+    if arguments.output is not None and arguments.output.suffix not in FORMS:
+        raise InputError(
+            f"{arguments.output}: ends with {arguments.output.suffix!r}, "
+            f"allowed: {', '.join(FORMS)}"
+        )
+    lines = sys.stdin.buffer.read() if arguments.posts == STDIN else None
+    from fame.serving.predictor import Predictor  # after the arguments: it takes seconds
+
+    predictor = Predictor.load(arguments.models, any_versions=arguments.any_versions)
+    if arguments.history is not None:
+        count = predictor.extend_history(arguments.history)
+        print(f"history: {count} labelled posts added", file=sys.stderr)
+    name = "stdin" if lines is not None else arguments.posts
+    drafts = predictor.read_file(Path(name), arguments.images, lines=lines)
+    for line in drafts.found:
+        print(f"read: {line}", file=sys.stderr)
+    table = predictor.predict_drafts(drafts, explain=arguments.explain)
+    if arguments.rank:
+        table = rank(table)
+    write(table, arguments.output)
+    print(summarise(table, predictor, time.monotonic() - started), file=sys.stderr)
+
+
+def rank(table: "pd.DataFrame") -> "pd.DataFrame":
+    """Best first; posts of one prediction share a rank."""
+    place = table["prediction"].rank(method="min", ascending=False).astype(int)
+    table.insert(1, "rank", place)
+    return table.sort_values("rank", kind="stable", ignore_index=True)
+
+
+def write(table: "pd.DataFrame", path: Path | None) -> None:
+    """In the form that the name says; CSV to stdout where there is none."""
+    if path is None:
+        table.to_csv(sys.stdout, index=False)
+        return
+    with files.replacing(path) as temporary:
+        if path.suffix == ".parquet":
+            table.to_parquet(temporary, index=False)
+        elif path.suffix in (".json", ".jsonl"):
+            table.to_json(
+                temporary,
+                orient="records",
+                lines=path.suffix == ".jsonl",
+                force_ascii=False,
+                double_precision=15,
+            )
+        else:
+            table.to_csv(temporary, index=False, sep="\t" if path.suffix == ".tsv" else ",")
+
+
+def summarise(table: "pd.DataFrame", predictor: "Predictor", seconds: float) -> str:
+    """One line: how many posts, what of them could not be used, what the bundle lacks."""
+    noted = int((table["notes"] != "").sum())
+    new = int((table["author"] == "new").sum())
+    left_out = predictor.bundle.left_out
+    without = f", without {', '.join(left_out)}" if left_out else ""
+    return (
+        f"predict: {len(table)} posts scored{without}; {new} by new authors, {noted} with notes; "
+        f"{seconds:.1f} s"
+    )

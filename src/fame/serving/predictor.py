@@ -1,0 +1,230 @@
+"""`from fame import Predictor`: the popularity of posts that are not published yet."""
+
+import json
+import shutil
+import tempfile
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from fame.fusion import intervals
+from fame.params import RuntimeParams
+from fame.runtime.errors import InputError
+from fame.runtime.progress import bar
+from fame.serving import export, reasons
+from fame.serving.drafts import DraftReader, Drafts
+from fame.serving.manifest import Bundle, open_bundle
+from fame.serving.scoring import Scored, Scorer
+
+POSTS_AT_ONCE = 1024  # scored together: memory does not grow with a file
+FAR_YEARS = 20  # a time so far from all training posts is a slip
+SECONDS_PER_YEAR = 31_556_952
+Posts = pd.DataFrame | Iterable[Mapping[str, Any]]
+
+
+class Predictor:
+    """A bundle with its models in memory.
+
+    Thread-safe: one prediction runs at a time, and what it gives does not depend on what runs
+    beside it. Nothing is written into the bundle. See `load`.
+    """
+
+    def __init__(self, bundle: Bundle, runtime: RuntimeParams, folder: Any = None) -> None:
+        self.bundle = bundle
+        self.scorer = Scorer(bundle, runtime)
+        self._reader = DraftReader(bundle.params.data, bundle.columns)
+        self._lock = threading.Lock()
+        self._folder = folder  # of an archive, as long as the predictor is used
+
+    @classmethod
+    def load(
+        cls,
+        place: str | Path = "models",
+        *,
+        device: Literal["auto", "cpu", "cuda"] = "cpu",
+        threads: int = 2,
+        any_versions: bool = False,
+    ) -> "Predictor":
+        """Check and load a bundle; the first prediction is as fast as the next.
+
+        Args:
+            place: the folder `models` of a finished run, or what `fame export` wrote.
+            device: where the backbones run.
+            threads: of the backbones.
+            any_versions: accept libraries of other versions than in training.
+
+        Raises:
+            InputError: a file is missing, damaged or changed, a library has another version, or
+                weights are not those of the training; one sentence says which.
+        """
+        place, folder = Path(place), None
+        if place.is_file():
+            folder = tempfile.TemporaryDirectory(prefix="fame_bundle_")
+            place = export.unpack(place, Path(folder.name))
+        runtime = RuntimeParams(
+            device=device, workers=threads, cache=".cache", engine="local", ray_address=None
+        )
+        return cls(open_bundle(place, any_versions=any_versions), runtime, folder)
+
+    @property
+    def shares(self) -> list[str]:
+        """The intervals, by the share of posts that they are to cover, in percent."""
+        return [intervals.name_share(share) for share in self.bundle.params.fusion.intervals]
+
+    def predict(self, posts: Posts, *, images: str | Path | None = None) -> pd.DataFrame:
+        """Predict posts.
+
+        Args:
+            posts: a frame or mappings, one a post, with the columns that the run's data.table maps
+                or, after a run on the challenge's folder, id, user, time, title, tags, category,
+                subcategory, concept and image, and its numbers. All may be missing but one of
+                title, tags and image. A picture is the bytes of its file, or a path.
+            images: folder or archive that paths of pictures start from; None: this folder.
+
+        Returns:
+            One row a post, in their order: ``id``; ``prediction`` and, for each interval,
+            ``low_80`` and ``high_80`` in the unit that was learned (popularity, or log2(x + 1) of a
+            count); ``learner_<name>``; ``author`` (known or new), ``author_posts`` (the author's
+            earlier labelled posts), ``notes``.
+
+        Raises:
+            InputError: a post without text and picture, a time far from all training posts, or
+                values that cannot be read.
+        """
+        with self._given(posts, images) as drafts:
+            return self.tabulate(drafts, self.score(drafts))
+
+    def explain(
+        self, posts: Posts, *, images: str | Path | None = None
+    ) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
+        """Predict posts and say why; arguments and errors as of `predict`.
+
+        Returns:
+            The frame of `predict`, and each post's reasons: see `fame.serving.reasons.explain`.
+        """
+        with self._given(posts, images) as drafts:
+            scored = self.score(drafts)
+            return self.tabulate(drafts, scored), self.find_reasons(drafts, scored)
+
+    def predict_file(self, path: str | Path, *, images: str | Path | None = None) -> pd.DataFrame:
+        """Predict the posts of a file or of the challenge's folder, some at a time.
+
+        Raises:
+            InputError: see `fame.serving.drafts.DraftReader`.
+        """
+        return self.predict_drafts(self.read_file(Path(path), images and Path(images)))
+
+    def read_file(self, path: Path, images: Path | None, *, lines: bytes | None = None) -> Drafts:
+        """The posts of a file, or of JSON lines that were read from it already."""
+        if lines is not None:
+            return self._reader.read_lines(lines, str(path), images)
+        return self._reader.read_file(path, images)
+
+    def predict_drafts(
+        self, drafts: Drafts, *, explain: bool = False, progress: bool = True
+    ) -> pd.DataFrame:
+        """The table of `predict`, some posts at a time; ``explain`` adds ``reasons`` as JSON."""
+        parts = []
+        with bar(len(drafts), "score", "post") if progress else nullcontext() as shown:
+            for start in range(0, len(drafts), POSTS_AT_ONCE):
+                part = drafts.slice(start, POSTS_AT_ONCE)
+                scored = self.score(part)
+                parts.append(self.tabulate(part, scored))
+                if explain:
+                    found = self.find_reasons(part, scored)
+                    parts[-1]["reasons"] = [json.dumps(one, ensure_ascii=False) for one in found]
+                if shown is not None:
+                    shown.update(len(part))
+        return pd.concat(parts, ignore_index=True)
+
+    @contextmanager
+    def _given(self, posts: Posts, images: str | Path | None) -> Iterator[Drafts]:
+        """Drafts of given posts; their pictures lie in a folder as long as the block runs."""
+        records = posts.to_dict("records") if isinstance(posts, pd.DataFrame) else posts
+        folder = tempfile.mkdtemp(prefix="fame_pictures_")
+        try:
+            place = None if images is None else Path(images)
+            drafts = self._reader.read_records(records, Path(folder), place)
+            self._check(drafts)
+            yield drafts
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def score(self, drafts: Drafts) -> Scored:
+        """Predictions with the features that they were made of."""
+        with self._lock:
+            return self.scorer.score(drafts)
+
+    def find_reasons(self, drafts: Drafts, scored: Scored) -> list[dict[str, Any]]:
+        """Why each post is predicted as it is: see `fame.serving.reasons.explain`."""
+        with self._lock:
+            return reasons.explain(self.scorer, drafts, scored)
+
+    def extend_history(self, path: Path) -> int:
+        """Let the labelled posts of a file be their authors' past; how many were taken.
+
+        Raises:
+            InputError: no post of the file has an author, a time and a label.
+        """
+        drafts = self._reader.read_file(path, labels=True)
+        with self._lock:
+            count = self.scorer.extend_history(drafts.posts)
+        if not count:
+            raise InputError(f"{path}: no post has an author, a time and a label")
+        return count
+
+    def list_past(self, user: str) -> list[float]:
+        """Labels of an author's known posts."""
+        with self._lock:
+            return self.scorer.list_past(user)
+
+    def list_columns(self) -> tuple[list[str], list[str]]:
+        """The columns of categories and of own numbers that a post may have."""
+        return self._reader.list_columns()
+
+    def tabulate(self, drafts: Drafts, scored: Scored) -> pd.DataFrame:
+        """One row a post, see `predict`."""
+        columns: dict[str, Any] = {
+            "id": drafts.posts["post_id"].to_pylist(),
+            "prediction": scored.fused,
+        }
+        for share, name in zip(self.bundle.params.fusion.intervals, self.shares, strict=True):
+            half = intervals.half_widths(self.bundle.widths, scored.known, share)
+            columns |= {f"low_{name}": scored.fused - half, f"high_{name}": scored.fused + half}
+        columns |= {f"learner_{name}": values for name, values in scored.learners.items()}
+        columns["author"] = np.where(scored.known, *intervals.GROUPS)
+        columns["author_posts"] = scored.past
+        columns["notes"] = ["; ".join(notes) for notes in scored.notes]
+        return pd.DataFrame(columns)
+
+    def _check(self, drafts: Drafts) -> None:
+        """Refuse what is no post, or a slip."""
+        problems = []
+        training = self.bundle.training
+        reach = FAR_YEARS * SECONDS_PER_YEAR
+        times = drafts.posts["posted_at"]
+        rows = zip(
+            *(drafts.posts[name].to_pylist() for name in ("post_id", "title", "tags")),
+            drafts.images["status"].to_pylist(),
+            times.cast(pa.timestamp("s", tz="UTC")).cast(pa.int64()).to_pylist(),
+            strict=True,
+        )
+        for post_id, title, tags, status, seconds in rows:
+            if not (title or "").strip() and not tags and status == "no_image":
+                problems.append(f"post {post_id}: has no title, no tags and no picture")
+            first, last = training["first_post"], training["last_post"]
+            if None not in (seconds, first) and not first - reach <= seconds <= last + reach:
+                year = pd.Timestamp(seconds, unit="s").year
+                problems.append(
+                    f"post {post_id}: time is in {year}, allowed: within {FAR_YEARS} years of the "
+                    "training posts"
+                )
+        if problems:
+            more = f"; {len(problems) - 3} more" if problems[3:] else ""
+            raise InputError("; ".join(problems[:3]) + more)

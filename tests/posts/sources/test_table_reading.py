@@ -1,0 +1,539 @@
+"""Real files: whatever their dialect, encoding and forms, each row is there and right, or named."""
+
+import csv
+import gzip
+import io
+import json
+import zipfile
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from fame.posts.findings import LEFT_OUT, MASKED, MISSING, NOTICED, READ, REPAIRED, Findings
+from fame.posts.sources.table_files import read_cells
+from fame.posts.sources.table_numbers import read_numbers, weigh
+from fame.posts.sources.table_texts import WORDS, read_ids, read_names, read_tags
+from fame.posts.sources.table_times import read_times
+from fame.runtime.errors import InputError
+
+QUICK = settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+LETTERS = st.characters(codec="cp1252", exclude_characters="\x00\x1a\ufeff")
+TITLES = st.text(LETTERS, max_size=12)
+
+
+def read(folder, content, name="posts.csv", encoding=None):
+    (folder / name).write_bytes(content)
+    return read_cells(folder / name, encoding)
+
+
+def write_csv(rows, delimiter=",", quote='"', line_end="\n", quoting=csv.QUOTE_MINIMAL):
+    file = io.StringIO(newline="")
+    csv.writer(
+        file, delimiter=delimiter, quotechar=quote, lineterminator=line_end, quoting=quoting
+    ).writerows(rows)
+    return file.getvalue()
+
+
+def read_column(tmp_path, values, name="x"):
+    """The column ``x`` of a CSV with these cells."""
+    rows = [["id", name], *([str(i), value] for i, value in enumerate(values))]
+    return read(tmp_path, write_csv(rows, quoting=csv.QUOTE_ALL).encode()).column(name)
+
+
+def list_notes(column, became):
+    return [(note.what, note.count) for note in column.findings.notes if note.became == became]
+
+
+def list_bad(findings):
+    """What would stop the run, as one sentence."""
+    with pytest.raises(InputError) as caught:
+        findings.settle("stop", 0)
+    return str(caught.value)
+
+
+@QUICK
+@given(
+    titles=st.lists(TITLES, min_size=3, max_size=12),
+    delimiter=st.sampled_from([",", ";", "\t", "|"]),
+    line_end=st.sampled_from(["\n", "\r\n"]),
+    quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC]),
+    encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-16-le"]),
+    packed=st.sampled_from(["", "gzip", "zip"]),
+)
+def test_every_cell_survives_every_dialect(
+    tmp_path, titles, delimiter, line_end, quoting, encoding, packed
+):
+    rows = [[str(i), title, str(i * 3)] for i, title in enumerate(titles)]
+    text = write_csv([["id", "title", "likes"], *rows], delimiter, '"', line_end, quoting)
+    content = text.encode(encoding)
+    if packed == "gzip":
+        content = gzip.compress(content)
+    elif packed:
+        file = io.BytesIO()
+        with zipfile.ZipFile(file, "w") as archive:
+            archive.writestr("posts.csv", content)
+        content = file.getvalue()
+    cells = read(tmp_path, content)
+    assert cells.names == ["id", "title", "likes"]
+    assert cells.columns["id"].to_pylist() == [row[0] for row in rows]
+    assert cells.columns["title"].to_pylist() == titles
+    assert cells.columns["likes"].to_pylist() == [row[2] for row in rows]
+    assert cells.numbers.tolist() == list(range(1, len(rows) + 1))
+    cells.findings.settle("stop", 0)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "text"),
+    [
+        ("latin-1", "Été à la plage, naïve façade"),
+        ("cp1252", "“Größe” – ein schöner Tag für €5"),
+        ("cp1252", "El niño comió piñata mañana"),
+        ("cp1251", "Привет мир, это моя первая запись"),
+        ("cp1250", "Zażółć gęślą jaźń, dzień dobry przyjaciele, proszę o chwilę uwagi"),
+        ("shift_jis", "今日は美味しいラーメンを食べました"),
+        ("gb18030", "今天天气很好，我们去公园玩"),
+        ("cp949", "오늘 날씨가 좋아서 산책을 했다"),
+    ],
+)
+def test_encodings_are_found_and_said(tmp_path, encoding, text):
+    rows = [["id", "title"], *([str(i), f"{text} {i}"] for i in range(40))]
+    cells = read(tmp_path, write_csv(rows, ";").encode(encoding))
+    assert cells.columns["title"].to_pylist() == [row[1] for row in rows[1:]]
+    said = [note.what for note in cells.findings.notes]
+    assert any(what.startswith("encoding ") for what in said)
+    assert "cells divided by semicolon" in said
+
+
+def test_a_named_encoding_is_used(tmp_path):
+    cells = read(tmp_path, "id,t\n1,Ђ\n".encode("cp1251"), encoding="cp1251")
+    assert cells.columns["t"].to_pylist() == ["Ђ"]
+
+
+def test_bytes_that_are_no_utf_8_are_counted_and_shown(tmp_path):
+    content = "".join(f"{i},größe é {i}\n" for i in range(50)).encode()
+    cells = read(tmp_path, b"id,t\n" + content + b"50,bad\xff\n")
+    assert cells.columns["t"].to_pylist()[-1] == "bad\ufffd"
+    note = next(note for note in cells.findings.notes if note.became == REPAIRED)
+    assert (note.count, note.examples[0][0]) == (1, 51)
+
+
+def test_excels_own_ways(tmp_path):
+    cells = read(tmp_path, 'sep=;\r\nid;n\r\n="007";1\r\n="008";2\r\n'.encode("utf-16"))
+    assert cells.columns["id"].to_pylist() == ["007", "008"]
+    assert list_notes(cells, REPAIRED) == [("cells are formulas of a text", 2)]
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"id,t\n1,'a,b'\n2,'c,d'\n", ["a,b", "c,d"]),
+        (b'id,t\n1,"a\\",b"\n2,"c"\n3,"x\\"y,z"\n', ['a",b', "c", 'x"y,z']),
+        (b'id,t\n1,5" tall\n2,"a ""b"" c"\n', ['5" tall', 'a "b" c']),
+        (b'id,t\r1,"a\rb"\r2,c\r', ["a\rb", "c"]),
+    ],
+)
+def test_quotes_and_line_ends_of_other_programs(tmp_path, content, expected):
+    assert read(tmp_path, content).columns["t"].to_pylist() == expected
+
+
+@QUICK
+@given(data=st.data())
+def test_broken_rows_are_named_and_cost_no_other(tmp_path, data):
+    count = data.draw(st.integers(5, 30))
+    titles = data.draw(st.lists(TITLES, min_size=count, max_size=count))
+    broken = data.draw(st.sets(st.integers(0, count - 1), min_size=1, max_size=3))
+    lines = []
+    for row, title in enumerate(titles):
+        escaped = title.replace('"', '""').replace("\r", " ").replace("\n", " ")
+        line = f'{row},"{escaped}",7'
+        if row in broken:
+            line = data.draw(st.sampled_from([f"{row}", f'{row},"{escaped}', f"{row},a,b,c,d"]))
+        lines.append(line)
+    cells = read(tmp_path, ("id,title,n\n" + "\n".join(lines) + "\n").encode())
+    kept = [row for row in range(count) if row not in broken]
+    if not kept:
+        return
+    assert cells.columns["id"].to_pylist() == [str(row) for row in kept]
+    assert cells.numbers.tolist() == [row + 1 for row in kept]
+    assert cells.columns["n"].to_pylist() == ["7"] * len(kept)
+    cells.findings.settle("mask", 1)
+    notes = [note for note in cells.findings.notes if note.became == LEFT_OUT]
+    assert sum(note.count for note in notes) == len(broken)
+
+
+def test_a_cell_longer_than_a_block_is_kept(tmp_path):
+    cells = read(tmp_path, b"id,t\n1," + b"x" * 9_000_000 + b"\n2,y\n")
+    assert [len(text) for text in cells.columns["t"].to_pylist()] == [9_000_000, 1]
+
+
+JSON_VALUES = st.one_of(
+    st.integers(-(10**30), 10**30), st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+)
+
+
+@QUICK
+@given(values=st.lists(JSON_VALUES, min_size=1, max_size=10), form=st.sampled_from("lac"))
+def test_json_of_each_form_is_exact(tmp_path, values, form):
+    records = [{"id": i, "deep": {"er": {"x": value}}} for i, value in enumerate(values)]
+    if form == "l":
+        text = "\n".join(json.dumps(record) for record in records)
+    elif form == "a":
+        text = json.dumps(records, indent=2, ensure_ascii=False)
+    else:
+        text = json.dumps({"data": records})
+    cells = read(tmp_path, text.encode(), "posts.json")
+    assert cells.columns["deep.er.x"].to_pylist() == [str(value) for value in values]
+
+
+def test_json_of_columns_as_pandas_writes_it(tmp_path):
+    frame = pd.DataFrame({"id": ["a", "b"], "n": [1, None]})
+    cells = read(tmp_path, frame.to_json().encode(), "posts.json")
+    assert cells.columns["id"].to_pylist() == ["a", "b"]
+    assert cells.columns["n"].to_pylist() == ["1.0", None]
+
+
+def test_parquet_types_of_all_kinds(tmp_path):
+    table = pa.table(
+        {
+            "d": pa.array(["a", None, "a"]).dictionary_encode(),
+            "m": pa.array([1, 2, None], pa.decimal128(20, 0)),
+            "s": pa.array([{"a": 1, "b": {"c": "x"}}, None, {"a": 3, "b": None}]),
+            "l": pa.array([["x", "y"], [], None], pa.large_list(pa.large_string())),
+            "n": pa.array([[{"k": 1}], None, []]),
+            "i": pa.array([2**62, 1, 2]),
+        }
+    )
+    pq.write_table(table, tmp_path / "posts.parquet")
+    cells = read_cells(tmp_path / "posts.parquet", None)
+    found = {name: column.to_pylist() for name, column in cells.columns.items()}
+    assert found == {
+        "d": ["a", None, "a"],
+        "m": ["1", "2", None],
+        "s.a": [1, None, 3],
+        "s.b.c": ["x", None, None],
+        "l": [["x", "y"], [], None],
+        "n": ['[{"k": 1}]', None, "[]"],
+        "i": [2**62, 1, 2],
+    }
+
+
+def test_a_workbook_is_read_as_it_looks(tmp_path):
+    frame = pd.DataFrame({"id": ["007", "008"], "n": [1.5, None], "t": [datetime(2022, 1, 2)] * 2})
+    frame.to_excel(tmp_path / "posts.xlsx", index=False)
+    cells = read_cells(tmp_path / "posts.xlsx", None)
+    assert cells.columns["id"].to_pylist() == ["007", "008"]
+    assert cells.columns["n"].to_pylist() == ["1.5", None]
+    assert cells.columns["t"].to_pylist() == ["2022-01-02T00:00:00"] * 2
+
+
+# Forms of numbers: how a number is written, and the mark that its column has.
+def group(number, mark):
+    return f"{number:,}".replace(",", mark)
+
+
+@QUICK
+@given(
+    numbers=st.lists(st.integers(-(10**9), 10**9), min_size=2, max_size=20),
+    mark=st.sampled_from([",", " ", "\u00a0", "\u202f", "'", "’"]),
+)
+def test_separators_of_thousands_change_no_number(tmp_path, numbers, mark):
+    column = read_column(tmp_path, [group(number, mark) for number in numbers])
+    assert read_numbers(column, weigh(column).mark()).to_pylist() == numbers
+    column.findings.settle("stop", 0)
+    grouped = sum(abs(number) >= 1000 for number in numbers)
+    assert sum(count for _, count in list_notes(column, REPAIRED)) == grouped
+
+
+@QUICK
+@given(
+    cents=st.lists(st.integers(-(10**8), 10**8), min_size=3, max_size=20),
+    decimal=st.sampled_from([",", "."]),
+)
+def test_the_mark_of_decimals_is_that_of_the_column(tmp_path, cents, decimal):
+    group_mark = "." if decimal == "," else ","
+    texts = [
+        ("-" if n < 0 else "") + group(abs(n) // 100, group_mark) + decimal + f"{abs(n) % 100:02d}"
+        for n in cents
+    ]
+    column = read_column(tmp_path, texts)
+    found = read_numbers(column, weigh(column).mark()).to_pylist()
+    assert found == pytest.approx([n / 100 for n in cents])
+    column.findings.settle("stop", 0)
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        (["1,741", "2 300", "N/A", "12.5%", "1.2K", "-"], [1741, 2300, None, 0.125, 1200, None]),
+        (["1,741", "3,4", "1.2K"], [1741, 3.4, 1200]),
+        (["1.741.000", "3,5", "7"], [1_741_000, 3.5, 7]),
+        (["1,23,456", "1,234.5"], [123_456, 1234.5]),
+        (["True", "false", "yes", "No", ""], [1, 0, 1, 0, None]),
+        (["$1,200.50", "€5", "5 €", "USD 7"], [1200.5, 5, 5, 7]),
+        (["3M", "1.5b", "2k", "12"], [3e6, 1.5e9, 2e3, 12]),
+        (["1:30", "01:00:01", "PT1M30S", "PT2H"], [90, 3601, 90, 7200]),
+        (["−5", "+7", "1e3", "007"], [-5, 7, 1000, 7]),
+        (["nan", "None", "#N/A", "null", "?", "5"], [None] * 5 + [5]),
+    ],
+)
+def test_numbers_as_people_write_them(tmp_path, texts, expected):
+    column = read_column(tmp_path, texts)
+    assert read_numbers(column, weigh(column).mark()).to_pylist() == expected
+    column.findings.settle("stop", 0)
+
+
+@pytest.mark.parametrize("text", ["seven", "1_000", "0x10", "7 8", "1,2,3", "12 apples", "1.2.3"])
+def test_what_is_no_number_is_named(tmp_path, text):
+    column = read_column(tmp_path, ["1", text, "3"])
+    assert read_numbers(column, None).to_pylist() == [1, None, 3]
+    assert f"x: 1 of 3 cells are no number (row 2: {text!r})" in list_bad(column.findings)
+
+
+@QUICK
+@given(data=st.data())
+def test_broken_cells_are_masked_and_listed_and_the_others_right(tmp_path, data):
+    numbers = data.draw(st.lists(st.integers(0, 10**6), min_size=5, max_size=40))
+    rows = st.integers(0, len(numbers) - 1)
+    broken = data.draw(
+        st.dictionaries(rows, st.sampled_from(["x1", "inf", "1_0", "#!"]), max_size=4)
+    )
+    missing = data.draw(st.dictionaries(rows, st.sampled_from(["N/A", "nan", "-"]), max_size=4))
+    texts = [broken.get(i, missing.get(i, str(n))) for i, n in enumerate(numbers)]
+    column = read_column(tmp_path, texts)
+    found = read_numbers(column, None).to_pylist()
+    gone = set(broken) | set(missing)
+    assert found == [None if i in gone else n for i, n in enumerate(numbers)]
+    column.findings.settle("mask", 1)
+    assert sum(count for _, count in list_notes(column, MASKED)) == len(broken)
+    assert sum(count for _, count in list_notes(column, MISSING)) == len(set(missing) - set(broken))
+    shown = [row for note in column.findings.notes for row, _ in note.examples]
+    assert set(shown) <= {i + 1 for i in gone}
+
+
+MOMENTS = st.datetimes(datetime(2005, 1, 1), datetime(2035, 12, 31)).map(
+    lambda moment: moment.replace(microsecond=0)
+)
+# Name, how a time is written, and the finest part that the form keeps.
+FORMS = {
+    "iso": lambda t: t.isoformat(),
+    "iso with a space": lambda t: f"{t:%Y-%m-%d %H:%M:%S}",
+    "iso with a fraction": lambda t: f"{t:%Y-%m-%dT%H:%M:%S}.250",
+    "seconds": lambda t: f"{t.replace(tzinfo=UTC).timestamp():.0f}",
+    "milliseconds": lambda t: f"{t.replace(tzinfo=UTC).timestamp() * 1e3:.0f}",
+    "microseconds": lambda t: f"{t.replace(tzinfo=UTC).timestamp() * 1e6:.0f}",
+    "floats": lambda t: f"{t.replace(tzinfo=UTC).timestamp():.1f}",
+    "compact": lambda t: f"{t:%Y%m%d%H%M%S}",
+    "twitter": lambda t: f"{t:%a %b %d %H:%M:%S} +0000 {t:%Y}",
+    "mail": lambda t: f"{t:%a, %d %b %Y %H:%M:%S} +0000",
+    "words": lambda t: f"{t:%d %b %Y %H:%M:%S}",
+    "english": lambda t: f"{t:%B %d, %Y at %I:%M:%S %p}",
+    "year first": lambda t: f"{t:%Y/%m/%d %H:%M:%S}",
+    "iso with a half of the day": lambda t: f"{t:%Y-%m-%d %I:%M:%S %p}",
+    "dots": lambda t: f"{t:%d.%m.%Y %H:%M:%S}",
+}
+
+
+@QUICK
+@given(
+    moments=st.lists(MOMENTS, min_size=1, max_size=8).filter(
+        lambda ts: max(ts) - min(ts) < timedelta(days=3650)
+    ),
+    form=st.sampled_from(sorted(FORMS)),
+)
+def test_times_of_each_form_are_the_same(tmp_path, moments, form):
+    column = read_column(tmp_path, [FORMS[form](moment) for moment in moments])
+    found, _ = read_times(column, None)
+    assert [moment.replace(tzinfo=None) for moment in found.to_pylist()] == moments
+    column.findings.settle("stop", 0)
+
+
+@QUICK
+@given(moments=st.lists(MOMENTS, min_size=1, max_size=8), day_first=st.booleans())
+def test_the_order_of_day_and_month_is_that_of_the_column(tmp_path, moments, day_first):
+    form = "%d/%m/%Y %H:%M:%S" if day_first else "%m/%d/%Y %I:%M:%S %p"
+    moments = [*moments, datetime(2020, 6, 25, 13, 5)]  # leaves no doubt
+    moments = [m for m in moments if abs(m - moments[-1]) < timedelta(days=1500)]
+    column = read_column(tmp_path, [f"{moment:{form}}" for moment in moments])
+    found, _ = read_times(column, None)
+    assert [moment.replace(tzinfo=None) for moment in found.to_pylist()] == moments
+    said = f"dates with the {'day' if day_first else 'month'} first"
+    assert (said, len(moments)) in list_notes(column, READ)
+
+
+def test_dates_that_nothing_tells_are_asked_for(tmp_path):
+    texts = ["03/04/2022", "05/06/2022"]
+    column = read_column(tmp_path, texts)
+    read_times(column, None)
+    assert "data.table.columns.time_format: day first" in list_bad(column.findings)
+    for time_format, month in (("day first", 4), ("month first", 3), ("%d/%m/%Y", 4)):
+        found, _ = read_times(read_column(tmp_path, texts), time_format)
+        assert found[0].as_py().month == month
+
+
+def test_a_format_that_is_none_names_its_key(tmp_path):
+    with pytest.raises(InputError, match=r"columns\.time_format: 'Q' is a bad directive"):
+        read_times(read_column(tmp_path, ["03/04/2022"]), "%Q")
+
+
+def test_iso_dates_with_words_behind_them(tmp_path):
+    column = read_column(tmp_path, ["2022-02-03 1:53 PM", "2022-02-03 12:53:00 CET", "2022-13-01"])
+    found, offset = read_times(column, None)
+    assert found.to_pylist() == [
+        datetime(2022, 2, 3, 13, 53, tzinfo=UTC),
+        datetime(2022, 2, 3, 11, 53, tzinfo=UTC),
+        None,
+    ]
+    assert offset.to_pylist() == [None, 60.0, None]
+
+
+def test_compact_digits_are_never_epoch_seconds(tmp_path):
+    column = read_column(tmp_path, ["202202021253", "202201011556", "202112312359"])
+    found, _ = read_times(column, None)
+    assert found[0].as_py() == datetime(2022, 2, 2, 12, 53, tzinfo=UTC)
+    assert ("times are digits, %Y%m%d%H%M", 3) in list_notes(column, READ)
+
+
+@QUICK
+@given(
+    moments=st.lists(MOMENTS, min_size=2, max_size=8).filter(
+        lambda ts: max(ts) - min(ts) < timedelta(days=3000)
+    ),
+    data=st.data(),
+)
+def test_the_offset_of_a_zone_is_the_posters_clock(tmp_path, moments, data):
+    minutes = data.draw(
+        st.lists(
+            st.sampled_from([-480, -210, 60, 330, 540]),
+            min_size=len(moments),
+            max_size=len(moments),
+        )
+    )
+    zones = [f"{'-' if m < 0 else '+'}{abs(m) // 60:02d}:{abs(m) % 60:02d}" for m in minutes]
+    style = data.draw(st.sampled_from(["{}", " {}"]))
+    texts = [t.isoformat() + style.format(z) for t, z in zip(moments, zones, strict=True)]
+    column = read_column(tmp_path, texts)
+    found, offset = read_times(column, None)
+    assert offset.to_pylist() == minutes
+    local = [t + timedelta(minutes=m) for t, m in zip(found.to_pylist(), minutes, strict=True)]
+    assert [moment.replace(tzinfo=None) for moment in local] == moments
+
+
+@pytest.mark.parametrize("far", ["8377-01-01", "1512-01-05T10:00", "1970-01-01", "2099-01-01"])
+def test_a_time_far_from_all_others_is_masked_and_named(tmp_path, far):
+    texts = [f"2016-03-{day:02d}" for day in range(1, 29)]
+    texts[4] = far
+    column = read_column(tmp_path, texts)
+    found, _ = read_times(column, None)
+    assert found.is_null().to_pylist() == [row == 4 for row in range(28)]
+    column.findings.settle("mask", 0.05)
+    assert list_notes(column, MASKED) == [("times are far from all others", 1)]
+
+
+@pytest.mark.parametrize("text", ["soon", "May", "2016", "12:30", "2016-02-30", "32/01/2016"])
+def test_what_is_no_time_is_named(tmp_path, text):
+    column = read_column(tmp_path, ["2016-03-01", text])
+    assert read_times(column, None)[0].to_pylist()[1] is None
+    assert f"cells are no time (row 2: {text!r})" in list_bad(column.findings)
+
+
+def test_times_in_several_forms_are_read_and_noticed(tmp_path):
+    column = read_column(tmp_path, ["2016-03-01", "1456790400", "Mar 1, 2016"])
+    found, _ = read_times(column, None)
+    assert found.to_pylist() == [datetime(2016, 3, 1, tzinfo=UTC)] * 3
+    assert list_notes(column, NOTICED) == [("times in 3 forms: numbers, ISO 8601, other dates", 0)]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pa.array([1.5e17, 2.0]),
+        pa.array([2.0**53, 1.0]),
+        pa.array([2.0**24, 1.0], pa.float32()),
+        pa.array(["1.2345678901234568e+17", "7"]),
+        pa.array(["1.23457E+17", "7"]),
+        pa.array(["12345678901234568.0", "7"]),
+        pa.array(["123456789012345000", "223456789012346000", "323456789012347000"]),
+    ],
+)
+def test_ids_that_lost_digits_are_refused(tmp_path, values):
+    pq.write_table(pa.table({"x": values}), tmp_path / "posts.parquet")
+    column = read_cells(tmp_path / "posts.parquet", None).column("x")
+    read_ids(column, "ids")
+    assert "write them as text" in list_bad(column.findings)
+
+
+@pytest.mark.parametrize(
+    "ids", [["007", "0008"], ["4e3161045473", "0e14"], [str(2**80), str(2**80 + 1)], ["1.0", "b"]]
+)
+def test_ids_are_kept_exactly(tmp_path, ids):
+    column = read_column(tmp_path, ids)
+    assert read_ids(column, "ids").to_pylist() == ids
+    column.findings.settle("stop", 0)
+    assert column.findings.notes == []
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_words_for_missing_are_missing_and_counted(tmp_path, word):
+    column = read_column(tmp_path, ["ann", word, f" {word}", "", "nancy"])
+    assert read_names(column).to_pylist() == ["ann", None, None, None, "nancy"]
+    assert list_notes(column, MISSING) == [("cells hold a word for missing", 2)]
+
+
+TAGS = [["new york", "sky"], [], ["été", "a-b"], ["one"], ["x", "y z", "q"]]
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        str,
+        json.dumps,
+        lambda tags: str(np.array(tags, dtype=object)) if tags else "[]",
+        lambda tags: ",".join(tags),
+        lambda tags: ", ".join(tags),
+        lambda tags: "|".join(tags),
+        lambda tags: "; ".join(tags),
+        lambda tags: json.dumps([{"text": tag} for tag in tags]),
+    ],
+)
+def test_tags_as_programs_write_them(tmp_path, write):
+    column = read_column(tmp_path, [write(tags) for tags in TAGS])
+    assert read_tags(column, None).to_pylist() == TAGS
+    assert sum("tags" in what for what, _ in list_notes(column, READ)) == 1
+
+
+def test_hashtags_and_no_break_spaces_divide_tags(tmp_path):
+    column = read_column(tmp_path, ["#a #b", "#c#d", "", "#e, #f"])
+    assert read_tags(column, None).to_pylist() == [["a", "b"], ["c", "d"], [], ["e", "f"]]
+    column = read_column(tmp_path, ["a\u00a0b", "c d"])
+    assert read_tags(column, None).to_pylist() == [["a", "b"], ["c", "d"]]
+
+
+def test_a_separator_that_looks_wrong_is_noticed(tmp_path):
+    column = read_column(tmp_path, ["a,b", "c,d", "e"])
+    assert read_tags(column, " ").to_pylist() == [["a,b"], ["c,d"], ["e"]]
+    assert list_notes(column, NOTICED) == [("tags look divided by ',', not by ' '", 2)]
+
+
+def test_all_problems_are_said_at_once_with_their_switch():
+    findings = Findings(Path("posts.csv"))
+    findings.bad("a", "cells are no number", "a number", 3, 40, [(2, "x"), (3, "y")])
+    findings.bad("b", "cells are no time", "a time", 1, 40, [(9, "z")])
+    findings.refuse("id: twice")
+    with pytest.raises(InputError) as caught:
+        findings.settle("mask", 0.05)
+    assert str(caught.value).splitlines() == [
+        "posts.csv: 2 problems:",
+        "  posts.csv: id: twice",
+        "  posts.csv: a: 3 of 40 cells are no number (row 2: 'x', row 3: 'y'), expected a number; "
+        "data.max_bad_fraction is 0.05",
+    ]
+    assert [note.column for note in findings.notes] == ["b"]

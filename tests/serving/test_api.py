@@ -1,0 +1,207 @@
+import base64
+import io
+import json
+import logging
+
+import pandas as pd
+import pytest
+from fastapi.testclient import TestClient
+from PIL import Image
+
+from fame.serving import api
+from fame.serving.api import make_app
+
+POST = {"title": "A sunset over the sea", "tags": ["sunset"], "time": "2016-03-01T12:00:00"}
+JSON = {"content-type": "application/json"}
+HOST = "http://127.0.0.1:8000"
+
+
+@pytest.fixture(scope="module")
+def client(predictor):
+    app = make_app(predictor, {"127.0.0.1", "localhost"})
+    with TestClient(app, base_url=HOST, raise_server_exceptions=False) as made:
+        yield made
+
+
+def ask(client, *posts, **more):
+    return client.post("/api/predict", json={"posts": list(posts), **more})
+
+
+def encode(content):
+    return base64.b64encode(content).decode()
+
+
+def test_drafts_get_what_the_library_says(client, predictor, picture):
+    response = ask(client, POST | {"id": "a", "image": encode(picture)}, {"title": "A cat"})
+    assert response.status_code == 200
+    found = response.json()["posts"]
+    table = predictor.predict([POST | {"image": picture}, {"title": "A cat"}])
+    assert [post["prediction"] for post in found] == table["prediction"].tolist()
+    assert [post["id"] for post in found] == ["a", "draft-2"]
+    low, high = found[0]["intervals"]["80"]
+    assert (low, high) == (table["low_80"][0], table["high_80"][0])
+    assert found[0]["notes"] == []
+    assert found[1]["notes"] == ["no picture"]
+    assert 0 <= found[0]["above_all"] <= 1
+    assert found[0]["above_author"] is None
+
+
+def test_a_known_author_has_a_place_among_the_own_posts(client, predictor):
+    users = predictor.scorer.index.posts["user_id"].to_pylist()
+    (post,) = ask(client, POST | {"user": users[0]}).json()["posts"]
+    assert post["author"] == "known"
+    assert 0 <= post["above_author"] <= 1
+
+
+def test_reasons_come_when_asked_for(client):
+    (post,) = ask(client, POST, explain=True).json()["posts"]
+    reasons = post["reasons"]
+    assert reasons["base"] + sum(reasons["parts"].values()) == pytest.approx(
+        post["prediction"], abs=1e-6
+    )
+
+
+def make_picture(size):
+    buffer = io.BytesIO()
+    Image.new("1", size).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("post", "sentence"),
+    [
+        ({}, "has no title, no tags and no picture"),
+        ({"title": 3}, "posts.0.title: must be a valid string"),
+        ({"title": "x" * 10_000}, "posts.0.title: String should have at most 5000 characters"),
+        ({"tags": "a,b"}, "posts.0.tags: must be a valid list"),
+        ({"title": "a", "time": "1900-01-01"}, "time is in 1900"),
+        ({"title": "a", "time": "2100-01-01"}, "time is in 2100"),
+        ({"title": "a", "time": "soon"}, "no time"),
+        ({"title": "a", "color": "red"}, "posts.0.color: unknown key"),
+        ({"title": "a", "numbers": {"size": 1.0}}, "no column 'size'; allowed: longitude"),
+        ({"title": "a", "categories": {"kind": "x"}}, "no column 'kind'; allowed: category"),
+        ({"image": "§"}, "posts.0.image: not base64"),
+        ({"image": encode(b"no picture")}, "unreadable picture (not_an_image)"),
+        ({"image": encode(make_picture((9000, 9000)))}, "9000 x 9000 pixels, allowed: 40,000,000"),
+        ({"image": encode(make_picture((14000, 14000)))}, "unreadable picture (bomb)"),
+        (
+            {"title": "a", "categories": {f"c{i}": "x" for i in range(1000)}},
+            "at most 200 items",
+        ),
+    ],
+)
+def test_bad_input_is_a_sentence(client, post, sentence):
+    response = ask(client, post)
+    assert response.status_code == 422
+    assert sentence in response.json()["error"]
+    assert set(response.json()) == {"error"}
+
+
+@pytest.mark.parametrize("body", ["[", "{}", '{"posts": []}', '{"posts": [{"title": NaN}]}'])
+def test_what_is_no_query_is_a_sentence(client, body):
+    response = client.post("/api/predict", content=body, headers=JSON)
+    assert response.status_code == 422
+    assert response.json()["error"]
+
+
+def test_a_number_that_is_none_is_refused(client):
+    body = '{"posts": [{"title": "a", "numbers": {"photo_count": NaN}}]}'
+    response = client.post("/api/predict", content=body, headers=JSON)
+    assert "finite number" in response.json()["error"]
+
+
+def test_nothing_of_the_content_is_logged(client, caplog, capfd):
+    with caplog.at_level(logging.DEBUG):
+        ask(client, POST | {"title": "a secret draft"})
+        ask(client, {"title": "a secret draft", "time": "secret"})
+    told = capfd.readouterr()
+    assert "secret" not in told.out + told.err + caplog.text
+
+
+def test_requests_of_other_sites_and_hosts_are_refused(client):
+    query = {"posts": [POST]}
+    for headers in (
+        {"origin": "http://evil.example"},
+        {"origin": "null"},
+        {"origin": "http://127.0.0.1:9000"},
+        {"sec-fetch-site": "cross-site"},
+    ):
+        assert client.post("/api/predict", json=query, headers=headers).status_code == 403
+    own = client.post("/api/predict", json=query, headers={"origin": HOST})
+    assert own.status_code == 200
+    assert client.get("/", headers={"host": "evil.example"}).status_code == 421
+    assert client.get("/", headers={"host": "localhost:1"}).status_code == 200
+
+
+def test_a_large_request_is_refused_before_it_is_read(monkeypatch):
+    app = make_app(None, {"127.0.0.1"})
+    monkeypatch.setattr(app, "_max_bytes", 1000)
+    small = TestClient(app, base_url=HOST)
+    assert small.post("/api/predict", content=b"x" * 2000).status_code == 413
+    parts = (b"x" * 100 for _ in range(20))  # without a length
+    assert small.post("/api/predict", content=parts).status_code == 413
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/../../etc/passwd", "/page.js/../../manifest.py", "/%2e%2e/%2e%2e/etc/passwd"),
+        *("/models/manifest.json", "/page.html", "/docs", "//etc/passwd"),
+    ],
+)
+def test_no_other_file_is_served(client, path):
+    assert client.get(path).status_code == 404
+
+
+def test_csv_goes_in_and_comes_out(client, predictor):
+    content = "id,title,image\n1,A cat,../../../etc/passwd\n2,The sea,/etc/passwd\n"
+    response = client.post("/api/predict.csv", content=content)
+    table = pd.read_csv(io.StringIO(response.text), float_precision="round_trip")
+    expected = predictor.predict([{"title": "A cat"}, {"title": "The sea"}])
+    assert table["prediction"].tolist() == expected["prediction"].tolist()
+    assert set(table["notes"]) == {"unreadable picture (outside)"}
+
+
+def test_a_bad_csv_is_a_sentence_without_a_place(client, monkeypatch):
+    response = client.post("/api/predict.csv", content=b"")
+    assert response.status_code == 422
+    assert "/tmp" not in response.json()["error"]
+    monkeypatch.setattr(api, "MAX_ROWS", 1)
+    response = client.post("/api/predict.csv", content="id,title\n1,a\n2,b\n")
+    assert "2 posts, allowed: 1" in response.json()["error"]
+
+
+def test_the_run_is_described(client):
+    run = client.get("/api/run").json()
+    assert run["training"]["posts"] == 120
+    assert run["categories"] == ["category", "subcategory", "concept"]
+    assert run["training"]["lowest"] < run["training"]["median"] < run["training"]["highest"]
+    assert set(run["training"]["holdout"]["fame"]) == {"src", "mae"}
+
+
+def test_health_and_metrics(client):
+    assert client.get("/healthz").json()["status"] == "ok"
+    ask(client, POST)
+    told = client.get("/metrics").text
+    assert 'fame_requests_total{path="/api/predict",status="200"}' in told
+    assert 'fame_requests_total{path="/api/predict",status="422"}' in told
+
+
+def test_pages_need_nothing_but_themselves(client):
+    for path in ("/", "/page.css", "/page.js", "/api", "/openapi.json"):
+        response = client.get(path)
+        assert response.status_code == 200
+        text = response.text.replace("http://www.w3.org/2000/svg", "")
+        assert "http://" not in text
+        assert "https://" not in text
+        assert response.headers["content-security-policy"].startswith("default-src 'none'")
+        assert response.headers["x-content-type-options"] == "nosniff"
+
+
+def test_the_reference_lists_every_path(client):
+    page, schema = client.get("/api").text, client.get("/openapi.json").json()
+    assert {"/api/predict", "/api/predict.csv", "/api/run", "/healthz", "/metrics"} == set(
+        schema["paths"]
+    )
+    assert all(path in page for path in schema["paths"])
+    assert json.dumps(schema)

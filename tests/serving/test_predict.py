@@ -1,0 +1,104 @@
+import io
+import json
+
+import pandas as pd
+import pytest
+
+from fame import cli
+
+POSTS = "id,title,tags,time\na,A cat,cat,2016-03-01\nb,A sunset over the sea,sea,2016-03-02\n"
+
+
+@pytest.fixture
+def command(models, tmp_path, monkeypatch, capsys):
+    """Run `fame predict` in a folder of its own: exit status, stdout, stderr."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "posts.csv").write_text(POSTS)
+
+    def call(*arguments):
+        with pytest.raises(SystemExit) as ended:
+            cli.main(["predict", *map(str, arguments), "--models", str(models)])
+        told = capsys.readouterr()
+        return ended.value.code, told.out, told.err
+
+    return call
+
+
+def test_a_file_becomes_a_file(command, predictor, tmp_path):
+    status, out, err = command("posts.csv", "-o", "out.csv")
+    table = pd.read_csv(tmp_path / "out.csv", dtype={"id": str}, float_precision="round_trip")
+    assert (status, out) == (0, "")
+    assert table["id"].tolist() == ["a", "b"]
+    expected = predictor.predict_file(tmp_path / "posts.csv")
+    assert table["prediction"].equals(expected["prediction"])
+    assert err.splitlines()[-1].startswith(
+        "predict: 2 posts scored; 2 by new authors, 2 with notes; "
+    )
+
+
+def test_json_lines_come_from_stdin(command, monkeypatch):
+    lines = '{"id": "a", "title": "A cat"}\n{"id": "b", "tags": ["sea", "sun"]}\n'
+    stdin = io.TextIOWrapper(io.BytesIO(lines.encode()))
+    monkeypatch.setattr("sys.stdin", stdin)
+    status, out, _ = command("-")
+    assert status == 0
+    assert [line.split(",")[0] for line in out.splitlines()] == ["id", "a", "b"]
+
+
+@pytest.mark.parametrize("suffix", ["tsv", "json", "jsonl", "parquet"])
+def test_the_output_has_the_form_of_its_name(command, tmp_path, suffix):
+    assert command("posts.csv", "-o", f"out.{suffix}")[0] == 0
+    path = tmp_path / f"out.{suffix}"
+    table = {
+        "tsv": lambda: pd.read_csv(path, sep="\t"),
+        "json": lambda: pd.read_json(path),
+        "jsonl": lambda: pd.read_json(path, lines=True),
+        "parquet": lambda: pd.read_parquet(path),
+    }[suffix]()
+    assert table["id"].tolist() == ["a", "b"]
+
+
+def test_drafts_are_ranked_best_first(command, tmp_path):
+    command("posts.csv", "-o", "out.csv", "--rank")
+    table = pd.read_csv(tmp_path / "out.csv")
+    assert table.columns[1] == "rank"
+    assert table["rank"].tolist() == sorted(table["rank"])
+    assert table["prediction"].is_monotonic_decreasing
+
+
+def test_reasons_are_a_column_of_json(command, tmp_path):
+    command("posts.csv", "-o", "out.csv", "--explain")
+    table = pd.read_csv(tmp_path / "out.csv", float_precision="round_trip")
+    for row in table.itertuples():
+        reasons = json.loads(row.reasons)
+        assert reasons["base"] + sum(reasons["parts"].values()) == pytest.approx(
+            row.prediction, abs=1e-6
+        )
+
+
+def test_history_is_added(command, tmp_path):
+    (tmp_path / "more.csv").write_text("id,user,time,popularity\n1,me,2016-01-01,9\n")
+    (tmp_path / "own.csv").write_text("id,title,user,time\na,A cat,me,2016-03-01\n")
+    _, out, err = command("own.csv", "--history", "more.csv")
+    assert "history: 1 labelled posts added" in err
+    assert ",known,1," in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("none.csv",), "none.csv: no such file"),
+        (("posts.csv", "-o", "out.doc"), "out.doc: ends with '.doc', allowed: .csv"),
+        (("posts.csv", "--images", "nowhere"), None),
+        (("bad.csv",), "time: 1 of 1 cells are no time"),
+    ],
+)
+def test_bad_input_is_a_sentence_and_status_1(command, tmp_path, arguments, sentence):
+    (tmp_path / "bad.csv").write_text("id,title,time\na,A cat,soon\n")
+    status, _, err = command(*arguments)
+    if sentence is None:  # nothing lists a picture
+        assert status == 0
+        return
+    assert str(status).startswith("error: ")
+    assert sentence in status
+    assert "Traceback" not in err
