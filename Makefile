@@ -5,7 +5,7 @@ INSTALLED := .venv/.installed
 # The environment first: DVC runs a stage with the first `python` on the path.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help links repro ablation protocols test test-faults test-browser lint bench bench-accuracy bench-extraction bench-training bench-scale profile
+.PHONY: help links repro ablation protocols test test-faults test-browser lint bench bench-accuracy bench-extraction bench-training bench-scale clean profile
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -58,6 +58,13 @@ bench-training: $(INSTALLED)  ## measure training on a wide table, at full size 
 
 bench-scale: $(INSTALLED)  ## measure every stage at SMPD's full size (hours, 40 GB of disk)
 	python benchmarks/scale.py
+
+clean:  ## free disk: workspaces, unfinished work, versions that are in no commit and no experiment
+	@du -sh .cache .workspaces .dvc/cache 2>/dev/null || true
+	@# Kept: vectors (.cache/features: hours at full size), data, models, results, all that is committed.
+	rm -rf .workspaces .cache/training .dvc/tmp/exps dvc_plots catboost_info .pytest_cache .ruff_cache .hypothesis
+	test ! -x $(BIN)/dvc || dvc gc --all-commits --all-experiments --force --quiet
+	@du -sh .cache .dvc/cache 2>/dev/null || true
 
 profile: $(INSTALLED)  ## switch params.yaml to profiles/$(PROFILE).yaml and show the difference
 	@python -m fame.variants.profile "$(PROFILE)"

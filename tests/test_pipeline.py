@@ -243,6 +243,21 @@ def test_the_guard_would_tell(project):
     assert "unpickled" in told[3]
 
 
+def test_the_models_alone_score_as_the_pipeline_did(project, tmp_path):
+    models = shutil.copytree(project.folder / "models", tmp_path / "models")
+    source, output = project.folder / "data/raw/sample", tmp_path / "out.parquet"
+    command = ("-m", "fame.cli", "predict", str(source), "-o", str(output))
+    project.run(sys.executable, *command, "--models", str(models))
+    found = pq.read_table(output)
+    for name in ("fame", "catboost", "lightgbm", "dae"):
+        made = pq.read_table(project.folder / f"data/predictions/{name}.parquet")
+        made = made.filter(pc.equal(made["split"], "challenge"))
+        column = "prediction" if name == "fame" else f"learner_{name}"
+        assert set(found["id"].to_pylist()) == set(made["post_id"].to_pylist())
+        rows = pc.index_in(made["post_id"], value_set=found["id"].combine_chunks())
+        assert found[column].take(rows).to_pylist() == made["prediction"].to_pylist()
+
+
 def test_a_second_run_says_that_nothing_changed(project):
     output = project.run("dvc", "repro", "--all-pipelines")
     assert "Running stage" not in output

@@ -24,6 +24,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from fame.registry import BACKBONES, resolve, resolve_learner
+from fame.runtime import shared
 from fame.runtime.errors import InputError
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
@@ -254,7 +255,7 @@ class RuntimeParams(Strict):
 
     device: Literal["auto", "cpu", "cuda"]
     workers: Count
-    cache: Annotated[str, StringConstraints(min_length=1)]
+    cache: Annotated[str, StringConstraints(min_length=1), AfterValidator(shared.locate)]
     engine: Literal["local", "ray"]
     ray_address: Annotated[str, StringConstraints(pattern=r"^[^\s/]+:\d+$")] | None
 

@@ -89,7 +89,7 @@ def test_the_papers_profile_is_its_method_whatever_the_defaults_are():
     assert paper.fusion.mode == "fixed"
     weights = {"catboost": 0.4, "lightgbm": 0.35, "autogluon": 0.15, "dae": 0.1}
     assert paper.fusion.weights() == weights
-    assert not any((paper.fusion.by_author, paper.fusion.calibrate))
+    assert (paper.fusion.by_author, paper.fusion.calibrate) == (False, False)
     blocks = {name: (table.blocks, table.reduce) for name, table in paper.tables.items()}
     assert blocks == {
         "trees": (["meta", "glove", "image_stats", "blip"], None),
@@ -98,8 +98,8 @@ def test_the_papers_profile_is_its_method_whatever_the_defaults_are():
     }
     assert set(paper.backbones) == {"glove", "image_stats", "vilt", "blip"}
     assert paper.meta.description
-    groups = (paper.meta.text, paper.meta.ratios, paper.meta.trend, paper.meta.author)
-    assert not any(groups)
+    for group in ("text", "ratios", "trend", "author"):
+        assert not getattr(paper.meta, group)
     assert paper.learners["autogluon"].models == ["catboost", "lightgbm", "multimodal"]
     for name in ("catboost", "lightgbm"):
         learner = paper.learners[name]

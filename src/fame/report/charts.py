@@ -11,7 +11,7 @@ Spec = dict[str, Any]
 Rows = list[dict[str, Any]]
 HEIGHT, BAR = 260, 19  # pixels of a figure, and of a bar in one of bars
 SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"  # a name, nothing that is fetched
-ERROR = "mean absolute error"
+ERRORS = "MAE (bar), mean error (point)"
 
 
 def draw_densities(densities: dict[str, Any], palette: dict[str, str]) -> Spec:
@@ -88,11 +88,11 @@ def draw_errors(rows: Rows) -> Spec:
     y = {"field": "group", "type": "nominal", "sort": None, "title": None}
     bars = {
         "mark": {"type": "bar", "color": colours.MAIN},
-        "encoding": {"y": y, "x": _number("mae", f"{ERROR} (bar), mean error (point)")},
+        "encoding": {"y": y, "x": _number("mae", ERRORS)},
     }
     points = {
         "mark": {"type": "point", "filled": True, "size": 50, "color": colours.SECOND},
-        "encoding": {"y": y, "x": _number("bias", f"{ERROR} (bar), mean error (point)")},
+        "encoding": {"y": y, "x": _number("bias", ERRORS)},
     }
     layer = [bars, points]
     for part in layer:

@@ -45,7 +45,7 @@ def write_lead(
         ]
     )
     src, mae = published_results.MODELS["FAME"]
-    paper = f"The paper's FAME is published with SRC {src:.4f} and MAE {mae:.4f} on SMPD's test"
+    paper = f"The paper's FAME has SRC {src:.4f} and MAE {mae:.4f} on SMPD's test posts"
     if settings.source == "smpd":
         lead.append([f"{paper}, whose labels are not public: this run holds out labelled posts."])
     else:

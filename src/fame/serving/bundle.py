@@ -26,13 +26,14 @@ from fame.serving.manifest import (
 META = "meta"
 FOLDERS = (ENCODERS, TABLES, LEARNERS)
 QUANTILES = 101  # of the labels: where a prediction lies among them
-SCORES = ("src", "mae")
+# Of metrics/data.json, what the fusion's scores stand beside.
+BESIDE = {"median", "known_authors", "new_authors", "posts_holdout", "simulated"}
 
 
 def main() -> None:
     """Write the index of the training posts and the manifest."""
     parser = argparse.ArgumentParser(description=__doc__)
-    inputs = ("posts", "features", *FOLDERS, "fusion", "metrics")
+    inputs = ("posts", "features", *FOLDERS, "fusion", "metrics", "data")
     for name in (*inputs, "index", "manifest"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     arguments = parser.parse_args()
@@ -51,7 +52,8 @@ def main() -> None:
         "versions": describe_versions(),
         "params": describe_params(settings),
         "columns": [[name, str(kind)] for name, kind in zip(*_describe_schema(posts), strict=True)],
-        "training": describe_training(training, settings, files.read_json(arguments.metrics)),
+        "training": describe_training(training, settings)
+        | {"holdout": list_scores(arguments.metrics, arguments.data)},
         "learners": list(settings.learners),  # in order, which JSON does not keep
         "left_out": {},
     }
@@ -91,10 +93,8 @@ def describe_params(settings: params.Params) -> dict[str, Any]:
     return {name: content[name] for name in BLOCKS}
 
 
-def describe_training(
-    training: pa.Table, settings: params.Params, metrics: dict[str, Any]
-) -> dict[str, Any]:
-    """What a user of the bundle should know of its run."""
+def describe_training(training: pa.Table, settings: params.Params) -> dict[str, Any]:
+    """What a user of the bundle should know of the training posts."""
     labels = arrays.to_numbers(training["popularity"])
     seconds = pc.min_max(training["posted_at"].cast(pa.timestamp("s")).cast(pa.int64())).as_py()
     return {
@@ -104,18 +104,14 @@ def describe_training(
         "target_transform": settings.data.target_transform,
         "first_post": seconds["min"],
         "last_post": seconds["max"],
-        "holdout": _list_scores(metrics),
     }
 
 
-def _list_scores(metrics: dict[str, Any]) -> dict[str, Any]:
+def list_scores(metrics: Path, data: Path) -> dict[str, Any]:
     """Scores of the fusion, of the constant beside it, and the coverage of the intervals."""
-    chosen = {"fame", "median", "known_authors", "new_authors", "data"}
-    return {
-        name: entry
-        for name, entry in metrics.items()
-        if isinstance(entry, dict) and (name in chosen or name.startswith("interval_"))
-    }
+    record = files.read_json(data)
+    chosen = {name for name in record if name.startswith("interval_")} | BESIDE & record.keys()
+    return {"fame": files.read_json(metrics)["fame"]} | {name: record[name] for name in chosen}
 
 
 def _describe_schema(posts: pa.Table) -> tuple[list[str], list[pa.DataType]]:

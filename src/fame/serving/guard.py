@@ -76,7 +76,8 @@ class Guard:
         told = headers.get("content-length", b"0")
         if not told.isdigit() or int(told) > self._max_bytes:
             return None
-        parts, size = [], 0
+        parts: list[bytes] = []
+        size = 0
         while True:
             message = await receive()
             if message["type"] == "http.disconnect":

@@ -118,7 +118,9 @@ class Predictor:
         Raises:
             InputError: see `fame.serving.drafts.DraftReader`.
         """
-        return self.predict_drafts(self.read_file(Path(path), images and Path(images)))
+        return self.predict_drafts(
+            self.read_file(Path(path), None if images is None else Path(images))
+        )
 
     def read_file(self, path: Path, images: Path | None, *, lines: bytes | None = None) -> Drafts:
         """The posts of a file, or of JSON lines that were read from it already."""
@@ -146,7 +148,7 @@ class Predictor:
     @contextmanager
     def _given(self, posts: Posts, images: str | Path | None) -> Iterator[Drafts]:
         """Drafts of given posts; their pictures lie in a folder as long as the block runs."""
-        records = posts.to_dict("records") if isinstance(posts, pd.DataFrame) else posts
+        records: Any = posts.to_dict("records") if isinstance(posts, pd.DataFrame) else posts
         folder = tempfile.mkdtemp(prefix="fame_pictures_")
         try:
             place = None if images is None else Path(images)

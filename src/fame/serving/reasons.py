@@ -89,7 +89,9 @@ def add_up(
     mean = float(np.mean(training["label_quantiles"]))
     groups = np.where(scored.known, "known", "new")
     lines = np.array([combination.lines[group] for group in groups])
-    base, added, others = lines[:, 0].copy(), {}, {}
+    base = lines[:, 0].copy()
+    added: dict[str, np.ndarray] = {}
+    others: dict[str, np.ndarray] = {}
     for name, predicted in scored.learners.items():
         weight = lines[:, 1] * [combination.weights[group][name] for group in groups]
         table = scored.tables[scorer.bundle.params.learners[name].table]

@@ -120,7 +120,7 @@ class Scorer:
         for name in self.models:
             raw = self.predict_raw(name, tables)
             learners[name], _ = self.clip(name, raw)
-            for row in np.flatnonzero(learners[name] != raw):
+            for row in np.flatnonzero(learners[name] != raw).tolist():
                 notes[row].append(f"{name} clipped to the labels' reach")
         for row, post_id in enumerate(post_ids):
             if post_id in self._training:
@@ -202,8 +202,8 @@ def note_contents(drafts: Drafts, blocks: dict[str, Block]) -> list[list[str]]:
     meta = blocks[META]
     for place, column in enumerate(meta.columns):
         if column.categorical and column.name in drafts.posts.column_names:
-            for row in np.flatnonzero(meta.values[:, place] == UNSEEN_ID):
-                value = drafts.posts[column.name][int(row)].as_py()
+            for row in np.flatnonzero(meta.values[:, place] == UNSEEN_ID).tolist():
+                value = drafts.posts[column.name][row].as_py()
                 notes[row].append(f"{column.name} {value!r} is not in the training posts")
     return notes
 

@@ -2,7 +2,6 @@
 
 import argparse
 import ipaddress
-import sys
 from pathlib import Path
 
 from fame.runtime.errors import InputError
@@ -49,7 +48,6 @@ def run(arguments: argparse.Namespace) -> None:
     port = listener.getsockname()[1]
     print(f"serve: http://{arguments.host}:{port}, Ctrl-C ends it", flush=True)
     uvicorn.Server(config).run(sockets=[listener])
-    print("serve: ended, all requests answered", file=sys.stderr)
 
 
 def list_hosts(host: str) -> set[str]:

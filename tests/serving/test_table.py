@@ -1,0 +1,107 @@
+"""A bundle of own posts: the file that was trained on, and other forms of it, scored anew."""
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from fame.serving.predictor import Predictor
+from tests.serving.runs import finish, write_params
+
+COLUMNS = {
+    **{"id": "Post", "target": "Likes", "user": "Who", "time": "When", "time_format": None},
+    **{"title": "Text", "tags": "Tags", "categories": ["Topic", "Part", "Kind", "More"]},
+    **{"numeric": ["Size", "Width"], "image": None, "split": None},
+}
+
+
+@pytest.fixture(scope="module")
+def own(finished, tmp_path_factory):
+    """The folder of a finished run on a file of own posts."""
+    folder = tmp_path_factory.mktemp("own")
+    posts = pq.read_table(finished / "data/interim/posts.parquet").to_pandas()
+    frame = pd.DataFrame(
+        {
+            "Post": posts["post_id"],
+            "Likes": (2 ** posts["popularity"]).round(),
+            "Who": posts["user_id"],
+            "When": posts["posted_at"].dt.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "Text": posts["title"],
+            "Tags": [";".join(tags) for tags in posts["tags"]],
+            "Topic": posts["category"],
+            "Part": posts["subcategory"],
+            "Kind": posts["concept"],
+            "More": posts["media_type"],
+            "Size": posts["photo_count"],
+            "Width": posts["longitude"].round(3),
+        }
+    )
+    (folder / "data/raw/own").mkdir(parents=True)
+    frame.to_csv(folder / "data/raw/own/posts.csv", index=False)
+    table = {"file": "posts.csv", "encoding": None, "images": None, "tag_separator": ";"}
+    write_params(
+        folder,
+        source="table",
+        root="data/raw/own",
+        target_transform="log2p1",
+        table=table | {"columns": COLUMNS},
+    )
+    finish(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(own):
+    return Predictor.load(own / "models", threads=1)
+
+
+@pytest.fixture(scope="module")
+def frame(own):
+    text = pd.read_csv(own / "data/raw/own/posts.csv", dtype=str, keep_default_na=False)
+    return text[text["Likes"] == ""]
+
+
+def read_predictions(own, ids):
+    table = pq.read_table(own / "data/predictions/fame.parquet").to_pandas()
+    return table.set_index("post_id")["prediction"].loc[ids].tolist()
+
+
+@pytest.mark.parametrize("form", ["csv", "tsv", "jsonl", "parquet", "csv.gz", "without label"])
+def test_unlabelled_posts_get_the_pipelines_predictions(own, trained, frame, tmp_path, form):
+    path = tmp_path / f"posts.{form.split()[-1]}"
+    if form == "parquet":
+        frame.to_parquet(path)
+    elif form == "jsonl":
+        frame.to_json(path, orient="records", lines=True)
+    else:
+        kept = frame.drop(columns="Likes") if form == "without label" else frame
+        kept.to_csv(path, index=False, sep="\t" if form == "tsv" else ",")
+    table = trained.predict_file(path)
+    assert len(table) == 40
+    assert table["prediction"].tolist() == read_predictions(own, table["id"])
+
+
+def test_backwards_and_as_records_they_are_the_same(own, trained, frame):
+    table = trained.predict(frame[::-1].to_dict("records"))
+    expected = read_predictions(own, table["id"])
+    assert table["prediction"].tolist() == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_missing_category_moves_no_other_into_its_place(trained, frame):
+    whole = trained.predict(frame.assign(Part=""))
+    lacking = trained.predict(frame.drop(columns="Part"))
+    assert lacking.equals(whole)
+
+
+def test_a_training_post_is_noted(own, trained):
+    table = trained.predict_file(own / "data/raw/own/posts.csv")
+    training = pq.read_table(own / "models/index/posts.parquet")["post_id"].to_pylist()
+    noted = table["notes"].str.contains("a training post: the models have seen it")
+    assert set(table["id"][noted]) == set(training)
+
+
+def test_newer_labels_are_learned_as_the_training_posts_were(own, tmp_path):
+    predictor = Predictor.load(own / "models", threads=1)
+    path = tmp_path / "newer.csv"
+    path.write_text("Post,Who,When,Likes,Text\nn1,me,2016-03-01,1023,A\nn2,me,2016-03-02,-4,B\n")
+    assert predictor.extend_history(path) == 1
+    assert predictor.list_past("me") == [10.0]
