@@ -86,11 +86,11 @@ def draw_errors(rows: Rows) -> Spec:
     """MAE of each group as a bar, its mean error as a point."""
     data = [{"group": f"{row['name']} ({row['posts']})"} | row for row in rows]
     y = {"field": "group", "type": "nominal", "sort": None, "title": None}
-    bars = {
+    bars: Spec = {
         "mark": {"type": "bar", "color": colours.MAIN},
         "encoding": {"y": y, "x": _number("mae", ERRORS)},
     }
-    points = {
+    points: Spec = {
         "mark": {"type": "point", "filled": True, "size": 50, "color": colours.SECOND},
         "encoding": {"y": y, "x": _number("bias", ERRORS)},
     }
