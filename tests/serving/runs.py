@@ -24,7 +24,7 @@ def write_params(folder, **data):
     content["split"]["folds"] = 2
     kept = {name: content["backbones"][name] for name in ("image_stats", "minilm")}
     content["backbones"] = kept | {"history": HISTORY}
-    content["tables"] = {"trees": content["tables"]["trees"] | {"blocks": BLOCKS}}
+    content["tables"] = {"trees": content["tables"]["trees"] | {"blocks": BLOCKS, "reduce": None}}
     content["learners"] = {
         name: content["learners"][name] | {"iterations": 15} for name in ("lightgbm", "catboost")
     }
