@@ -35,7 +35,7 @@ def by_posts_per_user(
     users: list[str | None], held: np.ndarray, true: np.ndarray, predicted: np.ndarray
 ) -> list[dict[str, object]]:
     """The same, by the number of labelled posts of the user outside the holdout."""
-    known = Counter(
+    known: Counter[str | None] = Counter(
         user
         for user, out, label in zip(users, held, true, strict=True)
         if user is not None and not out and np.isfinite(label)
@@ -54,8 +54,8 @@ def by_time(
     times: list[datetime | None], held: np.ndarray, true: np.ndarray, predicted: np.ndarray
 ) -> list[dict[str, object]]:
     """The same, by tenths of the holdout in the order of posting; posts without a time left out."""
-    rows = [row for row in np.flatnonzero(held) if times[row] is not None]
-    rows.sort(key=lambda row: times[row])
+    timed = [(time, row) for row in np.flatnonzero(held) if (time := times[row]) is not None]
+    rows = [row for _, row in sorted(timed)]
     found = []
     for part in np.array_split(np.array(rows, dtype=np.int64), min(TIME_PARTS, len(rows) or 1)):
         if len(part):

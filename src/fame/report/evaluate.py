@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from fame import params
 from fame.fusion import mean, weights
@@ -48,7 +49,7 @@ def main() -> None:
         settings.report.seed,
     )
     confidence = settings.report.confidence
-    content = {
+    content: dict[str, Any] = {
         "confidence": confidence,
         "resamples": settings.report.resamples,
         "scores": bootstrap.add_intervals(label[held], on_holdout, samples, confidence),
@@ -83,7 +84,7 @@ def main() -> None:
 def compare(
     label: np.ndarray,
     predictions: dict[str, np.ndarray],
-    posts: object,
+    posts: pa.Table,
     fit: np.ndarray,
     held: np.ndarray,
     settings: params.Params,
