@@ -54,14 +54,12 @@ def by_time(
     times: list[datetime | None], held: np.ndarray, true: np.ndarray, predicted: np.ndarray
 ) -> list[dict[str, object]]:
     """The same, by tenths of the holdout in the order of posting; posts without a time left out."""
-    known = {
-        row: moment for row in np.flatnonzero(held).tolist() if (moment := times[row]) is not None
-    }
-    rows = sorted(known, key=known.__getitem__)
+    timed = [(time, row) for row in np.flatnonzero(held) if (time := times[row]) is not None]
+    rows = [row for _, row in sorted(timed)]
     found = []
     for part in np.array_split(np.array(rows, dtype=np.int64), min(TIME_PARTS, len(rows) or 1)):
         if len(part):
-            name = known[int(part[0])].strftime("%Y-%m-%d")
+            name = times[part[0]].strftime("%Y-%m-%d")
             found.append(_row(name, (predicted - true)[part]))
     return found
 

@@ -86,11 +86,11 @@ def draw_errors(rows: Rows) -> Spec:
     """MAE of each group as a bar, its mean error as a point."""
     data = [{"group": f"{row['name']} ({row['posts']})"} | row for row in rows]
     y = {"field": "group", "type": "nominal", "sort": None, "title": None}
-    bars: Spec = {
+    bars: dict[str, Any] = {
         "mark": {"type": "bar", "color": colours.MAIN},
         "encoding": {"y": y, "x": _number("mae", ERRORS)},
     }
-    points: Spec = {
+    points: dict[str, Any] = {
         "mark": {"type": "point", "filled": True, "size": 50, "color": colours.SECOND},
         "encoding": {"y": y, "x": _number("bias", ERRORS)},
     }
@@ -174,8 +174,9 @@ def draw_coverage(rows: Rows) -> Spec:
     y = {"field": "group", "type": "nominal", "sort": None, "title": None}
     share = {"domain": [0, 1]}
     x = {"field": "coverage", "type": "quantitative", "title": "share inside", "scale": share}
-    bars: Spec = {"mark": {"type": "bar", "color": colours.MAIN}, "encoding": {"y": y, "x": x}}
-    marks: Spec = {
+    mark = {"type": "bar", "color": colours.MAIN}
+    bars: dict[str, Any] = {"mark": mark, "encoding": {"y": y, "x": x}}
+    marks: dict[str, Any] = {
         "mark": {"type": "tick", "thickness": 3, "color": colours.SECOND},
         "encoding": {"y": y, "x": x | {"field": "share"}},
     }

@@ -222,14 +222,9 @@ class DraftReader:
                 return None
             return next((name for name in (mapped, *NAMES[key]) if name in names), None)
 
+        chosen: dict[str, Any] = {key: find(key) for key in NAMES}
         return ColumnParams(
-            id=find("id") or POSITION,
-            target=find("target") or "popularity",
-            user=find("user"),
-            time=find("time"),
-            title=find("title"),
-            tags=find("tags"),
-            image=find("image"),
+            **chosen | {"id": chosen["id"] or POSITION, "target": chosen["target"] or "popularity"},
             time_format=of_run.time_format if is_table else None,
             categories=categories,
             numeric=[name for name in numeric if is_table or name in names],

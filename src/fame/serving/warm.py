@@ -151,7 +151,7 @@ class InlineReader:
                 yield self._read(reader, *place)
 
     def __exit__(self, *_: object) -> None:
-        """Nothing is open between two calls."""
+        """Nothing is held."""
 
     def _read(
         self, reader: ImageReader, container: str, member: str, digest: str
