@@ -5,7 +5,7 @@ INSTALLED := .venv/.installed
 # The environment first: DVC runs a stage with the first `python` on the path.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help links repro ablation protocols test test-faults test-browser lint bench bench-accuracy bench-extraction bench-training bench-scale profile
+.PHONY: help links repro ablation protocols test test-faults test-browser lint bench bench-accuracy bench-extraction bench-training bench-scale clean profile
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -15,7 +15,7 @@ links: $(INSTALLED)  ## write deps/ and docs/dependencies.md anew: which source 
 	@python -m fame.dependencies
 
 repro: links  ## set up, run every stage that something changed for, print the results
-	python -m fame.params
+	@fame check
 	@python -m fame.variants.workspace
 	dvc repro --all-pipelines
 	@python -m fame.fusion.results
@@ -24,7 +24,7 @@ ablation: repro  ## the paper's tables and figure: trains the cells of Table 3, 
 	@python -m fame.variants.ablation
 	dvc repro --all-pipelines
 
-protocols: repro  ## chronological, user and random split side by side, with intervals
+protocols: repro  ## four split protocols side by side, with intervals
 	@python -m fame.variants.protocols
 	dvc repro --all-pipelines
 
@@ -37,9 +37,10 @@ test-faults: $(INSTALLED)  ## a full disk, kills, signals and damaged files at e
 test-browser: $(INSTALLED)  ## the pages in a real browser (Debian: apt-get install chromium chromium-driver)
 	python -m pytest -m browser tests/browser tests/serving
 
-lint: $(INSTALLED)  ## check style and docstrings
+lint: $(INSTALLED)  ## check style, docstrings and types
 	ruff check src tests benchmarks
 	ruff format --check src tests benchmarks
+	mypy
 
 bench: $(INSTALLED)  ## measure speed and memory against the plain way (minutes)
 	python benchmarks/ingest.py
@@ -57,6 +58,13 @@ bench-training: $(INSTALLED)  ## measure training on a wide table, at full size 
 
 bench-scale: $(INSTALLED)  ## measure every stage at SMPD's full size (hours, 40 GB of disk)
 	python benchmarks/scale.py
+
+clean:  ## free disk: workspaces, unfinished work, versions that are in no commit and no experiment
+	@du -sh .cache .workspaces .dvc/cache 2>/dev/null || true
+	@# Kept: vectors (.cache/features: hours at full size), data, models, results, all that is committed.
+	rm -rf .workspaces .cache/training .dvc/tmp/exps dvc_plots catboost_info .pytest_cache .ruff_cache .hypothesis
+	test ! -x $(BIN)/dvc || dvc gc --all-commits --all-experiments --force --quiet
+	@du -sh .cache .dvc/cache 2>/dev/null || true
 
 profile: $(INSTALLED)  ## switch params.yaml to profiles/$(PROFILE).yaml and show the difference
 	@python -m fame.variants.profile "$(PROFILE)"

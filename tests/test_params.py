@@ -44,8 +44,8 @@ def test_the_projects_own_parameters_are_valid():
         ("fusions", {}, "fusions: unknown key; allowed: backbones, data, fusion"),
         (
             "fusion.others",
-            {"ridge": 1.0},
-            "fusion.others.ridge: unknown learner; allowed: autogluon",
+            {"forest": 1.0},
+            "fusion.others.forest: unknown learner; allowed: autogluon",
         ),
         ("split.folds", 1, "split.folds: must be greater than or equal to 2, found 1"),
         ("split.folds", 2.5, "split.folds: must be a valid integer, found 2.5"),
@@ -88,7 +88,11 @@ def test_the_projects_own_parameters_are_valid():
         ("learners.autogluon.catboost.rsm", 2, "autogluon.catboost.rsm: must be"),
         ("backbones.texts", {"kind": "glove"}, "backbones.texts.reads: missing"),
         ("learners.autogluon.multimodal.image_checkpoint", "", "image_checkpoint: String should"),
-        ("tables.trees.blocks", ["meta", "meta"], "tables.trees.blocks: a block is named twice"),
+        (
+            "tables.trees.blocks",
+            ["efficientnet", "efficientnet"],
+            "tables.trees.blocks: a block is named twice",
+        ),
         ("tables.trees.dtype", "int8", "tables.trees.dtype: must be 'float32' or 'float16'"),
     ],
 )

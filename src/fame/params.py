@@ -19,10 +19,12 @@ from pydantic import (
     StringConstraints,
     ValidationError,
 )
+from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from fame.registry import BACKBONES, resolve, resolve_learner
+from fame.runtime import shared
 from fame.runtime.errors import InputError
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
@@ -34,8 +36,10 @@ Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
 
 # What the pipeline writes: a folder of posts that holds one of these would depend on itself.
-WRITTEN = ("data/interim", "data/features", "data/tables", "data/predictions", "models")
-WRITTEN += ("metrics", "reports", "runs", ".cache", ".dvc", ".git")
+WRITTEN = (
+    *("data/interim", "data/features", "data/tables", "data/predictions", "models"),
+    *("metrics", "reports", "runs", ".cache", ".dvc", ".git"),
+)
 
 
 def check_root(root: str) -> str:
@@ -251,7 +255,7 @@ class RuntimeParams(Strict):
 
     device: Literal["auto", "cpu", "cuda"]
     workers: Count
-    cache: Annotated[str, StringConstraints(min_length=1)]
+    cache: Annotated[str, StringConstraints(min_length=1), AfterValidator(shared.locate)]
     engine: Literal["local", "ray"]
     ray_address: Annotated[str, StringConstraints(pattern=r"^[^\s/]+:\d+$")] | None
 
@@ -378,7 +382,7 @@ def _validate(model: type[Strict], content: Any, file: str, prefix: str) -> Any:
         raise InputError(f"{file}: {_explain(model, error.errors()[0], prefix)}") from None
 
 
-def _explain(model: type[BaseModel], problem: dict[str, Any], prefix: str) -> str:
+def _explain(model: type[BaseModel], problem: ErrorDetails, prefix: str) -> str:
     location = [str(part) for part in problem["loc"] if not str(part).startswith("[")]
     key = ".".join(([prefix] if prefix else []) + location)
     kind, found = problem["type"], problem["input"]

@@ -34,6 +34,7 @@ LEARNERS = {
     "dae": "fame.learners.dae",
     "tabm": "fame.learners.tabm",
     "extratrees": "fame.learners.extratrees",
+    "ridge": "fame.learners.ridge",
 }
 
 

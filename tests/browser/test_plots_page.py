@@ -20,6 +20,12 @@ ROWS = {
 }
 
 
+COUNT_BLANK = """
+const pixels = (x) => x.getContext("2d").getImageData(0, 0, x.width, x.height).data;
+return [...document.querySelectorAll("canvas")].filter((x) => !pixels(x).some((y) => y)).length;
+"""
+
+
 def list_plots():
     entries = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["plots"]
     return [item for entry in entries for item in entry.items()]
@@ -38,9 +44,4 @@ def test_dvcs_plots_are_drawn_offline(browser, tmp_path):
     browser.wait(f"return document.querySelectorAll('canvas, svg.marks').length >= {len(ROWS)}")
     assert browser.list_requests() == []
     assert browser.list_complaints() == []
-    blank = browser.run(
-        "return [...document.querySelectorAll('canvas')].filter((canvas) => "
-        "!canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height)"
-        ".data.some((x) => x)).length"
-    )
-    assert blank == 0
+    assert browser.run(COUNT_BLANK) == 0

@@ -157,3 +157,8 @@ def test_a_draft_is_the_smallest_scale_that_is_large_enough(draft_pixels, size):
 
 def test_a_draft_of_another_format_is_the_image():
     assert decode(encode(PICTURE.resize((900, 600))), 100).size == (900, 600)
+
+
+def test_without_a_limit_of_pixels_an_image_of_any_size_is_read(monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
+    assert decode(encode(PICTURE)).size == PICTURE.size

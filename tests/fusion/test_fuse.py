@@ -2,12 +2,14 @@ import json
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+from ruamel.yaml import YAML
 
 from fame.fusion import combination, data_record, mean
 from fame.learners import table_files
@@ -17,6 +19,7 @@ from fame.runtime.metrics import mean_absolute_error, spearman
 
 COUNT = 60
 HEADER = "phase,fold,iteration,training_mae,validation_mae\n"
+ROOT = Path(__file__).parents[2]
 NAMES = ("catboost", "lightgbm", "autogluon", "dae")
 
 
@@ -56,6 +59,15 @@ def predictions(tmp_path, posts):
         record = {"status": {"image": {"ok": 57, "missing": 2, "bomb": 1}}}
         files.write_json(tmp_path / "features" / f"{name}.json", record)
     return made
+
+
+@pytest.fixture
+def write_params(write_params):
+    """Params with the paper's four learners and weights, whatever the defaults are."""
+    learners = YAML(typ="safe").load((ROOT / "params.yaml").read_text(encoding="utf-8"))["learners"]
+    paper = {"learners": {name: learners[name] for name in NAMES}}
+    paper |= {"fusion.mode": "fixed", "fusion.by_author": False, "fusion.calibrate": False}
+    return lambda **changes: write_params(**paper | changes)
 
 
 @pytest.fixture

@@ -45,16 +45,28 @@ def test_blocks_are_groups_of_columns_and_the_crawled_totals_their_own(table):
 
 def test_shap_values_are_summed_by_block(table, settings):
     label = 2.0 * table.values[:, 0]
-    method, found = importance.measure(Linear(explains=True), table, label, settings)
+    method, found, columns = importance.measure(Linear(explains=True), table, label, settings)
     assert method == "shap"
     expected = pytest.approx(np.abs(2 * table.values[:, 0]).mean())
     assert found == {"meta (profile)": expected, "meta": 0, "glove": 0}
+    assert columns == {
+        "meta.profile_views": expected,
+        "meta.time_hour": 0,
+        "glove.title_0": 0,
+        "glove.title_1": 0,
+    }
 
 
 def test_without_them_a_block_is_exchanged_between_the_posts(table, settings):
-    label = 2.0 * table.values[:, 0]
-    method, found = importance.measure(Linear(explains=False), table, label, settings)
+    before = table.values.copy()
+    few = importance.choose_holdout(table, settings)
+    label = 2.0 * few.values[:, 0]
+    method, found, columns = importance.measure(Linear(explains=False), few, label, settings)
     assert method == "permutation"
+    assert np.array_equal(table.values, before)
+    assert next(iter(importance.keep_first(columns))) == "meta.profile_views"
+    assert columns["meta.profile_views"] > 1
+    assert columns["meta.time_hour"] == columns["glove.title_1"] == 0
     assert found["meta (profile)"] > 1
     assert found["meta"] == found["glove"] == 0
 

@@ -1,22 +1,65 @@
 import errno
 import json
+import logging
 import os
 import signal
 import subprocess
 import sys
 import time
+import warnings
 
 import pytest
 
 from fame.runtime.errors import InputError
 from fame.runtime.processes import runs
-from fame.runtime.stage import run
+from fame.runtime.stage import QUIET, run
 
 
 @pytest.fixture(autouse=True)
 def _in_a_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DVC_STAGE", "reports/dvc.yaml:report")
+
+
+@pytest.fixture(autouse=True)
+def _loud_again():
+    with warnings.catch_warnings():
+        yield
+    logging.disable(logging.NOTSET)
+    for name in QUIET:
+        os.environ.pop(name, None)
+
+
+NOISY = """
+import logging, warnings
+from fame.runtime.stage import run
+def main():
+    logging.getLogger("library").setLevel(logging.INFO)
+    logging.getLogger("library").addHandler(logging.StreamHandler())
+    logging.getLogger("library").info("Load pretrained checkpoint")
+    logging.getLogger("library").warning("might be slow")
+    warnings.warn("deprecated")
+    print("the stage's line")
+    logging.getLogger("library").error("broken")
+run(main)
+"""
+
+
+@pytest.mark.parametrize("by_dvc", [True, False])
+def test_libraries_are_silent_in_the_pipeline(by_dvc, tmp_path):
+    names = ("DVC_STAGE", *QUIET)
+    environment = {name: value for name, value in os.environ.items() if name not in names}
+    if by_dvc:
+        environment["DVC_STAGE"] = "train@dae"
+    command = [sys.executable, "-c", NOISY]
+    done = subprocess.run(
+        command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "the stage's line\n"
+    assert "broken" in done.stderr
+    assert ("Load pretrained" in done.stderr) is not by_dvc
+    assert ("might be slow" in done.stderr) is not by_dvc
+    assert ("deprecated" in done.stderr) is not by_dvc
 
 
 def test_what_a_run_cost_is_kept(tmp_path):

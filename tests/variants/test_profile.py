@@ -79,3 +79,38 @@ def test_an_invalid_profile_changes_nothing(repository):
     with pytest.raises(InputError, match=r"broken\.yaml: fusion\.alpha: must be"):
         profile.switch("broken")
     assert (repository / "params.yaml").read_text() == before
+
+
+@pytest.mark.usefixtures("repository")
+def test_the_papers_profile_is_its_method_whatever_the_defaults_are():
+    profile.switch("paper")
+    paper = params.load("params.yaml")
+    assert list(paper.learners) == ["catboost", "lightgbm", "autogluon", "dae"]
+    assert paper.fusion.mode == "fixed"
+    weights = {"catboost": 0.4, "lightgbm": 0.35, "autogluon": 0.15, "dae": 0.1}
+    assert paper.fusion.weights() == weights
+    assert (paper.fusion.by_author, paper.fusion.calibrate) == (False, False)
+    blocks = {name: (table.blocks, table.reduce) for name, table in paper.tables.items()}
+    assert blocks == {
+        "trees": (["meta", "glove", "image_stats", "blip"], None),
+        "text_image": (["blip"], None),
+        "stack": (["meta", "glove", "image_stats", "texts", "images"], None),
+    }
+    assert set(paper.backbones) == {"glove", "image_stats", "vilt", "blip"}
+    assert paper.meta.description
+    for group in ("text", "ratios", "trend", "author"):
+        assert not getattr(paper.meta, group)
+    assert paper.learners["autogluon"].models == ["catboost", "lightgbm", "multimodal"]
+    for name in ("catboost", "lightgbm"):
+        learner = paper.learners[name]
+        assert (learner.learning_rate, learner.loss, learner.iterations) == (0.03, "rmse", 200_000)
+    assert (paper.learners["catboost"].depth, paper.learners["catboost"].rsm) == (8, 1.0)
+    boosted = paper.learners["lightgbm"]
+    assert (boosted.max_depth, boosted.num_leaves, boosted.extra_trees) == (8, 255, False)
+    assert (boosted.feature_fraction, boosted.bagging_fraction, boosted.lambda_l2) == (1, 1, 0)
+
+
+@pytest.mark.usefixtures("repository")
+def test_a_blocks_reduction_that_is_null_goes():
+    profile.switch("posts")
+    assert params.load("params.yaml").tables["trees"].reduce == {"efficientnet": 20}

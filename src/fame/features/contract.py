@@ -83,6 +83,7 @@ class Backbone(ABC):
     passes: ClassVar[tuple[Pass, ...]]
     special_tokens: ClassVar[int] = 0  # around every text; a text without any other is NO_TEXT
     batch_size: int = 16  # items shown at once, of about one size
+    _made_from: tuple[Any, Any]
 
     def __new__(cls, params: Any, runtime: Any) -> Self:
         """Remember what it is made from, for `__reduce__`."""

@@ -93,6 +93,7 @@ def _open(content: bytes) -> Image.Image:
         raise UnreadableImageError("bomb") from None
     except (UnidentifiedImageError, *_DAMAGE):
         raise UnreadableImageError("not_an_image") from None
-    if image.width * image.height > Image.MAX_IMAGE_PIXELS:
+    limit = Image.MAX_IMAGE_PIXELS
+    if limit is not None and image.width * image.height > limit:
         raise UnreadableImageError("bomb")
     return image

@@ -5,6 +5,8 @@ best, again and again, with replacement; a learner's share of the bag is its wei
 both metrics, without a start that could matter; a learner that only does harm is never chosen.
 """
 
+from typing import TypedDict
+
 import numpy as np
 
 from fame.fusion import mean
@@ -60,12 +62,25 @@ def learn_nested(
     return fused
 
 
+class Scores(TypedDict):
+    """Of predictions."""
+
+    src: float
+    mae: float
+
+
+class Way(Scores):
+    """A way to fuse: learner -> weight on all rows, and its scores out of fold."""
+
+    weights: dict[str, float]
+
+
 def compare(
     true: np.ndarray,
     predictions: dict[str, np.ndarray],
     fold: np.ndarray,
     fixed: dict[str, float],
-) -> dict[str, dict[str, object]]:
+) -> dict[str, Way]:
     """Ways to fuse, by their scores out of fold: the mean, fixed weights, learned ones.
 
     Returns:
@@ -76,17 +91,17 @@ def compare(
     given = {"mean": dict.fromkeys(names, 1 / len(names))}
     if any(fixed.get(name, 0) > 0 for name in names):
         given["fixed"] = mean.normalise(fixed, names)
-    ways: dict[str, dict[str, object]] = {
-        way: {"weights": weights} | score_rows(true, mean.fuse(predictions, weights))
+    ways: dict[str, Way] = {
+        way: {"weights": weights, **score_rows(true, mean.fuse(predictions, weights))}
         for way, weights in given.items()
     }
     for metric in LOSSES:
         nested = learn_nested(true, predictions, fold, metric)
         weights = learn(true, predictions, metric)
-        ways[f"learned_{metric}"] = {"weights": weights} | score_rows(true, nested)
+        ways[f"learned_{metric}"] = {"weights": weights, **score_rows(true, nested)}
     return ways
 
 
-def score_rows(true: np.ndarray, fused: np.ndarray) -> dict[str, float]:
+def score_rows(true: np.ndarray, fused: np.ndarray) -> Scores:
     """SRC and MAE of (n,) predictions."""
     return {"src": spearman(true, fused), "mae": mean_absolute_error(true, fused)}

@@ -107,6 +107,8 @@ class ScoreTable(Table):
 class Trainer(ABC):
     """Training posts in, models and out-of-fold predictions out."""
 
+    draws: ClassVar[bool] = True  # False: nothing is drawn, so the seed changes nothing
+
     @abstractmethod
     def __init__(self, params: Any, runtime: Any) -> None:
         """From its block of params.yaml and the block runtime."""

@@ -40,6 +40,12 @@ def settle(params: P, posts: int) -> P:
     return params.model_copy(update=list_grown(params, posts))
 
 
+def settled(value: T | dict[str, T]) -> T:
+    """A parameter of what `settle` returned: it has one value."""
+    assert not isinstance(value, dict)
+    return value
+
+
 def list_grown(params: Strict, posts: int) -> dict[str, Any]:
     """Only what `settle` changes: key -> its value for so many training posts."""
     grown = {}

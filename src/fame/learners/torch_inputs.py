@@ -43,7 +43,7 @@ class Inputs:
 
     def read(self, batches: Iterable[Tensor]) -> Iterator[Batch]:
         """Each batch (m,) of positions in ``rows``; the next one is read meanwhile."""
-        waiting: deque[tuple[Tensor, Future]] = deque()
+        waiting: deque[tuple[Tensor, Future[np.ndarray]]] = deque()
         with ThreadPoolExecutor(1) as thread:
             for batch in batches:
                 rows = self.rows[batch.numpy()]
@@ -59,10 +59,10 @@ class Inputs:
 
         return self.read(torch.arange(len(self.rows)).split(CHUNK_ROWS))
 
-    def _place(self, batch: Tensor, x: Future) -> Batch:
+    def _place(self, batch: Tensor, prepared: Future[np.ndarray]) -> Batch:
         import torch
 
-        batch, x = batch.to(self.labels.device), torch.from_numpy(x.result())
+        batch, x = batch.to(self.labels.device), torch.from_numpy(prepared.result())
         x = x.to(self.labels.device)
         if self.encoded is not None:
             x = torch.cat([self.encoded[batch], x], dim=1)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pydantic import Field
 
+from fame.learners.epochs import EpochParams
 from fame.learners.fold_training import Step
 from fame.learners.torch_inputs import Inputs
-from fame.params import Count, Positive, Strict
 from fame.runtime.errors import InputError
 
 if TYPE_CHECKING:
@@ -22,15 +21,6 @@ if TYPE_CHECKING:
     # Of rows: the loss and the MAE. It knows of the network whether it trains: what is minimised
     # may be another loss than the one that it stops on.
     Loss = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
-
-
-class EpochParams(Strict):
-    """How long a network is trained."""
-
-    epochs: Count
-    patience: Count
-    batch_size: Annotated[int, Field(ge=2)]
-    learning_rate: Positive
 
 
 @dataclass(frozen=True)

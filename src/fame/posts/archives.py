@@ -91,7 +91,10 @@ class Archive(ABC):
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()
 
@@ -118,7 +121,8 @@ class _Tar(Archive):
         members = []
         with tarfile.open(fileobj=file, mode="r:") as tar:
             while (info := tar.next()) is not None:
-                tar.members.clear()  # it would keep every header; an offset is all that is needed
+                # It would keep every header; an offset is all that is needed.
+                tar.members.clear()  # type: ignore[attr-defined]  # typeshed leaves it out
                 if info.isreg() and not info.issparse():
                     members.append((Member(info.name, info.size), info.offset_data))
         super().__init__(path, file, members)
@@ -252,7 +256,10 @@ class ImageReader:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         for archive in self._archives.values():
             archive.close()

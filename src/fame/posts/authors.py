@@ -34,8 +34,8 @@ def find_known(
             first[user] = np.fmin(first.get(user, np.nan), posted_at[row])
             count[user] = count.get(user, 0) + 1
     known = np.zeros(len(users), dtype=bool)
-    for row, user in enumerate(users):
-        if user in first and not hidden[row]:
-            timeless = np.isnan(posted_at[row]) or np.isnan(first[user])
-            known[row] = count[user] > is_fit[row] if timeless else first[user] < posted_at[row]
+    for post, user in enumerate(users):
+        if user in first and not hidden[post]:
+            timeless = np.isnan(posted_at[post]) or np.isnan(first[user])
+            known[post] = count[user] > is_fit[post] if timeless else first[user] < posted_at[post]
     return known

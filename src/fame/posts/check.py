@@ -165,7 +165,7 @@ def _check_git() -> list[str]:
     total = sum(sizes.values())
     if not data and total <= MAX_UNTRACKED_BYTES:
         return []
-    shown = ", ".join(map(str, (data or sorted(sizes, key=sizes.get, reverse=True))[:3]))
+    shown = ", ".join(map(str, (data or sorted(sizes, key=sizes.__getitem__, reverse=True))[:3]))
     return [
         f"git: {len(sizes):,} files ({total / 1e6:.1f} MB) are neither in git nor ignored, such as "
         f"{shown}: an experiment would commit them; put data under DVC (`fame init`, `dvc add`) "

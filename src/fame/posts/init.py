@@ -303,9 +303,10 @@ def _write_params(block: dict[str, Any], mapping: Mapping | None) -> None:
     apply_profile(PROFILE)
     document = _load_params()
     _lay(document["data"], block)
-    has_no_times = mapping is not None and mapping.columns["time"] is None
+    columns = {} if mapping is None else mapping.columns
+    has_no_times = bool(columns) and columns["time"] is None
     if has_no_times and document["split"].get("protocol") == "chronological":
-        document["split"]["protocol"] = "random" if mapping.columns["user"] is None else "user"
+        document["split"]["protocol"] = "random" if columns["user"] is None else "user"
     with files.replacing(PARAMS) as temporary, temporary.open("w", encoding="utf-8") as file:
         _yaml().dump(document, file)
     params.load(PARAMS, kinds=False)

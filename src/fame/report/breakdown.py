@@ -22,11 +22,20 @@ def by_category(
     return [_row(name, errors[groups == name]) for name in order if (groups == name).any()]
 
 
+def by_author(
+    known: np.ndarray, held: np.ndarray, true: np.ndarray, predicted: np.ndarray
+) -> list[dict[str, object]]:
+    """The same, known and new authors apart; ``known`` (n,) bool."""
+    errors, own = (predicted - true)[held], known[held]
+    parts = (("known authors", own), ("new authors", ~own))
+    return [_row(name, errors[rows]) for name, rows in parts if rows.any()]
+
+
 def by_posts_per_user(
     users: list[str | None], held: np.ndarray, true: np.ndarray, predicted: np.ndarray
 ) -> list[dict[str, object]]:
     """The same, by the number of labelled posts of the user outside the holdout."""
-    known = Counter(
+    known: Counter[str | None] = Counter(
         user
         for user, out, label in zip(users, held, true, strict=True)
         if user is not None and not out and np.isfinite(label)
@@ -45,8 +54,8 @@ def by_time(
     times: list[datetime | None], held: np.ndarray, true: np.ndarray, predicted: np.ndarray
 ) -> list[dict[str, object]]:
     """The same, by tenths of the holdout in the order of posting; posts without a time left out."""
-    rows = [row for row in np.flatnonzero(held) if times[row] is not None]
-    rows.sort(key=lambda row: times[row])
+    timed = [(time, row) for row in np.flatnonzero(held) if (time := times[row]) is not None]
+    rows = [row for _, row in sorted(timed)]
     found = []
     for part in np.array_split(np.array(rows, dtype=np.int64), min(TIME_PARTS, len(rows) or 1)):
         if len(part):

@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from fame import params
 from fame.fusion import mean, weights
+from fame.fusion.known import find_known_authors
 from fame.learners import table_files
 from fame.posts.contract import CHALLENGE, FIT, HOLDOUT
 from fame.posts.splits import number_users
@@ -16,6 +18,8 @@ from fame.runtime import arrays, files
 from fame.runtime.stage import run
 
 COLUMNS = ["post_id", "user_id", "split", "fold", "popularity", "category", "posted_at"]
+COLUMNS += ["author_hidden"]
+PAIRS = 200_000  # of held-out posts, drawn for the share that is ordered rightly
 
 
 def main() -> None:
@@ -45,7 +49,7 @@ def main() -> None:
         settings.report.seed,
     )
     confidence = settings.report.confidence
-    content = {
+    content: dict[str, Any] = {
         "confidence": confidence,
         "resamples": settings.report.resamples,
         "scores": bootstrap.add_intervals(label[held], on_holdout, samples, confidence),
@@ -53,7 +57,11 @@ def main() -> None:
             label, {name: predictions[name] for name in learners}, posts, fit, held, settings
         ),
         "densities": find_densities(predictions, label, split),
+        "pairs": order_pairs(label[held], on_holdout["fame"], settings.report.seed),
         "breakdown": {
+            "author": breakdown.by_author(
+                find_known_authors(posts, split), held, label, predictions["fame"]
+            ),
             "category": breakdown.by_category(
                 posts["category"].to_pylist(), held, label, predictions["fame"]
             ),
@@ -76,7 +84,7 @@ def main() -> None:
 def compare(
     label: np.ndarray,
     predictions: dict[str, np.ndarray],
-    posts: object,
+    posts: pa.Table,
     fit: np.ndarray,
     held: np.ndarray,
     settings: params.Params,
@@ -111,6 +119,17 @@ def find_densities(
         if peak is not None:
             found[name] = {"peak": _shorten([peak])[0], "density": _shorten(curve[::4])}
     return {"part": part, "grid": _shorten(grid[::4]), "series": found}
+
+
+def order_pairs(true: np.ndarray, predicted: np.ndarray, seed: int) -> float | None:
+    """The share of pairs of (n,) posts with different labels that are ordered rightly.
+
+    A pair with the same prediction counts half; None where there is no pair.
+    """
+    first, second = np.random.default_rng([seed, 1]).integers(len(true), size=(2, PAIRS))
+    order = np.sign(true[first] - true[second])
+    told = np.sign(predicted[first] - predicted[second])[order != 0] * order[order != 0]
+    return round(float((told + 1).mean() / 2), 4) if len(told) else None
 
 
 def _shorten(values: Any) -> list[float]:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fame.report import fonts
+from fame.report import colours, fonts
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -15,9 +15,10 @@ DPI = 130
 # Fixed metadata: the same data draws the same bytes.
 METADATA = {"Software": None}
 LONGEST_NAME = 32  # characters of a category's name; the rest is cut
-MAIN, SECOND, GREY = "#1f5fa8", "#d1622b", "#8a8f98"
+MAIN, SECOND, GREY = colours.MAIN, colours.SECOND, colours.LABELS
 
 Rows = list[dict[str, Any]]
+Palette = dict[str, str]  # model -> colour
 
 
 @contextmanager
@@ -42,13 +43,13 @@ def plain(name: str) -> str:
     return shown.replace("$", r"\$")
 
 
-def draw_densities(densities: dict[str, Any], data: str) -> "Figure":
+def draw_densities(densities: dict[str, Any], data: str, palette: Palette) -> "Figure":
     """Densities per learner with a mark at each peak (FAME, Figure 3)."""
     figure, axes = _new_figure()
     for name, series in densities["series"].items():
         emphasised = name == "fame"
         own = name.startswith("labels")
-        style = {"color": "black", "linestyle": ":"} if own else {}
+        style = {"color": palette.get(name, "black"), "linestyle": ":" if own else "-"}
         line = axes.plot(
             densities["grid"],
             series["density"],
@@ -76,7 +77,7 @@ def draw_predicted(rows: Rows, data: str) -> "Figure":
     return figure
 
 
-def draw_calibration(rows: Rows, data: str) -> "Figure":
+def draw_calibration(rows: Rows, data: str, palette: Palette) -> "Figure":
     """Mean label against mean prediction of each tenth of the holdout."""
     figure, axes = _new_figure()
     for model in dict.fromkeys(row["model"] for row in rows):
@@ -84,7 +85,9 @@ def draw_calibration(rows: Rows, data: str) -> "Figure":
         x = [float(row["predicted"]) for row in points]
         y = [float(row["true"]) for row in points]
         width = 2.4 if model == "fame" else 1
-        axes.plot(x, y, marker="o", markersize=3.5, label=model, linewidth=width)
+        axes.plot(
+            x, y, marker="o", markersize=3.5, label=model, linewidth=width, color=palette[model]
+        )
     ends = axes.get_xlim()
     axes.plot(ends, ends, color="black", linewidth=1, linestyle=":")
     axes.set(
@@ -139,20 +142,22 @@ def draw_learning_curve(rows: Rows, learner: str, data: str) -> "Figure":
     return figure
 
 
-def draw_intervals(scores: dict[str, dict[str, Any]], names: list[str], data: str) -> "Figure":
+def draw_intervals(
+    scores: dict[str, dict[str, Any]], names: list[str], data: str, palette: Palette
+) -> "Figure":
     """MAE of each model with its interval, in the order of the names."""
     figure, axes = _new_figure(height=0.32 * len(scores) + 1.2)
     for place, name in enumerate(names):
         found = scores[name]
         axes.plot(found["mae_interval"], [place, place], color=GREY, linewidth=3)
-        axes.plot([found["mae"]], [place], "o", color=MAIN)
+        axes.plot([found["mae"]], [place], "o", color=palette[name])
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(scores) - 0.5, -0.5)
     axes.set(xlabel="MAE (lower is better)", title=f"MAE and its interval ({data})")
     return figure
 
 
-def draw_protocols(protocols: dict[str, Any], data: str) -> "Figure":
+def draw_protocols(protocols: dict[str, Any], data: str, palette: Palette) -> "Figure":
     """MAE of each model under each protocol."""
     figure, axes = _new_figure()
     found = protocols["protocols"]
@@ -164,11 +169,12 @@ def draw_protocols(protocols: dict[str, Any], data: str) -> "Figure":
         low = [score["mae"] - score["mae_interval"][0] for score in scores]
         high = [score["mae_interval"][1] - score["mae"] for score in scores]
         y = [score["mae"] for score in scores]
+        color = palette.get(name, colours.LABELS)  # of a learner that was deleted since
         # A percentile interval need not hold its score.
         error = [[max(0, value) for value in low], [max(0, value) for value in high]]
-        axes.errorbar(places, y, yerr=error, fmt="o", markersize=4, label=name)
+        axes.errorbar(places, y, yerr=error, fmt="o", markersize=4, label=name, color=color)
     axes.set_xticks(range(len(found)), list(found))
-    axes.set(ylabel="MAE", title=f"Three protocols ({data})")
+    axes.set(ylabel="MAE", title=f"Split protocols ({data})")
     axes.legend(frameon=False, fontsize=8)
     return figure
 

@@ -1,10 +1,11 @@
 """How much a learner makes of each feature block, on holdout posts.
 
-SHAP values summed by block where the learner has them; else what its MAE loses when a block's rows
-are exchanged between the posts.
+SHAP values where the learner has them, summed by block, and of each column; else what its MAE loses
+when the rows of a block, or of a column, are exchanged between the posts.
 """
 
 import argparse
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +18,10 @@ from fame.posts.contract import HOLDOUT
 from fame.runtime import arrays, files
 from fame.runtime.dvc_lock import check_locked
 from fame.runtime.stage import run
+
+COLUMNS = 30  # the most important ones, by name
+COLUMN_POSTS = 100  # that columns are exchanged between, where a learner has no SHAP values
+COPIED_ROWS = 8192  # predicted in one call, all copies together
 
 
 def main() -> None:
@@ -34,7 +39,8 @@ def main() -> None:
             model = kind(chosen, settings.runtime)
             if not model.explained:
                 print(f"importance {name}: not measured, it predicts too slowly")
-                record = {"learner": name, "method": "none", "posts": 0, "blocks": {}}
+                record = {"learner": name, "method": "none", "posts": 0}
+                record |= {"blocks": {}, "columns": {}}
                 files.write_json(folder / f"{name}.json", record)
                 continue
             # Libraries trust their files: a tampered one could end the process, or worse.
@@ -45,9 +51,9 @@ def main() -> None:
             )
             own = choose_holdout(table, settings.report)
             label = np.array([labels[post_id] for post_id in own.post_ids])
-            method, found = measure(model, own, label, settings.report)
-            blocks = {block: round(value, 6) for block, value in found.items()}
-            record = {"learner": name, "method": method, "posts": len(label), "blocks": blocks}
+            method, found, columns = measure(model, own, label, settings.report)
+            record = {"learner": name, "method": method, "posts": len(label)}
+            record |= {"blocks": _shorten(found), "columns": _shorten(keep_first(columns))}
             files.write_json(folder / f"{name}.json", record)
             first = max(found, key=lambda block: found[block])
             print(f"importance {name}: {method} on {len(label)} posts, most: {first}")
@@ -76,29 +82,85 @@ def name_blocks(table: Table) -> dict[str, list[int]]:
 
 def measure(
     model: Model, table: Table, label: np.ndarray, settings: params.ReportParams
-) -> tuple[str, dict[str, float]]:
-    """The method, and block -> importance in units of the label."""
-    blocks, rows = name_blocks(table), len(table.post_ids)
+) -> tuple[str, dict[str, float], dict[str, float]]:
+    """The method, and block -> and column -> importance in units of the label."""
+    blocks = name_blocks(table)
     values = model.explain(table)
     if values is not None:
-        return "shap", {
-            name: float(np.abs(values[:, places].sum(axis=1)).mean())
-            for name, places in blocks.items()
-        }
-
-    def find_mae(changed: Table) -> float:
-        return float(np.abs(model.predict(changed) - label).mean())
-
-    base, found = find_mae(table), {}
+        found = {name: _size(values[:, places].sum(axis=1)) for name, places in blocks.items()}
+        return (
+            "shap",
+            found,
+            {column.name: _size(values[:, place]) for place, column in enumerate(table.columns)},
+        )
+    values = np.array(table.values)
+    changed = replace(table, values=values)
+    base = _find_mae(model, table, label)
+    found = {}
     for number, (name, places) in enumerate(blocks.items()):
-        losses = []
-        for repeat in range(settings.importance_repeats):
-            exchanged = np.array(table.values)
-            order = np.random.default_rng([settings.seed, number, repeat]).permutation(rows)
-            exchanged[:, places] = exchanged[order][:, places]
-            losses.append(find_mae(replace(table, values=exchanged)) - base)
+        losses = [
+            _exchange(model, changed, label, places, [settings.seed, number, repeat]) - base
+            for repeat in range(settings.importance_repeats)
+        ]
         found[name] = float(np.mean(losses))
-    return "permutation", found
+    return "permutation", found, _exchange_columns(model, table, label, settings.seed)
+
+
+def keep_first(columns: dict[str, float]) -> dict[str, float]:
+    """The COLUMNS most important columns."""
+    order = sorted(columns.items(), key=lambda item: (-item[1], item[0]))
+    return dict(order[:COLUMNS])
+
+
+def _exchange(
+    model: Model, table: Table, label: np.ndarray, places: list[int], seed: Iterable[int]
+) -> float:
+    """MAE where rows have the values of others in these columns; ``table`` is as before after."""
+    kept = table.values[:, places].copy()
+    order = np.random.default_rng(list(seed)).permutation(len(label))
+    table.values[:, places] = kept[order]
+    mae = _find_mae(model, table, label)
+    table.values[:, places] = kept
+    return mae
+
+
+def _exchange_columns(model: Model, table: Table, label: np.ndarray, seed: int) -> dict[str, float]:
+    """Column -> MAE lost when its rows are exchanged: once each, for there are thousands of them.
+
+    Many exchanged copies of the first COLUMN_POSTS posts are predicted in one call.
+    """
+    posts = min(COLUMN_POSTS, len(label))
+    values, label = np.array(table.values[:posts]), label[:posts]
+    copies = max(1, COPIED_ROWS // posts)
+    base = _find_mae(model, replace(table, post_ids=table.post_ids[:posts], values=values), label)
+    found = {}
+    for start in range(0, values.shape[1], copies):
+        places = range(start, min(start + copies, values.shape[1]))
+        stacked = np.tile(values, (len(places), 1, 1))
+        for copy, place in zip(stacked, places, strict=True):
+            order = np.random.default_rng([seed, COLUMNS, place]).permutation(posts)
+            copy[:, place] = values[order, place]
+        many = replace(
+            table,
+            post_ids=np.tile(table.post_ids[:posts], len(places)),
+            values=stacked.reshape(-1, values.shape[1]),
+        )
+        errors = np.abs(model.predict(many).reshape(len(places), posts) - label).mean(axis=1)
+        for place, error in zip(places, errors, strict=True):
+            found[table.columns[place].name] = float(error) - base
+    return found
+
+
+def _find_mae(model: Model, table: Table, label: np.ndarray) -> float:
+    return float(np.abs(model.predict(table) - label).mean())
+
+
+def _size(values: np.ndarray) -> float:
+    return float(np.abs(values).mean())
+
+
+def _shorten(values: dict[str, float]) -> dict[str, float]:
+    return {name: round(value, 6) for name, value in values.items()}
 
 
 if __name__ == "__main__":

@@ -1,46 +1,48 @@
-"""The page: one HTML file that holds its figures and asks the network for nothing."""
+"""The page: one HTML file that holds its figures, their data and Vega, and asks for nothing.
+
+Its parts are page.html.j2, page.css and page.js.
+"""
 
 import base64
+import json
 from dataclasses import dataclass, field
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from fame.report.tables import Table
+from fame.report.vega import library
 
-LIBRARIES = (
-    "numpy",
-    "scipy",
-    "pyarrow",
-    "torch",
-    "transformers",
-    "catboost",
-    "lightgbm",
-    "dvc",
-    "matplotlib",
-)
+Pairs = list[tuple[str, str]]
+TALL = 700  # pixels of a figure that scrolls inside the page
 CAPTIONS = {
-    "densities": "Predicted densities, a mark at each peak (the paper's Figure 3)",
-    "predicted_true": "Fused prediction against label",
+    "densities": "Predicted densities; in the picture a mark at each peak (the paper's Figure 3)",
+    "predicted_true": "FAME's prediction against the label, a point a post",
     "calibration": "Mean label against mean prediction of each tenth of the holdout",
     "errors_category": "Error by category, posts in brackets",
+    "errors_author": "Error for known and for new authors",
     "errors_posts_per_user": "Error by the user's labelled posts outside the holdout",
     "errors_time": "Error over time, tenths of the holdout by posting time",
     "importance": "Importance of feature blocks",
     "intervals": "MAE of every model with its confidence interval",
-    "protocols": "MAE under the three protocols",
+    "intervals_src": "SRC of every model with its confidence interval",
+    "protocols": "MAE under each protocol",
+    "weights": "Weight of each learner in the fusion",
+    "left_out": "MAE that the fusion loses without a learner",
+    "coverage": "Share of labels inside the prediction intervals; the mark is what was asked for",
 }
 
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the page, in the order texts, tables, figures, code."""
+    """A part of the page, in the order texts, figures, posts, tables, facts, code."""
 
     title: str
     texts: list[str] = field(default_factory=list)
     tables: list[Table] = field(default_factory=list)
-    figures: list[dict[str, str]] = field(default_factory=list)
-    codes: list[str] = field(default_factory=list)
+    figures: list[dict[str, Any]] = field(default_factory=list)
+    posts: list[dict[str, Any]] = field(default_factory=list)
+    facts: dict[str, Pairs] = field(default_factory=dict)
+    codes: dict[str, str] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
@@ -48,61 +50,68 @@ class Section:
         return "-".join(self.title.lower().split())
 
 
-def embed(folder: Path, name: str) -> dict[str, str]:
-    """A figure file as a data address, with its caption."""
-    encoded = base64.b64encode((folder / f"{name}.png").read_bytes()).decode()
-    learner = name.removeprefix("learning_curve_")
-    caption = CAPTIONS.get(name, f"Learning curves of {learner}")
+def embed(folder: Path, name: str, charts: dict[str, Any]) -> dict[str, Any]:
+    """A figure: its chart, if there is one, its picture, if there is one, its caption."""
+    path = folder / f"{name}.png"
+    uri = ""
+    if path.exists():
+        uri = "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
+    chart = charts.get(name)
     return {
-        "uri": f"data:image/png;base64,{encoded}",
-        "caption": caption,
+        "name": name,
+        "uri": uri,
+        "caption": name_figure(name),
         "file": f"{folder.name}/{name}.png",
+        "chart": chart is not None,
+        "tall": chart is not None and chart["height"] > TALL,
     }
 
 
-def render(
-    data: str,
-    counts: dict[str, Any],
-    evaluation: dict[str, Any],
-    sections: list[Section],
-) -> str:
-    """The page's HTML; every value is escaped."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+def name_figure(name: str) -> str:
+    """What stands over a figure."""
+    if name in CAPTIONS:
+        return CAPTIONS[name]
+    for start, words in (
+        ("learning_curve_", "Learning curves of"),
+        ("importance_", "Importance of feature blocks for"),
+        ("columns_", "Most important columns for"),
+    ):
+        if name.startswith(start):
+            return f"{words} {name.removeprefix(start).replace('__', ', ')}"
+    return name
 
+
+def render(content: dict[str, Any], sections: list[Section], charts: dict[str, Any]) -> str:
+    """The page's HTML; every value is escaped.
+
+    Args:
+        content: data, simulated, counts, lead, cards and explanations.
+        sections: its parts.
+        charts: name -> Vega-Lite specification.
+    """
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
+
+    folder = Path(__file__).parent
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
+        loader=FileSystemLoader(folder),
         autoescape=True,
         undefined=StrictUndefined,
         keep_trailing_newline=True,
     )
     return environment.get_template("page.html.j2").render(
-        data=data,
-        simulated=counts["simulated"],
-        counts=f"{counts['posts_fit']} training posts, {counts['posts_holdout']} held out, "
-        f"{counts['posts_challenge']} without a label.",
-        cards=make_cards(counts, evaluation),
+        **content,
         sections=sections,
+        charts=Markup(write_json(charts)),
+        css=Markup((folder / "page.css").read_text(encoding="utf-8")),
+        js=Markup((folder / "page.js").read_text(encoding="utf-8")),
+        scripts=Markup(library.render_scripts()),
     )
 
 
-def make_cards(data: dict[str, Any], evaluation: dict[str, Any]) -> list[dict[str, str]]:
-    """The headline: FAME here, beside the constant and, where known, the best reachable."""
-    fame = evaluation["scores"]["fame"]
-    cards = []
-    for metric in ("src", "mae"):
-        low, high = fame[f"{metric}_interval"]
-        note = f"{evaluation['confidence']:.0%}: {low:.3f} to {high:.3f}"
-        cards.append(
-            {"value": f"{fame[metric]:.4f}", "label": f"{metric.upper()} of FAME", "note": note}
-        )
-    median = {"label": "MAE of the median", "note": "of the training posts, a constant"}
-    cards.append({"value": f"{data['median']['mae']:.4f}"} | median)
-    if "simulated_best" in data:
-        best = {"label": "best reachable MAE", "note": "the simulation's noise-free truth"}
-        cards.append({"value": f"{data['simulated_best']['mae']:.4f}"} | best)
-    return cards
-
-
-def list_versions() -> str:
-    """Library and version, a line each."""
-    return "\n".join(f"{name} {metadata.version(name)}" for name in LIBRARIES)
+def write_json(content: Any) -> str:
+    """JSON for a script element: what users wrote cannot end it."""
+    text = json.dumps(content, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text

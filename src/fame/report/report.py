@@ -1,4 +1,4 @@
-"""Metrics, evaluation and plot data -> figures, tables and one page that holds them."""
+"""Metrics, evaluation, plot data and posts -> figures, tables and one page that holds them."""
 
 import argparse
 import csv
@@ -6,18 +6,32 @@ from pathlib import Path
 from typing import Any
 
 from fame import params
-from fame.report import figures, kept, page, tables
-from fame.report.page import Section, embed
+from fame.fusion.known import find_known_authors
+from fame.learners import table_files
+from fame.report import (
+    charts,
+    colours,
+    figures,
+    headline,
+    kept,
+    page,
+    provenance,
+    sections,
+    shown_posts,
+    tables,
+)
 from fame.report.results_page import render_results
-from fame.runtime import files
+from fame.runtime import arrays, files
 from fame.runtime.errors import InputError
 from fame.runtime.stage import run
 
 INPUTS = (
-    *("params", "metrics", "data", "plots", "evaluation", "importance", "leakage"),
-    *("leaderboard", "submission", "ablation", "protocols"),
+    *("params", "posts", "images", "prediction", "fusion", "metrics", "data", "plots"),
+    *("evaluation", "importance", "leakage"),
+    *("leaderboard", "submission", "ablation", "protocols", "runs"),
 )
 OUTPUTS = ("figures", "tables", "results", "page")
+ERRORS = ("category", "author", "posts_per_user", "time")
 
 
 def main() -> None:
@@ -29,23 +43,34 @@ def main() -> None:
     settings = params.load(arguments.params)
     source = settings.data.source
     found = read_inputs(arguments, settings)
+    held = read_posts(arguments, settings)
+    found["points"] = shown_posts.list_points(held, settings.report.scatter_posts)
+    found["posts"] = shown_posts.describe(held)
+    found["provenance"] = provenance.describe(settings, arguments.params, arguments.runs)
+    palette = colours.choose(list(settings.learners))
     made = tabulate(found, source)
     with figures.drawing(), files.replacing_folder(arguments.figures) as folder:
-        drawn = draw(found, tables.describe_data(source))
+        drawn = draw(found, tables.describe_data(source), palette)
         for name, figure in drawn.items():
             figures.save(figure, folder / f"{name}.png")
     with files.replacing_folder(arguments.tables) as folder:
         for name, table in made.items():
             files.write_text(folder / f"{name}.md", table.markdown())
             files.write_text(folder / f"{name}.csv", table.csv())
-    sections = compose(found, made, set(drawn), arguments)
-    shown = page.render(tables.describe_data(source), found["data"], found["evaluation"], sections)
+    specs = specify(found, palette)
+    content = {
+        "data": tables.describe_data(source),
+        "simulated": found["data"]["simulated"],
+        "counts": headline.describe_counts(found["data"]),
+        "lead": headline.write_lead(found["data"], found["evaluation"], settings.data),
+        "cards": headline.make_cards(found["data"], found["evaluation"]),
+        "explanations": headline.explain(settings.data),
+    }
+    parts = sections.compose(found, made, specs, arguments)
+    shown = page.render(content, parts, specs)
     files.write_text(arguments.page, shown)
     files.write_text(arguments.results, render_results(found["metrics"], found["data"]))
-    print(
-        f"report: {arguments.page} ({len(shown) / 1e6:.1f} MB), {len(drawn)} figures in "
-        f"{arguments.figures}, {len(made)} tables in {arguments.tables}"
-    )
+    print(f"report: {len(drawn)} figures, {len(made)} tables, {len(shown) / 1e6:.1f} MB")
 
 
 def read_inputs(arguments: argparse.Namespace, settings: params.Params) -> dict[str, Any]:
@@ -57,6 +82,7 @@ def read_inputs(arguments: argparse.Namespace, settings: params.Params) -> dict[
     }
     records = [files.read_json(arguments.importance / f"{name}.json") for name in learners]
     found["importance"] = [record for record in records if record["blocks"]]
+    found["unexplained"] = [record["learner"] for record in records if not record["blocks"]]
     curves = read_csv(arguments.plots / "learning_curves.csv")
     found["curves"] = {name: [row for row in curves if row["learner"] == name] for name in learners}
     found["leaderboard"] = read_csv(arguments.leaderboard)
@@ -69,37 +95,84 @@ def read_inputs(arguments: argparse.Namespace, settings: params.Params) -> dict[
     return found
 
 
-def draw(found: dict[str, Any], data: str) -> dict[str, Any]:
+def read_posts(arguments: argparse.Namespace, settings: params.Params) -> shown_posts.Held:
+    """The held-out posts with FAME's predictions and their intervals."""
+    posts, images = files.read_table(arguments.posts), files.read_table(arguments.images)
+    predicted = table_files.read_predictions(arguments.prediction, posts["post_id"])
+    known = find_known_authors(posts, arrays.to_strings(posts["split"]))
+    fusion = files.read_json(arguments.fusion)
+    share = max(settings.fusion.intervals)
+    return shown_posts.select(posts, images, predicted, known, fusion, share)
+
+
+def draw(found: dict[str, Any], data: str, palette: dict[str, str]) -> dict[str, Any]:
     """File name -> figure."""
     evaluation = found["evaluation"]
     names = tables.order_models(evaluation["scores"], found["metrics"]["weights"])
     drawn = {
-        "densities": figures.draw_densities(evaluation["densities"], data),
-        "intervals": figures.draw_intervals(evaluation["scores"], names, data),
+        "intervals": figures.draw_intervals(evaluation["scores"], names, data, palette),
         "predicted_true": figures.draw_predicted(found["predicted_true"], data),
-        "calibration": figures.draw_calibration(found["calibration"], data),
+        "calibration": figures.draw_calibration(found["calibration"], data, palette),
     }
-    if not evaluation["densities"]["series"]:
-        del drawn["densities"]
+    if evaluation["densities"]["series"]:
+        drawn["densities"] = figures.draw_densities(evaluation["densities"], data, palette)
     if found["importance"]:
         drawn["importance"] = figures.draw_importance(found["importance"], data)
     titles = {
         "category": "Error by category",
+        "author": "Error by author",
         "posts_per_user": "Error by posts per user",
         "time": "Error over time",
     }
     for name, title in titles.items():
-        if evaluation["breakdown"][name]:
-            drawn[f"errors_{name}"] = figures.draw_errors(
-                evaluation["breakdown"][name], title, data
-            )
+        if rows := evaluation["breakdown"][name]:
+            drawn[f"errors_{name}"] = figures.draw_errors(rows, title, data)
     for learner, rows in found["curves"].items():
         if rows:
             drawn[f"learning_curve_{learner}"] = figures.draw_learning_curve(rows, learner, data)
     if found["protocols"]:
         shown = f"STALE, {data}" if found["protocols_notice"] else data
-        drawn["protocols"] = figures.draw_protocols(found["protocols"], shown)
+        drawn["protocols"] = figures.draw_protocols(found["protocols"], shown, palette)
     return drawn
+
+
+def specify(found: dict[str, Any], palette: dict[str, str]) -> dict[str, charts.Spec]:
+    """Name -> interactive figure."""
+    metrics, evaluation = found["metrics"], found["evaluation"]
+    weights = metrics["weights"]
+    names = tables.order_models(evaluation["scores"], weights)
+    specs = {
+        "intervals": charts.draw_intervals(evaluation["scores"], names, "mae", palette),
+        "intervals_src": charts.draw_intervals(evaluation["scores"], names, "src", palette),
+        "predicted_true": charts.draw_points(found["points"]),
+        "calibration": charts.draw_calibration(found["calibration"], palette),
+        "weights": charts.draw_bars(weights, "weight", palette),
+        "coverage": charts.draw_coverage(sections.list_coverage(found["data"])),
+    }
+    if evaluation["densities"]["series"]:
+        specs["densities"] = charts.draw_densities(evaluation["densities"], palette)
+    lost = {
+        name.removeprefix("without_"): round(scores["mae"] - metrics["fame"]["mae"], 6)
+        for name, scores in metrics.items()
+        if name.startswith("without_")
+    }
+    if lost:
+        specs["left_out"] = charts.draw_bars(lost, "MAE lost without it", palette)
+    for name in ERRORS:
+        if rows := evaluation["breakdown"][name]:
+            specs[f"errors_{name}"] = charts.draw_errors(rows)
+    for record in found["importance"]:
+        unit = sections.METHODS[record["method"]]
+        learner = record["learner"]
+        specs[f"importance_{learner}"] = charts.draw_bars(record["blocks"], unit)
+        specs[f"columns_{learner}"] = charts.draw_bars(record["columns"], unit)
+    for learner, rows in found["curves"].items():
+        for phase in dict.fromkeys(row["phase"] for row in rows):
+            own = [row for row in rows if row["phase"] == phase]
+            specs[f"learning_curve_{learner}__{phase}"] = charts.draw_curves(own)
+    if found["protocols"]:
+        specs["protocols"] = charts.draw_protocols(found["protocols"], palette)
+    return specs
 
 
 def tabulate(found: dict[str, Any], source: str) -> dict[str, tables.Table]:
@@ -123,99 +196,12 @@ def tabulate(found: dict[str, Any], source: str) -> dict[str, tables.Table]:
     return made
 
 
-def compose(
-    found: dict[str, Any],
-    made: dict[str, tables.Table],
-    drawn: set[str],
-    arguments: argparse.Namespace,
-) -> list[Section]:
-    """The page's sections."""
-
-    def show(*names: str) -> list[dict[str, str]]:
-        return [embed(arguments.figures, name) for name in names if name in drawn]
-
-    def table(*names: str) -> list[tables.Table]:
-        return [made[name] for name in names if name in made]
-
-    curves = [f"learning_curve_{learner}" for learner in found["curves"]]
-    errors = [f"errors_{name}" for name in ("category", "posts_per_user", "time")]
-    submission = found["submission"]
-    sent = (
-        f"{submission['posts']} posts, each once, all finite; scores "
-        f"{submission['lowest']:.2f} to {submission['highest']:.2f}, mean {submission['mean']:.2f}."
-        if submission["posts"]
-        else "There are no challenge posts."
-    )
-    return [
-        Section("Headline", tables=table("scores", "table_1"), figures=show("intervals")),
-        Section("Leave one out", tables=table("table_2")),
-        Section(
-            "Feature sets",
-            [found["ablation_notice"]] if found["ablation_notice"] else [],
-            table("table_3"),
-        ),
-        Section("Densities", tables=table("figure_3"), figures=show("densities")),
-        Section("Fusion", tables=table("fusions")),
-        Section("Stacks", tables=table("leaderboard")),
-        Section(
-            "Protocols",
-            [found["protocols_notice"]] if found["protocols_notice"] else [],
-            table("protocols"),
-            show("protocols"),
-        ),
-        Section("Predictions", figures=show("predicted_true", "calibration")),
-        Section("Errors", figures=show(*errors)),
-        Section("Importance", figures=show("importance")),
-        Section("Learning curves", figures=show(*curves)),
-        Section("Leakage gates", tables=[tabulate_gates(found["leakage"])]),
-        Section("Images", tables=[tabulate_images(found["data"])]),
-        Section("Submission", [sent]),
-        Section(
-            "How it was made",
-            ["The exact command, in a checkout with these parameters (Python 3.11):"],
-            codes=[
-                "make repro",
-                page.list_versions(),
-                arguments.params.read_text(encoding="utf-8"),
-            ],
-        ),
-    ]
-
-
-def tabulate_gates(leakage: dict[str, Any]) -> tables.Table:
-    """Each gate and what it looked at."""
-    rows = []
-    for name, gate in leakage["gates"].items():
-        facts = {key: value for key, value in gate.items() if key not in ("passed", "leaks")}
-        shown = ", ".join(
-            f"{key.replace('_', ' ')} {_flatten(value)}" for key, value in facts.items()
-        )
-        rows.append([name.replace("_", " "), "passed" if gate["passed"] else "LEAK", shown])
-    return tables.Table("What was checked for leaks", ["gate", "result", "looked at"], rows)
-
-
-def tabulate_images(data: dict[str, Any]) -> tables.Table:
-    """Unreadable images by backbone and kind."""
-    kinds = sorted({kind for counts in data["unreadable"].values() for kind in counts})
-    rows = [
-        [name, *(str(counts[kind]) for kind in kinds)]
-        for name, counts in data["unreadable"].items()
-    ]
-    return tables.Table("Images that could not be read", ["backbone", *kinds], rows)
-
-
 def read_csv(path: Path) -> list[dict[str, str]]:
     """The rows of a small CSV file that a stage wrote."""
     text = files.read_text(path)
     if not text.endswith("\n"):
         raise InputError(f"{path}: its last line is cut off; {files.MAKE_AGAIN}")
     return list(csv.DictReader(text.splitlines()))
-
-
-def _flatten(value: Any) -> str:
-    if isinstance(value, dict):
-        return " ".join(map(str, value.values()))
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 if __name__ == "__main__":

@@ -60,11 +60,15 @@ def to_strings(column: pa.ChunkedArray) -> np.ndarray:
     return np.array([*texts, None], dtype=object)[codes]
 
 
-def _read_buffers(column: pa.ChunkedArray, dtype: type, missing: float) -> np.ndarray:
+def _read_buffers(
+    column: pa.ChunkedArray, dtype: type[np.float64] | type[np.int32], missing: float
+) -> np.ndarray:
     """(n,) numbers of a column, ``missing`` where null."""
-    parts = [np.empty(0, dtype)]
+    parts: list[np.ndarray] = [np.empty(0, dtype)]
     for chunk in column.chunks:
-        values = np.frombuffer(chunk.buffers()[1] or b"", dtype)[chunk.offset :][: len(chunk)]
+        values: np.ndarray = np.frombuffer(chunk.buffers()[1] or b"", dtype)[chunk.offset :][
+            : len(chunk)
+        ]
         if chunk.null_count:
             valid = np.frombuffer(chunk.is_valid().cast(pa.uint8()).buffers()[1], np.uint8)
             values = np.where(valid[: len(chunk)] > 0, values, dtype(missing))

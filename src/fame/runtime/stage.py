@@ -1,11 +1,13 @@
 """How a stage runs: its exit status, one line for what a user can fix, what the run cost."""
 
+import logging
 import os
 import platform
 import resource
 import signal
 import sys
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -18,6 +20,13 @@ from fame.runtime.processes import SIGNALS, Interrupts
 from fame.runtime.versions import list_versions
 
 RUNS = Path("runs")
+# Read by libraries when they are imported, also in the processes that a stage starts.
+QUIET = {
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "TRANSFORMERS_VERBOSITY": "error",
+    "TRANSFORMERS_NO_ADVISORY_WARNINGS": "1",
+    "PYTHONWARNINGS": "ignore",
+}
 
 
 def _tell(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
@@ -44,6 +53,7 @@ def run(main: Callable[[], dict[str, Any] | None]) -> None:
     with Interrupts() as interrupts:
         try:
             if "DVC_STAGE" in os.environ:
+                silence_libraries()
                 keep_locks()
             costs = main() or {}
             files.write_json(
@@ -58,6 +68,18 @@ def run(main: Callable[[], dict[str, Any] | None]) -> None:
                 raise
             print(told, file=sys.stderr)
             sys.exit(status)
+
+
+def silence_libraries() -> None:
+    """What libraries tell of themselves is not for the one who runs the pipeline.
+
+    A stage says what a person has to know itself; errors, and Python's own warnings of a library
+    that ask for an act of ours, come through in the tests.
+    """
+    logging.disable(logging.WARNING)
+    warnings.simplefilter("ignore")
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
 
 
 def _explain(error: BaseException) -> str | None:

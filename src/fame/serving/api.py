@@ -115,6 +115,11 @@ def _add_predictions(app: FastAPI, predictor: Predictor) -> None:
         return {"status": "ok", "learners": predictor.bundle.learners}
 
 
+def _list_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """A dictionary a row, keyed by the columns' names."""
+    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
+
+
 def answer(predictor: Predictor, query: Query) -> dict[str, Any]:
     """Predictions of drafts, JSON-able.
 
@@ -131,7 +136,7 @@ def answer(predictor: Predictor, query: Query) -> dict[str, Any]:
             table = predictor.predict(records, images=empty)
     found = [
         describe(predictor, row, draft)
-        for row, draft in zip(table.to_dict("records"), query.posts, strict=True)
+        for row, draft in zip(_list_rows(table), query.posts, strict=True)
     ]
     for place, row in enumerate(found):
         unreadable = next((n for n in row["notes"] if n.startswith("unreadable picture")), None)

@@ -222,7 +222,7 @@ class DraftReader:
                 return None
             return next((name for name in (mapped, *NAMES[key]) if name in names), None)
 
-        chosen = {key: find(key) for key in NAMES}
+        chosen: dict[str, Any] = {key: find(key) for key in NAMES}
         return ColumnParams(
             **chosen | {"id": chosen["id"] or POSITION, "target": chosen["target"] or "popularity"},
             time_format=of_run.time_format if is_table else None,

@@ -150,6 +150,9 @@ class InlineReader:
             for place in places:
                 yield self._read(reader, *place)
 
+    def __exit__(self, *_: object) -> None:
+        """Nothing is held."""
+
     def _read(
         self, reader: ImageReader, container: str, member: str, digest: str
     ) -> np.ndarray | str:

@@ -93,8 +93,9 @@ def _background(
     clouds = np.asarray(
         Image.fromarray(grain.astype(np.float32)).resize((width, height), Image.Resampling.BICUBIC)
     )
+    upper, lower = np.array(top, np.float32), np.array(bottom, np.float32)
     slope = np.linspace(0, 1, height, dtype=np.float32)[:, None, None]
-    pixels = np.float32(top) * (1 - slope) + np.float32(bottom) * slope + clouds[:, :, None]
+    pixels = upper * (1 - slope) + lower * slope + clouds[:, :, None]
     return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
 
 

@@ -144,7 +144,8 @@ def draw_posts(params: SampleParams) -> tuple[Users, SimulatedPosts]:
         },
         training,
     )
-    signal = sum(values for name, values in parts.items() if name != "noise")
+    known = (values for name, values in parts.items() if name != "noise")
+    signal = sum(known, start=np.zeros(total))
     return users, SimulatedPosts(
         training=training,
         post_ids=_draw_ids(training, total, for_times),

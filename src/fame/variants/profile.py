@@ -1,7 +1,7 @@
 """`make profile PROFILE=paper`: lay a profile over params.yaml and show the difference.
 
 A profile holds only what differs. Its keys replace those of params.yaml, block by block; an entry
-of `backbones`, `tables` or `learners` that is null goes.
+of `backbones`, `tables`, `learners` or a table's `reduce` that is null goes.
 """
 
 import difflib
@@ -9,6 +9,7 @@ import io
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
@@ -20,7 +21,7 @@ from fame.runtime.stage import run
 
 PARAMS, PROFILES = Path("params.yaml"), Path("profiles")
 NO_PROFILE = "ablation"  # entries that `make ablation` adds to params.yaml
-NAMED_ENTRIES = ("backbones", "tables", "learners")
+NAMED_ENTRIES = ("backbones", "tables", "learners", "reduce")
 
 
 def switch(name: str) -> list[str]:
@@ -62,7 +63,7 @@ def apply(base: Path, profile: Path) -> str:
     return text.getvalue()
 
 
-def _merge(content: CommentedMap, overlay: CommentedMap, removable: bool) -> None:
+def _merge(content: CommentedMap, overlay: dict[str, Any], removable: bool) -> None:
     for key, value in overlay.items():
         if removable and value is None:
             content.pop(key, None)

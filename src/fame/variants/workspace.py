@@ -44,8 +44,8 @@ def prepare(name: str, content: dict[str, Any], prefer_project: bool) -> Path:
     if not Path("dvc.yaml").exists():
         raise InputError("dvc.yaml: no such file; run this in the project's folder")
     folder = ROOT / name
-    for file in COPIED:
-        files.write_text(folder / file, Path(file).read_text(encoding="utf-8"))
+    for copied in COPIED:
+        files.write_text(folder / copied, Path(copied).read_text(encoding="utf-8"))
     with files.replacing_folder(folder / "src") as copy:
         ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
         shutil.copytree("src", copy, ignore=ignored, dirs_exist_ok=True)

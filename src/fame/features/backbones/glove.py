@@ -119,6 +119,7 @@ class Glove(Backbone):
         """(n, width + 2), see `widths`."""
         rows = np.empty((len(items), self._words.width + 2), dtype=np.float32)
         for row, item in zip(rows, items, strict=True):
+            assert item.tokens is not None
             known = item.tokens[item.tokens >= 0]
             row[:-2] = self._words.read(known).mean(axis=0, dtype=np.float64)
             row[-2:] = len(known), len(item.tokens)

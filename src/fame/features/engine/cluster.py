@@ -32,7 +32,8 @@ def embed(
         InputError: there is no cluster or no room in it, or what an embedder raises.
     """
     with connect(runtime.ray_address, "runtime.engine local") as ray:
-        yield from _Dispatcher(ray, backbone, runtime).embed(work)
+        dispatcher: _Dispatcher[Job] = _Dispatcher(ray, backbone, runtime)
+        yield from dispatcher.embed(work)
 
 
 class _Worker:

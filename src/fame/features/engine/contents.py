@@ -4,7 +4,7 @@ Nothing is kept per post but numbers: texts stay in Arrow, an item is a position
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -70,8 +70,9 @@ class Contents:
         pairs = np.concatenate([self._pair(shown, images) for shown in passes])
         distinct, rows = np.unique(pairs, return_inverse=True)
         nowhere = int(len(distinct) > 0 and distinct[0] == NOWHERE)
-        text, image = (part.astype(np.int32) for part in np.divmod(distinct[nowhere:], images))
-        text, image = text if sees_text else None, image if sees_image else None
+        texts_of, images_of = np.divmod(distinct[nowhere:], images)
+        text = texts_of.astype(np.int32) if sees_text else None
+        image = images_of.astype(np.int32) if sees_image else None
         keys = self._make_keys(text, image)
         order = np.argsort(keys)
         place = np.full(len(keys) + 1, NOWHERE, dtype=np.int32)  # the last one is of NOWHERE
@@ -79,8 +80,8 @@ class Contents:
         return Items(
             kind=kind,
             keys=keys[order],
-            texts=text[order] if sees_text else None,
-            images=image[order] if sees_image else None,
+            texts=None if text is None else text[order],
+            images=None if image is None else image[order],
             rows=list(zip(passes, place[rows - nowhere].reshape(len(passes), -1), strict=True)),
         )
 
@@ -106,6 +107,7 @@ class Contents:
             rank = np.argsort(np.array(pc.sort_indices(self._places, _BY_PLACE).to_pylist()))
             first = rank[items.images[chosen]]
         else:
+            assert items.texts is not None
             first = _to_numbers(pc.binary_length(self._texts))[items.texts[chosen]]
         return chosen[np.lexsort((keys, first))]
 
@@ -198,7 +200,7 @@ def _to_numbers(positions: pa.ChunkedArray | pa.Array) -> np.ndarray:
     return np.concatenate([np.empty(0, np.int32), *parts])
 
 
-def _digest(contents: Sequence[bytes]) -> np.ndarray:
+def _digest(contents: Iterable[bytes]) -> np.ndarray:
     """(m,) KEY of contents."""
     raw = (hashlib.blake2b(content, digest_size=KEY_BYTES).digest() for content in contents)
     return np.frombuffer(b"".join(raw).hex().encode(), dtype=KEY)

@@ -6,6 +6,7 @@ may depend on its batch, but neither on the number of threads nor on what runs b
 
 import threading
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -14,7 +15,7 @@ import numpy as np
 
 from fame.features.contract import Backbone, Item
 from fame.features.engine.contents import STATUSES, Inputs
-from fame.features.engine.reader import Reader
+from fame.features.engine.reader import PixelSource, Reader
 from fame.params import RuntimeParams
 from fame.posts.contract import NO_TEXT
 from fame.runtime import devices
@@ -80,25 +81,28 @@ class Embedder:
         Raises:
             InputError: see `Reader.collect`.
         """
-        count = len(inputs.texts if inputs.texts is not None else inputs.places)
-        status = np.zeros(count, dtype=np.int8)
-        tokens = pixels = [None] * count
+        shown = inputs.places if inputs.texts is None else inputs.texts
+        assert shown is not None
+        status = np.zeros(len(shown), dtype=np.int8)
+        tokens: Sequence[np.ndarray | None] = [None] * len(shown)
+        pixels: Sequence[np.ndarray | None] = tokens
         # An image that several items show is decoded once.
         places = list(dict.fromkeys(inputs.places or []))
         reading = self._reader.submit(places) if places else []
         if inputs.texts is not None:
             with self._tokenizing:
-                tokens = self._backbone.tokenize(inputs.texts)
-            for i, (text, ids) in enumerate(zip(inputs.texts, tokens, strict=True)):
+                tokens = found = self._backbone.tokenize(inputs.texts)
+            for i, (text, ids) in enumerate(zip(inputs.texts, found, strict=True)):
                 # The empty text is only here where a pass asks for it.
                 if text and len(ids) <= self._backbone.special_tokens:
                     status[i] = STATUSES.index(NO_TEXT)
         if inputs.places is not None:
             decoded = dict(zip(places, self._reader.collect(reading), strict=True))
-            pixels = [decoded[place] for place in inputs.places]
-            for i, found in enumerate(pixels):
-                if isinstance(found, str):
-                    status[i] = STATUSES.index(found)
+            images = [decoded[place] for place in inputs.places]
+            pixels = [None if isinstance(image, str) else image for image in images]
+            for i, image in enumerate(images):
+                if isinstance(image, str):
+                    status[i] = STATUSES.index(image)
         return Prepared(inputs.kind, list(map(Item, tokens, pixels)), status)
 
     def compute(self, prepared: Prepared) -> Result:
@@ -126,7 +130,7 @@ class Embedder:
         return self._backbone.run(prepared.kind, [prepared.items[row] for row in batch])
 
     @cached_property
-    def _reader(self) -> Reader:
+    def _reader(self) -> PixelSource:
         return Reader(self._backbone.image_preparer(), self._workers)
 
     @cached_property

@@ -11,6 +11,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import cached_property
 from multiprocessing import resource_tracker
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -23,6 +24,22 @@ from fame.runtime.errors import InputError
 IMAGES_AT_ONCE = 8  # sent to a process
 Prepare = Callable[[bytes], np.ndarray]
 Pixels = np.ndarray | str  # or why there are none: a kind of contracts.UNREADABLE
+
+# Set in a worker process alone, by `_start_worker`.
+_files: ImageReader
+_prepare: Prepare
+
+
+class PixelSource(Protocol):
+    """What an embedder asks of a reader of images."""
+
+    def submit(self, places: list[Place]) -> list[Any]:
+        """Start to read; what `collect` takes."""
+
+    def collect(self, started: list[Any], /) -> Iterator[Pixels]:
+        """The pixels of each place, in the order of `submit`."""
+
+    def __exit__(self, *_: object) -> None: ...
 
 
 class Reader:
@@ -103,7 +120,9 @@ def _start_worker(prepare: Prepare) -> None:
 
 def _follow_parent() -> None:
     """A killed parent says no goodbye, and its workers would wait for work for ever."""
-    multiprocessing.parent_process().join()
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
     os._exit(1)
 
 

@@ -23,7 +23,8 @@ def pack(paths: dict[str, Path], target: Path, read: Callable[[Path], bytes]) ->
 
     The same files are the same bytes.
     """
-    index, written = {}, set()
+    index: dict[str, list[str]] = {}
+    written: set[str] = set()
     with zipfile.ZipFile(target, "w") as archive:
         for name in sorted(paths):
             index[name] = []

@@ -4,8 +4,8 @@ from typing import Annotated
 
 from pydantic import Field
 
+from fame.learners.epochs import EpochParams
 from fame.learners.standardising import ColumnParams
-from fame.learners.torch_training import EpochParams
 from fame.params import Count, NonNegative
 
 

@@ -109,6 +109,8 @@ class Machines:
             machine = self._ray.remote(Machine).options(
                 num_cpus=cores, max_concurrency=2, scheduling_strategy="SPREAD"
             )
+            assert isinstance(table.values, np.memmap)
+            assert table.values.filename is not None
             folder = Path(table.values.filename).resolve().parent
             self._machines = [
                 machine.remote(folder, settings, number, count) for number in range(count)

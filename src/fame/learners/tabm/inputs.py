@@ -86,7 +86,7 @@ def fit_inputs(table: Table, rows: np.ndarray, params: Params) -> Inputs:
     share = np.linspace(0, 1, count_quantiles(len(rows), params))
     for place, values in _read_columns(table, rows):
         missing = np.isnan(values)
-        pattern = hashlib.blake2b(np.packbits(missing)).digest()
+        pattern = hashlib.blake2b(np.packbits(missing).tobytes()).digest()
         if missing.mean() > params.min_gap_share and not missing.all() and pattern not in seen:
             seen.add(pattern)
             gaps.append(place)

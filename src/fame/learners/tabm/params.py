@@ -4,9 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from fame.learners.epochs import EpochParams
 from fame.learners.growth import Growing
 from fame.learners.standardising import ColumnParams
-from fame.learners.torch_training import EpochParams
 from fame.params import Count, Name, NonNegative, Positive
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from fame.learners import torch_inputs
 from fame.learners.contract import FitTable
 from fame.learners.fold_training import Fitted, FoldTrainer
+from fame.learners.growth import settled
 from fame.learners.tabm.inputs import Inputs, fit_inputs
 from fame.learners.tabm.networks import SUFFIX, Size, Trained, apply_networks, build_networks
 from fame.learners.tabm.params import Params, TrainingParams
@@ -42,8 +43,12 @@ class Trainer(FoldTrainer):
             labels = table.popularity[rows]
             labels = np.array([labels.mean(), labels.std() or 1])
             seed(settings.seed, fold)
-            sizes = (settings.members, settings.width, settings.blocks, settings.embedding_width)
-            size = Size(*sizes)
+            size = Size(
+                settled(settings.members),
+                settled(settings.width),
+                settled(settings.blocks),
+                settings.embedding_width,
+            )
             networks = build_networks(inputs, size, settings.dropout).to(device)
             data = [
                 _read(table, part, inputs, device) for part in (rows, table.validation_rows(fold))

@@ -207,7 +207,9 @@ def _match(paths: set[str], places: list[_Place]) -> dict[str, Match | str]:
     matches = {path: _match_path(path, places) for path in paths}
     claims = Counter(match for match in matches.values() if not isinstance(match, str))
     return {
-        path: MISSING if claims[match] > 1 and not _is_exact(path, match) else match
+        path: match
+        if isinstance(match, str) or claims[match] == 1 or _is_exact(path, match)
+        else MISSING
         for path, match in matches.items()
     }
 

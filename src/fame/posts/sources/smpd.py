@@ -97,13 +97,19 @@ class _Part:
 
 @dataclass(frozen=True)
 class _Typed:
-    """A file's columns as POSTS has them, in its own order, and its ids where it has any."""
+    """A file's columns as POSTS has them, in its own order."""
 
     path: Path
     count: int
     columns: dict[str, pa.ChunkedArray]
-    post_ids: pa.ChunkedArray | None = None
-    user_ids: pa.ChunkedArray | None = None
+
+
+@dataclass(frozen=True)
+class _Keyed(_Typed):
+    """One with ids."""
+
+    post_ids: pa.ChunkedArray
+    user_ids: pa.ChunkedArray
 
 
 def _read_part(
@@ -114,14 +120,14 @@ def _read_part(
     advance: Callable[[int], None],
     findings: Findings,
 ) -> _Part:
-    keyed: list[_Typed] = []
+    keyed: list[_Keyed] = []
     for role, to_columns in TYPES.items():
         records = smpd_files.read_keyed(smpd_files.require(files, role, root, part), role, advance)
         if not keyed or not keyed[0].post_ids.equals(records.texts["Pid"]):
             smpd_files.check_ids(records)
         user_ids = values.drop_missing(records.texts["Uid"], ("",))
         keyed.append(
-            _Typed(
+            _Keyed(
                 records.path,
                 records.count,
                 to_columns(records, findings),
@@ -145,14 +151,14 @@ def _read_part(
     return _Part(order.path, pa.table(columns), _read_image_paths(part, files, order), descriptions)
 
 
-def _find_latest(keyed: list[_Typed]) -> int:
+def _find_latest(keyed: list[_Keyed]) -> int:
     """The second that no account's first photo is later than: a year behind the last post."""
     times = [file.columns["posted_at"] for file in keyed if "posted_at" in file.columns]
     last = pc.max(pc.cast(times[0], pa.int64())).as_py()
     return values.LATEST_SECOND if last is None else last + 366 * DAY
 
 
-def _choose_order(keyed: list[_Typed]) -> _Typed:
+def _choose_order(keyed: list[_Keyed]) -> _Keyed:
     """The file whose order is that of the files without ids: where they differ, ascending Pid.
 
     Raises:
@@ -180,7 +186,7 @@ def _check_count(file: _Typed, order: _Typed) -> None:
         )
 
 
-def _align(file: _Typed, order: _Typed) -> dict[str, pa.ChunkedArray]:
+def _align(file: _Keyed, order: _Keyed) -> dict[str, pa.ChunkedArray]:
     """The columns of a file with ids in the given order.
 
     Raises:
@@ -221,7 +227,7 @@ def _read_labels(root: Path, part: str, files: dict[str, Path], order: _Typed) -
     return labels
 
 
-def _read_image_paths(part: str, files: dict[str, Path], order: _Typed) -> pa.ChunkedArray | None:
+def _read_image_paths(part: str, files: dict[str, Path], order: _Keyed) -> pa.ChunkedArray | None:
     """Listed paths; the page addresses of 2019 and 2020 become the paths of their pictures.
 
     Raises:
@@ -358,4 +364,8 @@ def _progress(files: dict[str, dict[str, Path]]) -> Iterator[Callable[[int], Non
     paths = [path for found in files.values() for path in found.values() if path.suffix == ".json"]
     with bar(sum(path.stat().st_size for path in paths), "read", "B") as progress:
         progress.unit_scale = True
-        yield progress.update
+
+        def advance(count: int) -> None:
+            progress.update(count)
+
+        yield advance

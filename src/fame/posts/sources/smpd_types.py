@@ -1,5 +1,6 @@
 """The challenge's files as columns of POSTS: what a value can be, and masked where it cannot."""
 
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -13,7 +14,7 @@ from fame.posts.sources.smpd_files import Records
 from fame.posts.sources.table_times import find_far
 
 # Column of POSTS -> key, the span that its values can have, and that in words.
-_PLACES = {
+_PLACES: dict[str, tuple[str, tuple[float, float], str]] = {
     "longitude": ("Longitude", (-180, 180), "degrees in -180 .. 180"),
     "latitude": ("Latitude", (-90, 90), "degrees in -90 .. 90"),
     "geo_accuracy": ("Geoaccuracy", (0, 16), "an accuracy level in 0 .. 16"),
@@ -38,8 +39,8 @@ def _type_category(records: Records, _findings: Findings) -> dict[str, pa.Chunke
 def _type_place(records: Records, findings: Findings) -> dict[str, pa.ChunkedArray]:
     """No location is written as accuracy 0 with coordinates 0 or none."""
     located = {
-        name: values.to_numbers(records.texts[key], records.origin(key), findings, *span)
-        for name, (key, *span) in _PLACES.items()
+        name: values.to_numbers(records.texts[key], records.origin(key), findings, span, allowed)
+        for name, (key, span, allowed) in _PLACES.items()
     }
     is_zero = [pc.equal(pc.fill_null(column, 0), 0) for column in located.values()]
     is_nowhere = pc.and_(pc.and_(*is_zero[:2]), is_zero[2])
@@ -68,7 +69,9 @@ def _type_additional(records: Records, _findings: Findings) -> dict[str, pa.Chun
 def type_user(records: Records, findings: Findings, latest: int) -> dict[str, pa.ChunkedArray]:
     """The account's columns; ``latest`` is the second that none of its times is later than."""
     counts = partial(values.to_numbers, span=(0, np.inf), allowed="a count")
-    types = {
+    types: dict[
+        str, tuple[str, Callable[[pa.ChunkedArray, values.Origin, Findings], pa.ChunkedArray]]
+    ] = {
         "photo_count": ("photo_count", counts),
         "is_pro": ("ispro", values.to_flags),
         "can_buy_pro": ("canbuypro", values.to_flags),

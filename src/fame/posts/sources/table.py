@@ -94,7 +94,9 @@ class TableFile(Source):
             for field in FIELDS
         }
         if columns.split is not None:
-            arrays["split"] = _read_split(cells, columns, arrays["popularity"])
+            arrays["split"] = _read_split(
+                cells, columns.split, columns.target, arrays["popularity"]
+            )
         for name in columns.numeric:
             arrays[OWN_NUMBER_PREFIX + name] = number(name)
         for name in columns.categories[len(CATEGORIES) :]:
@@ -215,10 +217,10 @@ def _is_same(values: pa.ChunkedArray, first: int, row: int) -> bool:
 
 
 def _read_split(
-    cells: Cells, columns: ColumnParams, popularity: pa.ChunkedArray
+    cells: Cells, column: str, target: str, popularity: pa.ChunkedArray
 ) -> pa.ChunkedArray:
     """The posts' own split, which must agree with the labels."""
-    split = read_split(cells.column(columns.split), SPLITS)
+    split = read_split(cells.column(column), SPLITS)
     is_challenge = pc.fill_null(pc.equal(split, CHALLENGE), False)
     is_labelled = pc.is_valid(popularity)
     for chosen, problem in (
@@ -231,7 +233,7 @@ def _read_split(
         rows = np.flatnonzero(chosen.to_numpy())
         if len(rows):
             shown = ", ".join(f"{cells.findings.unit} {cells.numbers[row]}" for row in rows[:SHOWN])
-            cells.findings.refuse(f"{columns.target}: {len(rows):,} {problem} ({shown})")
+            cells.findings.refuse(f"{target}: {len(rows):,} {problem} ({shown})")
     return split
 
 

@@ -8,7 +8,7 @@ import io
 import json
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
@@ -43,7 +43,7 @@ class Cells:
     path: Path
     unit: str
     numbers: Sequence[int]
-    columns: dict[str, Sequence[Any]]
+    columns: Mapping[str, Sequence[Any]]
 
     def parse(self, column: str, parse: Callable[[Any], Any]) -> list[Any]:
         """The column's values through ``parse``.
@@ -226,9 +226,9 @@ def parse_time(value: Any) -> int | None:
     except ValueError:
         pass
     try:
-        seconds = parse_number(text)
+        seconds = parse_number(text) or 0.0
     except UnfitError:
-        seconds = 0
+        seconds = 0.0
     if not EARLIEST_EPOCH <= abs(seconds) <= LATEST_SECOND:
         raise UnfitError("a time in ISO 8601 (2016-03-01T12:00:00Z) or in epoch seconds")
     return math.floor(seconds)

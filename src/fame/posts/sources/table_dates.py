@@ -73,7 +73,10 @@ class Times:
         return cls(np.full(count, np.nan), np.full(count, np.nan))
 
     def put(
-        self, rows: np.ndarray, seconds: np.ndarray, offset: np.ndarray | float = np.nan
+        self,
+        rows: np.ndarray,
+        seconds: np.ndarray | float,
+        offset: np.ndarray | float = np.nan,
     ) -> None:
         """Times of some rows."""
         self.seconds[rows] = seconds

@@ -28,9 +28,9 @@ def read_json(
         InputError: no JSON, or neither an array of objects nor objects line by line.
     """
     text = decode(content, encoding, findings)
-    is_lines = text.lstrip()[:1] == "{" and (lines := _read_lines(text, findings)) is not None
-    numbers, records = lines if is_lines else _read_document(text, findings)
-    findings.facts["format"] = "jsonl" if is_lines else "json"
+    lines = _read_lines(text, findings) if text.lstrip()[:1] == "{" else None
+    numbers, records = _read_document(text, findings) if lines is None else lines
+    findings.facts["format"] = "json" if lines is None else "jsonl"
     columns: dict[str, list[str | None]] = {}
     for row, record in enumerate(records):
         for name, value in _flatten(record):
@@ -179,7 +179,7 @@ def _to_array(
     changed: list[tuple[int, str]] = []
     for row, text in enumerate(texts):
         fixed = text and text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-        if fixed != text:
+        if fixed is not None and fixed != text:
             changed.append((int(numbers[row]), fixed))
             texts[row] = fixed
     what = "texts hold half of a character, read as U+FFFD"

@@ -23,8 +23,10 @@ WORDS = (
     *("#N/A", "#N/A N/A", "#NA", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN"),
 )
 # In a column of numbers or times these can mean nothing else either.
-NUMERIC_WORDS = (*WORDS, "-", "--", "–", "—", "?", ".", "none", "na", "Nan", "NAN", "Null", "NaT")
-NUMERIC_WORDS += ("nat", "unknown", "undefined", "#VALUE!", "#DIV/0!", "#REF!")
+NUMERIC_WORDS = (
+    *(*WORDS, "-", "--", "–", "—", "?", ".", "none", "na", "Nan", "NAN", "Null", "NaT"),
+    *("nat", "unknown", "undefined", "#VALUE!", "#DIV/0!", "#REF!"),
+)
 EXACT = 2**53  # floats beyond it no longer hold every whole number
 EXCEL_DIGITS = 15
 SEPARATORS = ("|", ";", ",", "\n")

@@ -6,6 +6,7 @@ zone keeps its offset; a time without one is taken as the poster's own clock.
 """
 
 import re
+from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 
@@ -47,6 +48,8 @@ _EPOCHS = (
     (1e17, 1e20, 10**9, "epoch nanoseconds"),
 )
 _COMPACT = {8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
+# Reads texts into the rows (m,) of times.
+_Read = Callable[[pa.ChunkedArray, np.ndarray, Times], None]
 _SPREADSHEET_DAYS = (25_569, 73_050)  # 1970 to 2100
 _SPREADSHEET_EPOCH = -25_569 * DAY
 
@@ -113,7 +116,7 @@ def _read_texts(
     is_number = _matches(texts, _NUMBER)
     is_iso = _matches(texts, _ISO)
     is_date = _matches(texts, NUMERIC_DATE) & ~is_iso
-    forms = [
+    forms: list[tuple[str, np.ndarray, _Read]] = [
         ("numbers", is_number, partial(_read_numbers, column)),
         ("ISO 8601", is_iso, _read_iso),
         ("dates", is_date, partial(read_dates, column, time_format)),

@@ -1,1 +1,0 @@
-../../src/fame/learners/torch_training.py

@@ -1,0 +1,1 @@
+../../src/fame/report/colours.py
