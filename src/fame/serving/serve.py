@@ -45,6 +45,7 @@ def run(arguments: argparse.Namespace) -> None:
         raise InputError(
             f"{arguments.host}:{arguments.port}: cannot listen there; choose another --port"
         ) from None
+    listener.listen(config.backlog)  # who asks from now on waits for the answer
     port = listener.getsockname()[1]
     print(f"serve: http://{arguments.host}:{port}, Ctrl-C ends it", flush=True)
     uvicorn.Server(config).run(sockets=[listener])
