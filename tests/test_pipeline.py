@@ -144,6 +144,7 @@ TINY = {
     "learners.dae.phase_2.epochs": 2,
     # A learner whose table leaves the pictures out.
     "tables.text_image.blocks": ["minilm"],
+    "tables.text_image.reduce": None,
 }
 # Minutes long; tests/learners and tests/stages train it.
 LEFT_OUT = ("learners.autogluon", "tables.stack")
