@@ -17,7 +17,8 @@ def repository(tmp_path, monkeypatch, write_params):
     return tmp_path
 
 
-def test_parameters_are_compared_with_the_last_commit(repository, write_params):
+@pytest.mark.usefixtures("repository")
+def test_parameters_are_compared_with_the_last_commit(write_params):
     path = Path("params.yaml")
     assert provenance.compare_params(path) == [("none", "all are as committed")]
     write_params(**{"fusion.alpha": 0.5, "learners.dae.seed": 8})
