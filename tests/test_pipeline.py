@@ -138,6 +138,8 @@ TINY = {
     # So few posts hold more unreadable ones by chance.
     "data.max_unreadable_fraction": 0.2,
     "split.folds": 2,
+    # So few posts give some learners no weight where weights are learned.
+    "fusion.mode": "fixed",
     "learners.catboost.iterations": 20,
     "learners.lightgbm.iterations": 20,
     "learners.dae.phase_1.epochs": 2,
