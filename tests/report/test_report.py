@@ -74,7 +74,9 @@ FILES = {
 
 @pytest.fixture
 def report(run_stage, write_params, make_posts, tmp_path):
-    def call(data=DATA, source="sample", ablation=True, learner="dae", evaluation=EVALUATION):
+    def call(
+        data=DATA, source="sample", ablation=True, learner="dae", evaluation=EVALUATION, posts=8
+    ):
         known = YAML(typ="safe").load((ROOT / "params.yaml").read_text())["learners"]
         write_params(**{"data.source": source, "learners": {learner: known[learner]}})
         for name, content in FILES.items():
@@ -94,7 +96,7 @@ def report(run_stage, write_params, make_posts, tmp_path):
             "made_with": kept.describe(settings, ["data", "fusion"], "of these posts"),
         }
         (tmp_path / "protocols/scores.json").write_text(json.dumps(protocols))
-        write_posts(tmp_path, make_posts)
+        write_posts(tmp_path, make_posts, posts)
         (tmp_path / "metrics.json").write_text(json.dumps(METRICS))
         (tmp_path / "data.json").write_text(json.dumps(data))
         (tmp_path / "evaluation.json").write_text(json.dumps(evaluation))
@@ -114,22 +116,21 @@ def report(run_stage, write_params, make_posts, tmp_path):
 TITLES = ["<script>alert(1)</script>", "</script><b>x</b>", "旅行 🎉", None]
 
 
-def write_posts(folder, make_posts):
-    """Four held-out posts, one with an image, among others; their fused predictions."""
-    count = 8
+def write_posts(folder, make_posts, count=8):
+    """Every second post is held out, one with an image; their fused predictions."""
     posts = make_posts(
         post_id=[str(i) for i in range(count)],
         user_id=["u"] * count,
-        split=["fit", "holdout"] * 4,
-        fold=[0, -1] * 4,
+        split=["fit", "holdout"] * (count // 2),
+        fold=[0, -1] * (count // 2),
         popularity=[float(i) for i in range(count)],
-        title=[None if i % 2 == 0 else TITLES[i // 2] for i in range(count)],
+        title=[None if i % 2 == 0 else TITLES[i // 2 % 4] for i in range(count)],
         tags=[["<i>", "$$"]] * count,
         category=["&quot;>"] * count,
     )
     (folder / "red.png").write_bytes(encode(Image.new("RGB", (300, 200), "red")))
     (folder / "broken.png").write_bytes(b"no image")
-    members = [None, "red.png", None, "broken.png", None, "gone.png", None, None]
+    members = [None, "red.png", None, "broken.png", None, "gone.png"] + [None] * (count - 6)
     located = pa.table(
         {
             "post_id": posts["post_id"],
@@ -320,3 +321,13 @@ def test_the_page_says_where_it_comes_from(report, tmp_path):
     assert "99.9" not in page
     assert "of these posts" in page  # the digest
     assert "<dt>not known</dt><dd>params.yaml is in no commit</dd>" in page
+
+
+def test_the_page_does_not_grow_with_the_posts_and_says_so(report, tmp_path):
+    report(posts=20_000)
+    page = (tmp_path / "report.html").read_text()
+    assert len(page) < 3e6
+    points = json.loads(re.search(r'id="charts">(.*?)</script>', page)[1])["predicted_true"]
+    assert len(points["layer"][1]["data"]["values"]) == 1000
+    assert "1000 of 20 held-out posts drawn." in page
+    assert page.count("<tr data-lists=") <= 3 * shown_posts.LISTED

@@ -69,7 +69,7 @@ def list_seconds(settings: params.Params, runs: Path) -> Pairs:
     names += [f"assemble@{name}" for name in settings.tables]
     for stage in ("train", "predict"):
         names += [f"{stage}@{name}" for name in settings.learners]
-    names += ["leakage", "fuse", "importance", "evaluate", "leaderboard", "submit"]
+    names += ["leakage", "fuse", "bundle", "importance", "evaluate", "leaderboard", "submit"]
     found = [
         (name, f"{files.read_json(path)['seconds']:.1f}")
         for name in names
