@@ -159,7 +159,7 @@ def test_an_unknown_entry_lists_the_allowed():
 def test_without_kinds_only_what_all_kinds_share_is_checked(tmp_path):
     path = write(tmp_path, put("learners.dae.sigma", "no number"))
     loaded = params.load(path, kinds=False)
-    assert loaded.learners["dae"].table == "text_image"
+    assert loaded.learners["dae"].table == "trees"
     assert loaded.backbones["minilm"].reads == "texts"
     for change, message in (
         (put("learners.dae.table", 1), "learners.dae.table: must be a valid string, found 1"),

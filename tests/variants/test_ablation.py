@@ -40,6 +40,7 @@ def test_what_is_trained_already_is_not_trained_again(content, entries):
     wide = ["meta", "glove", "image_stats", "minilm", "efficientnet"]
     content["tables"]["trees"] |= {"blocks": wide, "reduce": None}
     content["tables"]["text_image"] |= {"blocks": wide[-2:], "reduce": None}
+    content["learners"]["dae"]["table"] = "text_image"
     cells = ablation.add_entries(content, entries)
     entry = {(cell["row"], cell["learner"]): cell["entry"] for cell in cells}
     assert entry["meta_glove_image_stats_blip", "catboost"] == "catboost"
