@@ -24,10 +24,11 @@ def write_params(folder, **data):
     content["split"]["folds"] = 2
     kept = {name: content["backbones"][name] for name in ("image_stats", "minilm")}
     content["backbones"] = kept | {"history": HISTORY}
-    content["tables"] = {"trees": content["tables"]["trees"] | {"blocks": BLOCKS}}
+    content["tables"] = {"trees": content["tables"]["trees"] | {"blocks": BLOCKS, "reduce": None}}
     content["learners"] = {
         name: content["learners"][name] | {"iterations": 15} for name in ("lightgbm", "catboost")
     }
+    content["fusion"] |= {"mode": "fixed", "others": {}}
     content["runtime"]["workers"] = 1
     content["data"] |= data
     YAML().dump(content, folder / "params.yaml")  # in this order
