@@ -28,6 +28,7 @@ def write_params(folder, **data):
     content["learners"] = {
         name: content["learners"][name] | {"iterations": 15} for name in ("lightgbm", "catboost")
     }
+    content["fusion"] |= {"mode": "fixed", "others": {}}
     content["runtime"]["workers"] = 1
     content["data"] |= data
     YAML().dump(content, folder / "params.yaml")  # in this order
