@@ -2,12 +2,14 @@ import json
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+from ruamel.yaml import YAML
 
 from fame.fusion import combination, data_record, mean
 from fame.learners import table_files
@@ -15,9 +17,21 @@ from fame.runtime import files
 from fame.runtime.errors import InputError
 from fame.runtime.metrics import mean_absolute_error, spearman
 
+ROOT = Path(__file__).parents[2]
 COUNT = 60
 HEADER = "phase,fold,iteration,training_mae,validation_mae\n"
 NAMES = ("catboost", "lightgbm", "autogluon", "dae")
+
+
+@pytest.fixture
+def write_params(write_params):
+    """Four learners and the paper's weights, whatever the defaults are."""
+    known = YAML(typ="safe").load((ROOT / "params.yaml").read_text())["learners"]
+    settings = {"learners": {name: known[name] for name in NAMES}, "fusion.others": {}}
+    settings |= {"fusion.mode": "fixed", "fusion.by_author": False, "fusion.calibrate": False}
+    settings |= dict(zip(("fusion.alpha", "fusion.beta"), (0.4, 0.35), strict=True))
+    settings |= dict(zip(("fusion.gamma", "fusion.delta"), (0.15, 0.1), strict=True))
+    return lambda **changes: write_params(**settings | changes)
 
 
 @pytest.fixture
