@@ -17,10 +17,22 @@ from fame.runtime import files
 from fame.runtime.errors import InputError
 from fame.runtime.metrics import mean_absolute_error, spearman
 
+ROOT = Path(__file__).parents[2]
 COUNT = 60
 HEADER = "phase,fold,iteration,training_mae,validation_mae\n"
 ROOT = Path(__file__).parents[2]
 NAMES = ("catboost", "lightgbm", "autogluon", "dae")
+
+
+@pytest.fixture
+def write_params(write_params):
+    """Four learners and the paper's weights, whatever the defaults are."""
+    known = YAML(typ="safe").load((ROOT / "params.yaml").read_text())["learners"]
+    settings = {"learners": {name: known[name] for name in NAMES}, "fusion.others": {}}
+    settings |= {"fusion.mode": "fixed", "fusion.by_author": False, "fusion.calibrate": False}
+    settings |= dict(zip(("fusion.alpha", "fusion.beta"), (0.4, 0.35), strict=True))
+    settings |= dict(zip(("fusion.gamma", "fusion.delta"), (0.15, 0.1), strict=True))
+    return lambda **changes: write_params(**settings | changes)
 
 
 @pytest.fixture

@@ -37,10 +37,9 @@ def test_a_cell_is_its_learner_with_another_table(content, entries):
 
 
 def test_what_is_trained_already_is_not_trained_again(content, entries):
-    wide = ["meta", "glove", "image_stats", "minilm", "efficientnet"]
-    content["tables"]["trees"] |= {"blocks": wide, "reduce": None}
-    content["tables"]["text_image"] |= {"blocks": wide[-2:], "reduce": None}
-    content["learners"]["dae"]["table"] = "text_image"
+    content["tables"]["text_image"]["blocks"] = ["minilm", "efficientnet"]
+    content["tables"]["trees"]["blocks"] = ["meta", "glove", "image_stats"]
+    content["tables"]["trees"]["blocks"] += ["minilm", "efficientnet"]
     cells = ablation.add_entries(content, entries)
     entry = {(cell["row"], cell["learner"]): cell["entry"] for cell in cells}
     assert entry["meta_glove_image_stats_blip", "catboost"] == "catboost"
