@@ -109,7 +109,7 @@ def test_a_missing_key_has_no_default(tmp_path):
 
 def test_weights_that_are_all_zero_are_refused(tmp_path):
     def change(content):
-        content["fusion"] |= {"alpha": 0, "beta": 0, "gamma": 0, "delta": 0}
+        content["fusion"] |= dict.fromkeys(("alpha", "beta", "gamma", "delta"), 0) | {"others": {}}
 
     with pytest.raises(InputError, match=r"fusion: the weights of the learners .* are all zero"):
         params.load(write(tmp_path, change))
@@ -147,8 +147,8 @@ def test_a_missing_file_is_named(tmp_path):
 def test_numbers_mean_what_dvc_reads(tmp_path):
     path = tmp_path / "params.yaml"
     shutil.copy(ROOT / "params.yaml", path)
-    path.write_text(path.read_text().replace("alpha: 0.4", "alpha: 4e-1"))
-    assert params.load(path).fusion.alpha == 0.4
+    path.write_text(path.read_text().replace("alpha: 0.1 ", "alpha: 1e-1 "))
+    assert params.load(path).fusion.alpha == 0.1
 
 
 def test_an_unknown_entry_lists_the_allowed():

@@ -37,6 +37,7 @@ def test_a_cell_is_its_learner_with_another_table(content, entries):
 
 
 def test_what_is_trained_already_is_not_trained_again(content, entries):
+    content["learners"]["dae"]["table"] = "text_image"
     content["tables"]["text_image"]["blocks"] = ["minilm", "efficientnet"]
     content["tables"]["trees"]["blocks"] = ["meta", "glove", "image_stats"]
     content["tables"]["trees"]["blocks"] += ["minilm", "efficientnet"]

@@ -61,7 +61,7 @@ def _repeated(overlay, base, place=""):
 
 def test_changes_that_git_lacks_are_not_overwritten(repository):
     path = repository / "params.yaml"
-    path.write_text(path.read_text().replace("alpha: 0.4", "alpha: 0.3"))
+    path.write_text(path.read_text().replace("alpha: 0.1", "alpha: 0.3"))
     with pytest.raises(InputError, match="has changes that are not committed"):
         profile.switch("paper")
     assert "alpha: 0.3" in path.read_text()

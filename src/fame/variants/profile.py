@@ -1,7 +1,7 @@
 """`make profile PROFILE=paper`: lay a profile over params.yaml and show the difference.
 
 A profile holds only what differs. Its keys replace those of params.yaml, block by block; an entry
-of `backbones`, `tables`, `learners` or a table's `reduce` that is null goes.
+of `backbones`, `tables`, `learners` or a table's `reduce` that is null goes; so does one of `fusion.others`.
 """
 
 import difflib
@@ -21,7 +21,7 @@ from fame.runtime.stage import run
 
 PARAMS, PROFILES = Path("params.yaml"), Path("profiles")
 NO_PROFILE = "ablation"  # entries that `make ablation` adds to params.yaml
-NAMED_ENTRIES = ("backbones", "tables", "learners", "reduce")
+NAMED_ENTRIES = ("backbones", "tables", "learners", "reduce", "others")
 
 
 def switch(name: str) -> list[str]:
@@ -69,6 +69,9 @@ def _merge(content: CommentedMap, overlay: dict[str, Any], removable: bool) -> N
             content.pop(key, None)
         elif isinstance(value, dict) and isinstance(content.get(key), dict):
             _merge(content[key], value, removable=key in NAMED_ENTRIES)
+            if not content[key]:  # one with comments and no entry would be no YAML
+                content[key] = CommentedMap()
+                content[key].fa.set_flow_style()
         else:
             content[key] = value
 
