@@ -17,7 +17,6 @@ from fame.runtime import files
 from fame.runtime.errors import InputError
 from fame.runtime.metrics import mean_absolute_error, spearman
 
-ROOT = Path(__file__).parents[2]
 COUNT = 60
 HEADER = "phase,fold,iteration,training_mae,validation_mae\n"
 ROOT = Path(__file__).parents[2]
@@ -71,15 +70,6 @@ def predictions(tmp_path, posts):
         record = {"status": {"image": {"ok": 57, "missing": 2, "bomb": 1}}}
         files.write_json(tmp_path / "features" / f"{name}.json", record)
     return made
-
-
-@pytest.fixture
-def write_params(write_params):
-    """Params with the paper's four learners and weights, whatever the defaults are."""
-    learners = YAML(typ="safe").load((ROOT / "params.yaml").read_text(encoding="utf-8"))["learners"]
-    paper = {"learners": {name: learners[name] for name in NAMES}}
-    paper |= {"fusion.mode": "fixed", "fusion.by_author": False, "fusion.calibrate": False}
-    return lambda **changes: write_params(**paper | changes)
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from fame.registry import SOURCES, resolve
 from fame.runtime.errors import InputError
 
 PROJECT, WEIGHTS = Path("pyproject.toml"), Path("requirements-weights.txt")
+RESULTS = ("metrics", "reports")  # folders of what the pipeline writes for git
 MAX_UNTRACKED_BYTES = 1 << 20  # files that git does not know, all together
 DATA_SUFFIXES = (*IMAGE_SUFFIXES, ".csv", ".tsv", ".jsonl", ".parquet", ".xlsx", ".zip", ".gz")
 # Roughly, for a post: vectors in the cache, in the blocks and in the tables; and what is held.
@@ -159,7 +160,8 @@ def _check_git() -> list[str]:
         return ["git: not installed; experiments need it"]
     if done.returncode:
         return ["git: no repository here; experiments need one (`git init`, and one commit)"]
-    names = [Path(os.fsdecode(name)) for name in done.stdout.split(b"\0") if name]
+    found = [Path(os.fsdecode(name)) for name in done.stdout.split(b"\0") if name]
+    names = [path for path in found if path.parts[0] not in RESULTS]  # which git is to keep
     sizes = {path: path.stat().st_size for path in names if path.is_file()}
     data = [path for path in sizes if path.name.lower().endswith(DATA_SUFFIXES)]
     total = sum(sizes.values())

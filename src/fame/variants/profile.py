@@ -1,7 +1,7 @@
 """`make profile PROFILE=paper`: lay a profile over params.yaml and show the difference.
 
 A profile holds only what differs. Its keys replace those of params.yaml, block by block; an entry
-of `backbones`, `tables`, `learners` or a table's `reduce` that is null goes; so does one of `fusion.others`.
+of `backbones`, `tables`, `learners`, `fusion.others` or a table's `reduce` that is null goes.
 """
 
 import difflib
