@@ -26,7 +26,7 @@ def test_simulated_numbers_are_called_simulated():
     best = {"simulated": True, "simulated_best": {"src": 0.86, "mae": 0.98}}
     text = results.render(METRICS, DATA | best)
     assert text.startswith("SIMULATED sample")
-    assert "best reachable (simulated truth)  0.8600  0.9800" in text
+    assert "upper bound (simulated truth)  0.8600  0.9800" in text
 
 
 def test_columns_of_large_numbers_stay_apart():

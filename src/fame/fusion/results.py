@@ -26,7 +26,7 @@ def render(metrics: dict[str, Any], data: dict[str, Any]) -> str:
         rows.append(_row("fame " + name.replace("_", " ", 1), metrics[name]))
     rows.append(_row("median of the training posts", data["median"]))
     if "simulated_best" in data:
-        rows.append(_row("best reachable (simulated truth)", data["simulated_best"]))
+        rows.append(_row("upper bound (simulated truth)", data["simulated_best"]))
     rows.append(_row("FAME", metrics["fame"], "1.000"))
     widths = [max(len(row[place]) for row in rows) for place in range(4)]
     lines = [

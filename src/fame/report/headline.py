@@ -54,7 +54,7 @@ def write_lead(
 
 
 def make_cards(data: dict[str, Any], evaluation: dict[str, Any]) -> list[dict[str, str]]:
-    """FAME here, beside the constant, the published and, where known, the best reachable."""
+    """FAME here, beside the constant, the published and, where known, the upper bound."""
     fame = evaluation["scores"]["fame"]
     cards = []
     for metric in ("src", "mae"):
@@ -70,7 +70,7 @@ def make_cards(data: dict[str, Any], evaluation: dict[str, Any]) -> list[dict[st
     median = {"label": "MAE of the median", "note": "of the training posts, a constant"}
     cards.append({"value": show_number(data["median"]["mae"])} | median)
     if "simulated_best" in data:
-        best = {"label": "best reachable MAE", "note": "the simulation's noise-free truth"}
+        best = {"label": "upper bound", "note": "the simulation's noise-free truth"}
         cards.append({"value": show_number(data["simulated_best"]["mae"])} | best)
     src, mae = published_results.MODELS["FAME"]
     note = f"MAE {mae:.4f}; SMPD's test posts"

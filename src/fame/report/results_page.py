@@ -22,7 +22,7 @@ def render_results(metrics: dict[str, Any], data: dict[str, Any]) -> str:
     }
     labels |= {"median": "median of the training posts (constant)"}
     if simulated:
-        labels |= {"simulated_best": "best reachable (simulated truth)"}
+        labels |= {"simulated_best": "upper bound (simulated truth)"}
     for name, label in labels.items():
         pair = (
             " | ".join(f"{value:.4f}" for value in published_results.FUSIONS.get(name, ()))
