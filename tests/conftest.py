@@ -28,6 +28,8 @@ def write_params(tmp_path):
             for parent in parents:
                 place = place[parent]
             place[last] = value
+        others = content["fusion"]["others"]  # of learners that a test has taken away
+        content["fusion"]["others"] = {k: v for k, v in others.items() if k in content["learners"]}
         YAML(typ="safe").dump(content, tmp_path / "params.yaml")
 
     return write

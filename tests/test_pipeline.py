@@ -138,18 +138,26 @@ TINY = {
     # So few posts hold more unreadable ones by chance.
     "data.max_unreadable_fraction": 0.2,
     "split.folds": 2,
-    # So few posts give some learners no weight where weights are learned.
-    "fusion.mode": "fixed",
+    "fusion.alpha": 0.4,
+    "fusion.beta": 0.35,
+    "fusion.gamma": 0.15,
+    "fusion.delta": 0.1,
+    "fusion.others": {},
     "learners.catboost.iterations": 20,
     "learners.lightgbm.iterations": 20,
     "learners.dae.phase_1.epochs": 2,
     "learners.dae.phase_2.epochs": 2,
+    "tables.trees.blocks": [
+        *("meta", "history", "char_ngrams", "glove", "image_stats", "minilm", "efficientnet"),
+    ],
+    "tables.trees.reduce": {"efficientnet": 10},
     # A learner whose table leaves the pictures out.
+    "learners.dae.table": "text_image",
     "tables.text_image.blocks": ["minilm"],
     "tables.text_image.reduce": None,
 }
-# Minutes long; tests/learners and tests/stages train it.
-LEFT_OUT = ("learners.autogluon", "tables.stack")
+# tests/learners trains them all.
+LEFT_OUT = ("learners.autogluon", "tables.stack", "learners.tabm", "learners.ridge")
 
 
 def list_stages(folder):
@@ -367,26 +375,26 @@ def test_an_experiment_is_one_command_and_its_difference_another(project):
 
 
 def test_a_new_learner_is_one_folder_one_registry_line_one_block(project):
-    folder = project.folder / "src/fame/learners/ridge"
+    folder = project.folder / "src/fame/learners/squares"
     folder.mkdir()
-    for name, text in RIDGE.items():
+    for name, text in SQUARES.items():
         (folder / name).write_text(text)
     project.edit(
         "src/fame/registry.py",
         "LEARNERS = {",
-        'LEARNERS = {\n    "ridge": "fame.learners.ridge",',
+        'LEARNERS = {\n    "squares": "fame.learners.squares",',
     )
     project.change_params(
         **{
-            "learners.ridge": {"kind": "ridge", "table": "trees", "seed": 1, "penalty": 10.0},
-            "fusion.others": {"ridge": 0.2},
+            "learners.squares": {"kind": "squares", "table": "trees", "seed": 1, "penalty": 10.0},
+            "fusion.others": {"squares": 0.2},
         }
     )
     project.write_links()
-    assert set(project.repro()) == {"train@ridge", "predict@ridge", "leakage", "fuse", "bundle"}
+    assert set(project.repro()) == {"train@squares", "predict@squares", "leakage", "fuse", "bundle"}
     metrics = project.read_metrics()
-    assert metrics["weights"]["ridge"] == pytest.approx(0.2 / 1.05, abs=1e-5)
-    assert {"ridge", "without_ridge"} <= set(metrics)
+    assert metrics["weights"]["squares"] == pytest.approx(0.2 / 1.05, abs=1e-5)
+    assert {"squares", "without_squares"} <= set(metrics)
 
 
 def test_a_new_backbone_is_one_file_one_registry_line_one_block(project):
@@ -619,15 +627,15 @@ def count_bytes(content):
     return np.array(len(content))
 '''
 
-RIDGE = {
+SQUARES = {
     "params.py": '''
-"""The block of a ridge regression."""
+"""The block of least squares."""
 
 from fame.params import LearnerParams, Positive
 
 
 class Params(LearnerParams):
-    """The block of a ridge regression."""
+    """The block of least squares."""
 
     penalty: Positive
 ''',
@@ -644,7 +652,7 @@ def make_design(table: Table, rows: np.ndarray) -> np.ndarray:
     return np.column_stack([values / (1 + np.abs(values)), np.ones(len(rows))])
 ''',
     "training.py": '''
-"""Training of a ridge regression on bounded values."""
+"""Training of least squares on bounded values."""
 
 from pathlib import Path
 
@@ -652,7 +660,7 @@ import numpy as np
 
 from fame.learners.contract import FitTable
 from fame.learners.fold_training import Fitted, FoldTrainer, Step
-from fame.learners.ridge.design import make_design
+from fame.learners.squares.design import make_design
 
 
 class Trainer(FoldTrainer):
@@ -676,7 +684,7 @@ class Trainer(FoldTrainer):
         np.save(path, model)
 ''',
     "model.py": '''
-"""Prediction of a ridge regression."""
+"""Prediction of least squares."""
 
 from pathlib import Path
 
@@ -684,7 +692,7 @@ import numpy as np
 
 from fame.learners.contract import Table
 from fame.learners.fold_model import FoldModel
-from fame.learners.ridge.design import make_design
+from fame.learners.squares.design import make_design
 
 
 class Model(FoldModel):

@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+from unittest.mock import ANY
 
 import numpy as np
 import pyarrow as pa
@@ -101,6 +102,7 @@ def test_record_and_last_line(trained, run_stage, capsys):
     assert files.read_json(trained / "predicted.json") == {
         "learner": "dae",
         "posts": 320,
+        "clipped": {"holdout": ANY, "challenge": ANY},
         "predictions_digest": files.digest_file(trained / "predictions.parquet"),
     }
     assert capsys.readouterr().out.splitlines()[-1].startswith("dae: 320 posts predicted, ")

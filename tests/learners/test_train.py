@@ -185,7 +185,7 @@ def test_what_a_training_with_another_input_finished_is_not_resumed(
     before = describe()
     assert describe() == before
     if changed == "params":
-        write_learners(lightgbm={"lambda_l2": 1.0})
+        write_learners(lightgbm={"lambda_l2": 2.5})
     else:
         name = block_files.VALUES if changed == "table" else table_files.TEXTS
         path = folder / "fit" / name

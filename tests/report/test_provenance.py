@@ -23,7 +23,7 @@ def test_parameters_are_compared_with_the_last_commit(write_params):
     assert provenance.compare_params(path) == [("none", "all are as committed")]
     write_params(**{"fusion.alpha": 0.5, "learners.dae.seed": 8})
     assert provenance.compare_params(path) == [
-        ("fusion.alpha", "0.4 → 0.5"),
+        ("fusion.alpha", "0.1 → 0.5"),
         ("learners.dae.seed", "7 → 8"),
     ]
 

@@ -67,6 +67,7 @@ class Trainer(BaseTrainer):
                 AutoGluon is not available, or a planned model could not be trained.
         """
         check_inputs(table, self.params)
+        place = checkpoints.absolute()  # before the working folder is another one
         import_autogluon()
         rows = table.all_rows
         self._folder = open_folder(self.params)
@@ -84,7 +85,7 @@ class Trainer(BaseTrainer):
                 deterministic(self.params.threads),
                 _stopped_clock(),
                 _progress(folder, plan(self.params), len(table.folds)),
-                keep_models(checkpoints.absolute()),
+                keep_models(place),
             ):
                 self._predictor = self._fit_stack(frame)
         leaderboard = read_leaderboard(self._predictor, plan(self.params))
