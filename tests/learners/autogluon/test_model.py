@@ -7,28 +7,35 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fame.learners.autogluon.frames import OUTPUT, make_frame
+from fame.learners.autogluon.frames import make_frame
+from fame.learners.autogluon.kinds import OUTPUT
 from fame.runtime.errors import InputError
 from fame.runtime.files import digest_file
 
 
 def test_the_multimodal_model_reads_the_words(fitted, tables):
     table, _ = tables()
-    model = fitted("autogluon").model
+    trainer = fitted("autogluon").trainer  # what is saved leaves models without a weight out
     others = np.flatnonzero(table.fold < 0)[:50]
     silent = replace(table, texts={name: np.full_like(t, "") for name, t in table.texts.items()})
-    with_words, without = (
-        model.predict_frame(make_frame(t, others), "MultiModal_BAG_L1") for t in (table, silent)
-    )
+    with chdir(trainer._folder.name):
+        with_words, without = (
+            trainer._predictor.predict(
+                make_frame(t, others, trainer.params), model="MultiModal_BAG_L1"
+            )
+            for t in (table, silent)
+        )
     assert not np.allclose(with_words, without)
 
 
 def test_predictions_out_of_fold_are_those_of_the_saved_models(fitted, tables):
     """Layer by layer: each post by the models of its fold, stacked, and averaged as saved."""
     learner, table = fitted("autogluon"), tables()[0].training
-    predictor, found = learner.model._predictor, {}
-    with chdir(learner.model._folder.name):
-        features = predictor.transform_features(make_frame(table, table.all_rows))
+    trainer, found = learner.trainer, {}
+    predictor = trainer._predictor
+    with chdir(trainer._folder.name):
+        frame = make_frame(table, table.all_rows, trainer.params)
+        features = predictor.transform_features(frame)
         for layer in ("L1", "L2"):
             below = dict(found)
             for name in (n for n in predictor.model_names() if n.endswith(f"_BAG_{layer}")):

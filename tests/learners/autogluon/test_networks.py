@@ -10,8 +10,8 @@ import pytest
 from PIL import Image, ImageFile
 
 from fame.learners.autogluon.frames import open_frame
+from fame.learners.autogluon.kinds import plan
 from fame.learners.autogluon.networks import find_checkpoint, find_image_checkpoint, place_images
-from fame.learners.autogluon.training import PLANNED
 from fame.posts.contract import LOCATED, NO_IMAGE
 from fame.runtime.devices import import_torchvision
 from fame.runtime.errors import InputError
@@ -93,7 +93,7 @@ def fitted_with_images(build, pictures):
 def test_the_multimodal_model_sees_the_images(fitted_with_images, pictures):
     learner = fitted_with_images()
     record, model = learner.trainer.record(), learner.model
-    assert {row["model"] for row in record["leaderboard"]} >= set(PLANNED)
+    assert {row["model"] for row in record["leaderboard"]} >= set(plan(learner.trainer.params))
     assert record["without_image"] == 2
     others = np.arange(FIT_ROWS, ROWS)
     turned = {name: values.copy() for name, values in pictures.images.items()}
