@@ -313,7 +313,7 @@ def test_what_only_predicts_retrains_nothing(project):
 
 def test_the_metrics_code_trains_nothing(project):
     project.append("src/fame/runtime/metrics.py", "\n# A comment.\n")
-    assert set(project.repro()) == {"leakage", "fuse"}
+    assert set(project.repro()) == {"leakage", "fuse", "bundle"}
 
 
 def test_a_backbones_file_that_changes_no_vector_stops_there(project):

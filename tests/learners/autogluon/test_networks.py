@@ -1,5 +1,6 @@
 import json
 import shutil
+from contextlib import chdir
 from dataclasses import replace
 from functools import cache
 from io import BytesIO
@@ -92,16 +93,17 @@ def fitted_with_images(build, pictures):
 
 def test_the_multimodal_model_sees_the_images(fitted_with_images, pictures):
     learner = fitted_with_images()
-    record, model = learner.trainer.record(), learner.model
-    assert {row["model"] for row in record["leaderboard"]} >= set(plan(learner.trainer.params))
+    trainer, record = learner.trainer, learner.trainer.record()
+    assert {row["model"] for row in record["leaderboard"]} >= set(plan(trainer.params))
     assert record["without_image"] == 2
     others = np.arange(FIT_ROWS, ROWS)
     turned = {name: values.copy() for name, values in pictures.images.items()}
     turned["member"][others] = pictures.images["member"][others[::-1]]
 
     def predict(table):
-        with open_frame(table, others, model.params) as (frame, _):
-            return model.predict_frame(frame, "MultiModal_BAG_L1")
+        frames = open_frame(table, others, trainer.params)
+        with frames as (frame, _), chdir(trainer._folder.name):  # all models, not just the saved
+            return trainer._predictor.predict(frame, model="MultiModal_BAG_L1").to_numpy()
 
     before = predict(pictures)
     np.testing.assert_array_equal(before, predict(pictures))
