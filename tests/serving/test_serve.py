@@ -46,7 +46,7 @@ def test_what_is_under_way_is_answered_when_it_is_told_to_end(server, tmp_path):
     posts = [{"title": f"A long title of many words, number {place}"} for place in range(16)]
     asking = threading.Thread(target=lambda: found.append(ask(server.address, posts)))
     asking.start()
-    asking.join(0.5)
+    asking.join(0.05)
     assert found == []  # it is under way
     server.send_signal(signal.SIGTERM)
     asking.join()

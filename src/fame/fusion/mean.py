@@ -22,6 +22,6 @@ def normalise(weights: dict[str, float], present: list[str]) -> dict[str, float]
 def fuse(predictions: dict[str, np.ndarray], weights: dict[str, float]) -> np.ndarray:
     """(n,) weighted sum of the learners' (n,) predictions; ``weights`` sum to 1.
 
-    It adds in the order of the names: a saved fusion gives the same digits as the one that was fitted.
+    It adds in the order of the names, so that a saved fusion gives the digits of the fitted one.
     """
     return np.sum([weights[name] * predictions[name] for name in sorted(predictions)], axis=0)
