@@ -36,7 +36,7 @@ def read_entries():
     """Block of params.yaml (or of a profile) by kind of block."""
     files = [ROOT / "params.yaml", *sorted((ROOT / "profiles").glob("*.yaml"))]
     contents = [YAML(typ="safe", pure=True).load(file.read_text()) for file in files]
-    entries = [entry for one in contents for entry in one.get("backbones", {}).values()]
+    entries = [entry for one in contents for entry in one.get("backbones", {}).values() if entry]
     return {entry["kind"]: entry for entry in reversed(entries)} | {"meta": contents[0]["meta"]}
 
 

@@ -155,7 +155,7 @@ def test_a_registered_encoder_becomes_a_block_a_record_and_what_it_fitted(
     tmp_path, extract, make_posts, write_params, monkeypatch, capsys
 ):
     monkeypatch.setitem(BACKBONES, "initials", f"{__name__}:Initials")
-    table = {"blocks": ["first"], "dtype": "float32"}
+    table = {"blocks": ["first"], "reduce": None, "dtype": "float32"}
     tables = dict.fromkeys(("trees", "stack", "text_image"), table)
     write_params(backbones={"first": {"kind": "initials", "reads": "posts"}}, tables=tables)
     titles = ["dog", "cat", "sun", "cap"] * 10  # of which dog and cat train
@@ -264,7 +264,7 @@ def test_posts_without_tags_are_masked_rows_and_no_error(
 
 
 def test_an_unknown_name_lists_those_allowed(extract):
-    with pytest.raises(InputError, match=r"backbones: no entry 'resnet'; allowed: efficientnet, "):
+    with pytest.raises(InputError, match=r"backbones: no entry 'resnet'; allowed: char_ngrams, "):
         extract("resnet", "images")
 
 

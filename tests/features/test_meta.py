@@ -5,12 +5,20 @@ import pyarrow as pa
 import pytest
 
 from fame.features import encoding, meta
-from fame.params import MetaParams
+from fame.params import HeavyTailedParams, MetaParams
 from fame.posts.contract import DESCRIPTIONS, POSTS
 from fame.runtime import files, ids
 from fame.runtime.errors import InputError
 
-ALL_ON = dict.fromkeys(MetaParams.model_fields, True)
+GROUPS = [name for name, field in MetaParams.model_fields.items() if field.annotation is bool]
+LIMITS = {
+    "heavy_tailed": HeavyTailedParams(
+        distinct=20, not_negative=0.9, high=500, log_deviation=0.8, columns=12
+    ),
+    "author_min_posts": 5,
+}
+ALL_ON = dict.fromkeys(GROUPS, True) | LIMITS
+ALL_OFF = dict.fromkeys(GROUPS, False) | LIMITS
 
 
 def make_posts(**columns):
@@ -29,7 +37,7 @@ def make_posts(**columns):
 
 
 def encode(posts, descriptions=None, **groups):
-    settings = MetaParams(**(dict.fromkeys(ALL_ON, False) | groups))
+    settings = MetaParams(**(ALL_OFF | groups))
     descriptions = descriptions or DESCRIPTIONS.empty_table()
     block = encoding.encode(meta.Meta(settings, descriptions=descriptions), posts)
     names = [column.name for column in block.columns]
@@ -87,7 +95,8 @@ def test_missing_is_missing_and_not_zero():
         title=[None, "two words"], tags=[None, ["a", "bcd"]], media_type=[None, "video"]
     )
     _, columns = encode(posts, **ALL_ON)
-    numeric = [name for name in columns if name not in meta.CATEGORIES]
+    categories = (*meta.CATEGORIES, meta.AUTHOR)  # whose 0 stands for missing
+    numeric = [name for name in columns if name not in categories]
     assert all(np.isnan(columns[name][0]) for name in numeric)
     assert columns["post_title_characters"][1] == 9
     assert columns["post_title_words"][1] == 2
@@ -131,7 +140,7 @@ def test_descriptions_are_joined_by_id():
     np.testing.assert_array_equal(columns["location_description_000"], [5, np.nan, np.nan])
 
 
-@pytest.mark.parametrize("group", [name for name in ALL_ON if name not in ("own", "description")])
+@pytest.mark.parametrize("group", ["post", "time", "geo", "user", "profile"])
 def test_a_group_that_is_off_leaves_no_column(group):
     posts = make_posts(title=["a"])
     _, on = encode(posts, **{group: True})
