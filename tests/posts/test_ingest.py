@@ -133,6 +133,20 @@ def test_a_split_column_without_a_holdout_is_refused(ingest):
         ingest([header + ",part", *lines], {"split": "part"})
 
 
+def test_a_holdout_that_nothing_can_be_ranked_on_is_refused(ingest):
+    header, *lines = make_lines(20)
+    one = [f"{line},{'fit' if i else 'holdout'}" for i, line in enumerate(lines[:20])]
+    with pytest.raises(InputError, match="the holdout has 1 post, expected two or more"):
+        ingest([header + ",part", *one], {"split": "part"})
+    cells = [line.split(",") for line in lines[:20]]
+    equal = [
+        ",".join([cell[0], "3" if i < 4 else str(i), *cell[2:], "holdout" if i < 4 else "fit"])
+        for i, cell in enumerate(cells)
+    ]
+    with pytest.raises(InputError, match="the holdout has 4 posts of one target"):
+        ingest([header + ",part", *equal], {"split": "part"})
+
+
 def test_raw_counts_are_learned_as_logarithms(ingest, tmp_path):
     header, *lines = make_lines()
     counts = [2 ** (i % 12) - 1 for i in range(40)]

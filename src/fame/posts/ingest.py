@@ -100,6 +100,7 @@ def split_posts(table: pa.Table, settings: params.SplitParams) -> pa.Table:
         labelled = np.flatnonzero(pc.is_valid(table["popularity"]).to_numpy())
         own = splits.number_users([users[row] for row in labelled])
         split[labelled] = splits.assign_split(posted_at[labelled], own, settings)
+    _check_holdout(table["popularity"].filter(pa.array(split == HOLDOUT)))
     fit = np.flatnonzero(split == FIT)
     fold = np.full(len(table), NO_FOLD, dtype=np.int8)
     own = splits.number_users([users[row] for row in fit])
@@ -111,6 +112,16 @@ def split_posts(table: pa.Table, settings: params.SplitParams) -> pa.Table:
     table = table.append_column(POSTS.field("author_hidden"), hidden)
     own_numbers = [name for name in table.column_names if name not in POSTS.names]
     return table.select([*POSTS.names, *own_numbers])
+
+
+def _check_holdout(labels: pa.ChunkedArray) -> None:
+    """Before any training, since nothing can be ranked on one post or on equal labels."""
+    if len(pc.unique(labels)) < 2:
+        count = "1 post" if len(labels) == 1 else f"{len(labels)} posts of one target"
+        raise InputError(
+            f"posts: the holdout has {count}, expected two or more whose targets differ: a rank "
+            "correlation needs them; hold out more (the split column, or split.holdout_fraction)"
+        )
 
 
 def order_images(images: pa.Table, post_ids: pa.ChunkedArray) -> pa.Table:
