@@ -134,7 +134,7 @@ def test_templates_belong_to_what_names_them():
     others = {path for path in files if path.suffix not in (".py", ".pyc")}
     # The page of `fame serve`, and DVC's page of plots, belong to no stage.
     others -= {SOURCE / f"fame/serving/page.{suffix}" for suffix in ("html", "css", "js")}
-    if SOURCE / "fame/report/vega/library.py" not in linked:
+    if SOURCE / "fame/report/vega/scripts.py" not in linked:
         others -= set((SOURCE / "fame/report/vega").iterdir())
     assert SOURCE / "fame/report/page.html.j2" in others
     assert others <= linked

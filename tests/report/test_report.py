@@ -15,7 +15,7 @@ from tests.pictures import encode
 from fame import params
 from fame.learners import table_files
 from fame.report import charts, figures, kept, shown_posts
-from fame.report.vega import library
+from fame.report.vega import scripts
 from fame.runtime import files as stored
 
 ROOT = Path(__file__).parents[2]
@@ -266,7 +266,7 @@ def test_the_page_asks_the_network_for_nothing(report, tmp_path):
     references.feed(page)
     outside = [place for place in references.fetched if not place.startswith(("data:", "#"))]
     assert outside == []
-    own = page.replace(library.render_scripts(), "")
+    own = page.replace(scripts.render_scripts(), "")
     named = {charts.SCHEMA}  # a specification names its language; nothing fetches it
     assert set(re.findall(r"https?://[^\s\"<]+", own)) <= named
     assert not re.search(r"@import|url\(|<script src|<iframe", own)

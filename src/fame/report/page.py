@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fame.report.tables import Table
-from fame.report.vega import library
+from fame.report.vega import scripts
 
 Pairs = list[tuple[str, str]]
 TALL = 700  # pixels of a figure that scrolls inside the page
@@ -105,7 +105,7 @@ def render(content: dict[str, Any], sections: list[Section], charts: dict[str, A
         charts=Markup(write_json(charts)),
         css=Markup((folder / "page.css").read_text(encoding="utf-8")),
         js=Markup((folder / "page.js").read_text(encoding="utf-8")),
-        scripts=Markup(library.render_scripts()),
+        scripts=Markup(scripts.render_scripts()),
     )
 
 

@@ -2,7 +2,7 @@
 
 vega.min.js, vega-lite.min.js and vega-embed.min.js are as their npm packages hold them, under
 vega.LICENSE.txt, vega-lite.LICENSE.txt and vega-embed.LICENSE.txt.
-`python -m fame.report.vega.library` writes `.dvc/plots.html` anew.
+`python -m fame.report.vega.scripts` writes `.dvc/plots.html` anew.
 """
 
 from pathlib import Path

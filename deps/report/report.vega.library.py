@@ -1,1 +1,0 @@
-../../src/fame/report/vega/library.py
