@@ -28,6 +28,6 @@ def test_a_filled_page_loads_nothing():
 
 
 def test_each_library_comes_with_its_licence():
-    folder = Path(library.__file__).parent
+    folder = Path(scripts.__file__).parent
     for name in scripts.NAMES:
         assert "Redistribution and use" in (folder / f"{name}.LICENSE.txt").read_text()
