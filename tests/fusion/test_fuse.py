@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 from ruamel.yaml import YAML
 
-from fame.fusion import combination, data_record, mean
+from fame import params
+from fame.fusion import combination, data_record, intervals, mean
 from fame.learners import table_files
 from fame.runtime import files
 from fame.runtime.errors import InputError
@@ -58,10 +59,7 @@ def predictions(tmp_path, posts):
     rows = pa.table({"post_id": [str(i) for i in range(COUNT)], "split": split.tolist()})
     made = {name: label + draw.normal(0, 1, COUNT) for name in NAMES}
     for name, values in made.items():
-        path = tmp_path / "predictions" / f"{name}.parquet"
-        table_files.write_predictions(path, rows, values)
-        record = {"predictions_digest": files.digest_file(path)}
-        files.write_json(tmp_path / "records" / f"{name}.json", record)
+        write_predictions(tmp_path, name, rows, values)
     files.write_json(tmp_path / "leakage.json", {"passed": True})
     for name in NAMES:
         content = HEADER + f"boosting,0,1,2.0,{len(name)}\nboosting,0,2,1.5,1.6\n"
@@ -70,6 +68,13 @@ def predictions(tmp_path, posts):
         record = {"status": {"image": {"ok": 57, "missing": 2, "bomb": 1}}}
         files.write_json(tmp_path / "features" / f"{name}.json", record)
     return made
+
+
+def write_predictions(folder, name, rows, values):
+    path = folder / "predictions" / f"{name}.parquet"
+    table_files.write_predictions(path, rows, values)
+    record = {"predictions_digest": files.digest_file(path)}
+    files.write_json(folder / "records" / f"{name}.json", record)
 
 
 @pytest.fixture
@@ -263,6 +268,25 @@ def test_learned_weights_come_from_the_fit_rows_alone(
     fused = mean.fuse(own, expected)
     # Nested weights did not see the rows: they cannot beat those that did.
     assert nested["mae"] >= mean_absolute_error(label[fit], fused)
+
+
+def test_intervals_of_a_learned_fusion_are_of_posts_that_it_did_not_see(
+    fuse, posts, predictions, write_params, tmp_path
+):
+    split, label = posts
+    rows = pa.table({"post_id": [str(i) for i in range(COUNT)], "split": split.tolist()})
+    for name in NAMES[1:]:  # far off, so that weights and line are learned
+        predictions[name] = 3 - 2 * predictions[name]
+        write_predictions(tmp_path, name, rows, predictions[name])
+    write_params(**{"fusion.mode": "learned", "fusion.calibrate": True})
+    fuse()
+    fit = split == "fit"
+    own = {name: values[fit] for name, values in predictions.items()}
+    fold = np.array(files.read_table(tmp_path / "posts.parquet")["fold"])[fit]
+    known, settings = np.ones(fit.sum(), bool), params.load(tmp_path / "params.yaml").fusion
+    nested = combination.nest(label[fit], own, known, fold, settings)
+    expected = intervals.fit(np.abs(label[fit] - nested), known, settings.intervals)
+    assert files.read_json(tmp_path / "fusion.json")["intervals"]["known"] == expected["known"]
 
 
 @pytest.mark.usefixtures("predictions")

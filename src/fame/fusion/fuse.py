@@ -7,13 +7,12 @@ weights import SciPy.
 import argparse
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from fame import params
-from fame.fusion import combination, data_record, intervals, mean, plots, scores, weights
+from fame.fusion import combination, data_record, intervals, plots, scores, weights
 from fame.fusion.combination import Combination
 from fame.fusion.known import find_known_authors
 from fame.learners import table_files
@@ -43,7 +42,7 @@ def main() -> None:
     split, label = arrays.to_strings(posts["split"]), arrays.to_numbers(posts["popularity"])
     known = find_known_authors(posts, split)
     own, holdout = split == FIT, split == HOLDOUT
-    chosen, nested = combine(
+    chosen, out_of_fold = combine(
         label[own],
         {name: values[own] for name, values in predictions.items()},
         known[own],
@@ -51,10 +50,13 @@ def main() -> None:
         settings.fusion,
     )
     fused = chosen.fuse(predictions, known)
-    widths = intervals.fit(np.abs(label - fused)[own], known[own], settings.fusion.intervals)
+    error = np.abs(label[own] - out_of_fold)
+    widths = intervals.fit(error, known[own], settings.fusion.intervals)
     held = {name: values[holdout] for name, values in predictions.items()}
     metrics = scores.score_all(label[holdout], held, known[holdout], chosen)
-    record = nested | data_record.describe_posts(posts, label, split)
+    record = data_record.describe_posts(posts, label, split)
+    if settings.fusion.mode == "learned":
+        record["nested"] = scores.score(label[own], out_of_fold)
     record |= data_record.measure_groups(label[holdout], fused[holdout], known[holdout])
     record |= intervals.score(
         label[holdout], fused[holdout], known[holdout], widths, settings.fusion.intervals
@@ -96,21 +98,23 @@ def combine(
     known: np.ndarray,
     fold: np.ndarray,
     settings: params.FusionParams,
-) -> tuple[Combination, dict[str, Any]]:
-    """How to fuse, and for the record the nested score of what was learned.
+) -> tuple[Combination, np.ndarray]:
+    """How to fuse, and (n,) fused predictions of the training posts.
 
-    All arguments are of the training posts, predictions out of fold. ``nested`` fuses each fold by
-    what was learned on the other folds: an estimate that did not see what it is scored on.
+    All arguments are of the training posts, predictions out of fold. Where the fusion is learned,
+    each fold is fused by what was learned on the other folds: its errors are those of posts that
+    neither a learner nor the fusion has seen.
     """
     if settings.mode == "fixed":
         fixed = combination.fix(settings, list(predictions))
         say_if_scaled(settings.weights(), fixed.weights["new"])
-        warn_if_worse(true, predictions, fold, fixed.weights["new"], settings.metric)
-        return fixed, {}
+        fused = fixed.fuse(predictions, known)
+        nested = combination.nest(true, predictions, known, fold, settings)
+        warn_if_worse(true, predictions, fused, nested, settings.metric)
+        return fixed, fused
     learned = combination.learn(true, predictions, known, fold, settings)
     say_what_was_learned(learned, settings.metric)
-    fused = combination.nest(true, predictions, known, fold, settings)
-    return learned, {"nested": scores.score(true, fused)}
+    return learned, combination.nest(true, predictions, known, fold, settings)
 
 
 def say_what_was_learned(learned: Combination, metric: str) -> None:
@@ -134,18 +138,18 @@ def say_what_was_learned(learned: Combination, metric: str) -> None:
 def warn_if_worse(
     true: np.ndarray,
     predictions: dict[str, np.ndarray],
-    fold: np.ndarray,
-    fixed: dict[str, float],
+    fixed: np.ndarray,
+    learned: np.ndarray,
     metric: str,
 ) -> None:
-    """Two lines at most where fixed weights are clearly worse than what could be had."""
+    """Two lines at most where fixed weights are clearly worse than what could be had.
+
+    All arguments are (n,) of the training posts, out of fold; ``learned`` is nested.
+    """
     loss = weights.LOSSES[metric]
-    here = loss(true, mean.fuse(predictions, fixed))
+    here = loss(true, fixed)
     best = min(predictions, key=lambda name: loss(true, predictions[name]))
-    for other, found in (
-        ("learned weights", weights.learn_nested(true, predictions, fold, metric)),
-        (f"{best} alone", predictions[best]),
-    ):
+    for other, found in (("a learned fusion", learned), (f"{best} alone", predictions[best])):
         there = loss(true, found)
         if here - there > CLEARLY * abs(there):
             print(

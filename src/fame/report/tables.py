@@ -163,8 +163,8 @@ def tabulate_fusions(evaluation: dict[str, Any], source: str) -> Table:
     labels = {
         "mean": "plain mean",
         "fixed": "weights of params.yaml",
-        "learned_mae": "learned, best MAE",
-        "learned_src": "learned, best SRC",
+        "learned_mae": "ensemble selection, best MAE",
+        "learned_src": "ensemble selection, best SRC",
     }
     rows = []
     for way, found in evaluation["fusions"].items():
@@ -174,8 +174,10 @@ def tabulate_fusions(evaluation: dict[str, Any], source: str) -> Table:
         f"Ways to fuse ({describe_data(source)})",
         ["weights", "of each learner", "SRC, fit", "MAE, fit", "SRC, holdout", "MAE, holdout"],
         rows,
-        "Fit: out-of-fold predictions of the training posts; learned weights are nested there, "
-        "each fold fused by weights learned on the other folds. The weights shown use all of them.",
+        "Fit: out-of-fold predictions of the training posts; selected weights are nested there, "
+        "each fold fused by weights selected on the other folds. The weights shown use all of "
+        "them. fusion.mode: learned goes further: it draws them towards even ones, tells known "
+        "and new authors apart and adds a line, each where that helps out of fold.",
     )
 
 
@@ -195,7 +197,7 @@ def tabulate_protocols(protocols: dict[str, Any], source: str) -> Table:
             rows.append([protocol, "FAME" if name == "fame" else name, src, mae])
     share = f"{protocols['confidence']:.0%} interval"
     return Table(
-        f"Three protocols ({describe_data(source)})",
+        f"Split protocols ({describe_data(source)})",
         ["protocol", "model", f"SRC ({share})", f"MAE ({share})"],
         rows,
         "Each protocol holds out other posts. Under random and chronological, users are on both "
