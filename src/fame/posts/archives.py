@@ -36,6 +36,15 @@ _DAMAGE = (
 )
 
 
+class DamagedMemberError(OSError):
+    """A member's bytes are damaged or encrypted, or they end early."""
+
+
+# What says that an image is not there; anything else (no permission, a failing disk) is an error
+# of the machine, and would mask pictures that are whole.
+UNREADABLE = (FileNotFoundError, NotADirectoryError, DamagedMemberError)
+
+
 @dataclass(frozen=True)
 class Member:
     """A regular file in an archive: its name there and its size in bytes."""
@@ -67,7 +76,7 @@ class Archive(ABC):
 
         Raises:
             FileNotFoundError: there is no such regular member.
-            OSError: the member is damaged or encrypted.
+            DamagedMemberError: the member is damaged or encrypted.
         """
         if name not in self._places:
             raise FileNotFoundError(f"{self._path}: no member {name!r}")
@@ -75,9 +84,10 @@ class Archive(ABC):
         try:
             content = self._read(place, size)
         except _DAMAGE as error:
-            raise OSError(f"{self._path}: member {name!r} cannot be read: {error}") from None
+            message = f"{self._path}: member {name!r} cannot be read: {error}"
+            raise DamagedMemberError(message) from None
         if len(content) != size:
-            raise OSError(f"{self._path}: member {name!r} ends early")
+            raise DamagedMemberError(f"{self._path}: member {name!r} ends early")
         return content
 
     @abstractmethod
@@ -243,6 +253,7 @@ class ImageReader:
 
         Raises:
             FileNotFoundError: the file, the archive or its member is gone.
+            DamagedMemberError: the member is damaged or encrypted.
             OSError: it cannot be read.
             InputError: the archive is not whole.
         """

@@ -3,7 +3,6 @@
 The same contents, batches and arithmetic as the extraction: `Contents` and `Embedder` are its own.
 """
 
-import hashlib
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -13,13 +12,13 @@ import numpy as np
 import pyarrow as pa
 
 from fame.features.contract import Backbone, Block, Encoder
-from fame.features.engine.contents import KEY_BYTES, NOWHERE, STATUSES, Contents, Items, Place
+from fame.features.engine.contents import NOWHERE, STATUSES, Contents, Items, Place
 from fame.features.engine.embedder import Embedded, Embedder
-from fame.features.images import UnreadableImageError
+from fame.features.engine.reader import read_image
 from fame.features.meta import Meta
 from fame.params import MetaParams, RuntimeParams
 from fame.posts.archives import ImageReader
-from fame.posts.contract import DESCRIPTIONS, MISSING, NO_TEXT, OK
+from fame.posts.contract import DESCRIPTIONS, NO_TEXT, OK
 from fame.registry import BACKBONES, resolve
 from fame.runtime import arrays, files
 from fame.runtime.errors import InputError
@@ -148,24 +147,10 @@ class InlineReader:
         """The pixels of each place, or why there are none."""
         with ImageReader() as reader:
             for place in places:
-                yield self._read(reader, *place)
+                yield read_image(reader, self._prepare, *place)
 
     def __exit__(self, *_: object) -> None:
         """Nothing is held."""
-
-    def _read(
-        self, reader: ImageReader, container: str, member: str, digest: str
-    ) -> np.ndarray | str:
-        try:
-            content = reader.read(container, member)
-        except OSError:  # gone or damaged since it was located
-            return MISSING
-        if hashlib.blake2b(content, digest_size=KEY_BYTES).hexdigest() != digest:
-            return MISSING
-        try:
-            return self._prepare(content)
-        except UnreadableImageError as error:
-            return error.status
 
 
 Warm = WarmMeta | WarmEncoder | WarmBackbone

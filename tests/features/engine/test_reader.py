@@ -1,3 +1,4 @@
+import errno
 import hashlib
 import os
 import signal
@@ -50,6 +51,15 @@ def test_no_worker_imports_a_models_library(places):
 def test_a_worker_that_is_killed_is_one_error(places):
     with pytest.raises(InputError, match=r"a process that decodes images was killed"):
         read(end_process, places)
+
+
+def test_a_machine_that_cannot_read_is_an_error_and_no_missing_image(monkeypatch):
+    def refuse(*_):
+        raise PermissionError(errno.EACCES, "Permission denied", "a.jpg")
+
+    monkeypatch.setattr(reader.ImageReader, "read", refuse)
+    with pytest.raises(PermissionError):
+        reader.read_image(reader.ImageReader(), list_modules, "", "a.jpg", "")
 
 
 def test_nothing_to_read_starts_no_process(monkeypatch):

@@ -1,3 +1,4 @@
+import errno
 import hashlib
 import os
 import stat
@@ -8,6 +9,7 @@ from io import BytesIO
 
 import pytest
 
+from fame.posts import archives
 from fame.posts.contract import IMAGES
 from fame.posts.sources import images
 from fame.posts.sources.images import find_places, locate
@@ -188,6 +190,25 @@ def test_a_damaged_member_is_truncated_and_the_others_are_read(tmp_path):
         archive.writestr("2.jpg", b"BBBBBBBB")
     path.write_bytes(path.read_bytes().replace(b"AAAAAAAA", b"AAAACAAA"))
     assert statuses(locate(["1", "2"], ["1.jpg", "2.jpg"], [path])) == ["truncated", "located"]
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip"])
+def test_a_machine_that_cannot_read_is_an_error_and_no_missing_image(
+    tmp_path, write_archive, monkeypatch, kind
+):
+    if kind == "folder":
+        place, owner, reads = tmp_path, images.Path, "read_bytes"
+        write_files(tmp_path, PATHS)
+    else:
+        place, owner, reads = tmp_path / "images.zip", archives._Zip, "_read"
+        write_archive(place, dict.fromkeys(PATHS, b"x"))
+
+    def refuse(*_):
+        raise OSError(errno.EIO, "Input/output error", PATHS[0])
+
+    monkeypatch.setattr(owner, reads, refuse)
+    with pytest.raises(OSError, match="Input/output error"):
+        locate(["1", "2", "3"], PATHS, [place])
 
 
 def test_without_places_no_image_is_missing():

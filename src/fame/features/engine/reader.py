@@ -17,7 +17,7 @@ import numpy as np
 
 from fame.features.engine.contents import KEY_BYTES, Place
 from fame.features.images import UnreadableImageError
-from fame.posts.archives import ImageReader
+from fame.posts.archives import UNREADABLE, ImageReader
 from fame.posts.contract import MISSING
 from fame.runtime.errors import InputError
 
@@ -127,18 +127,26 @@ def _follow_parent() -> None:
 
 
 def _read_images(places: list[Place]) -> list[Pixels]:
-    return [_read_image(*place) for place in places]
+    return [read_image(_files, _prepare, *place) for place in places]
 
 
-def _read_image(container: str, member: str, digest: str) -> Pixels:
+def read_image(
+    files: ImageReader, prepare: Prepare, container: str, member: str, digest: str
+) -> Pixels:
+    """The pixels of one image, or why there are none.
+
+    Raises:
+        InputError: the bytes are not those that were located.
+        OSError: the machine cannot read it (no permission, a failing disk).
+    """
     try:
-        content = _files.read(container, member)
-    except OSError:  # gone or damaged since the posts were read
+        content = files.read(container, member)
+    except UNREADABLE:  # gone or damaged since it was located
         return MISSING
     if hashlib.blake2b(content, digest_size=KEY_BYTES).hexdigest() != digest:
         where = f"{container}: {member}" if container else member
         raise InputError(f"{where}: not the image that was ingested; run `dvc repro`")
     try:
-        return _prepare(content)
+        return prepare(content)
     except UnreadableImageError as error:
         return error.status

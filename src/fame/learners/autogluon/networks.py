@@ -15,7 +15,7 @@ import numpy as np
 
 from fame.features.backbones.shared import checkpoints
 from fame.features.images import UnreadableImageError, decode
-from fame.posts.archives import ImageReader
+from fame.posts.archives import UNREADABLE, ImageReader
 from fame.posts.contract import LOCATED
 from fame.runtime.devices import import_torchvision
 from fame.runtime.errors import InputError
@@ -201,7 +201,7 @@ def place_images(
                     raise UnreadableImageError(images["status"][row])
                 content = reader.read(container, member)
                 decode(content)
-            except (OSError, UnreadableImageError):
+            except (*UNREADABLE, UnreadableImageError):
                 unread += 1
                 continue
             if container:

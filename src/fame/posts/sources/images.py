@@ -19,7 +19,13 @@ from pathlib import Path, PurePosixPath
 
 import pyarrow as pa
 
-from fame.posts.archives import Archive, is_archive, open_archive
+from fame.posts.archives import (
+    UNREADABLE,
+    Archive,
+    DamagedMemberError,
+    is_archive,
+    open_archive,
+)
 from fame.posts.contract import IMAGES, LOCATED, NO_IMAGE
 from fame.runtime.errors import InputError
 from fame.runtime.progress import bar
@@ -158,7 +164,7 @@ class _Folder(_Place):
             path = Path(member)
             try:
                 row = _digest("", member, path.stat().st_size, path.read_bytes)
-            except OSError:
+            except UNREADABLE:
                 row = _row(MISSING)
             yield member, row
 
@@ -189,7 +195,7 @@ class _ArchivePlace(_Place):
                 read = partial(self._archive.read, member.name)
                 try:
                     row = _digest(self._path, member.name, member.size, read)
-                except OSError:
+                except DamagedMemberError:
                     row = _row(TRUNCATED)
                 yield member.name, row
 
