@@ -8,7 +8,7 @@ METRICS = {
     "without_catboost": {"src": 0.5, "mae": 1.9},
     "weights": {"catboost": 0.8, "dae": 0.2},
 }
-DATA = {"simulated": False, "posts_fit": 80, "posts_holdout": 20}
+DATA = {"simulated": False, "posts_fit": 800, "posts_holdout": 200}
 DATA |= {"median": {"src": 0.0, "mae": 2.0}}
 
 BIG = {"src": 0.1, "mae": 98765.4321}
@@ -16,10 +16,16 @@ BIG = {"src": 0.1, "mae": 98765.4321}
 
 def test_the_last_line_is_the_fusion():
     lines = results.render(METRICS, DATA).splitlines()
-    assert lines[0] == "holdout: 20 held-out posts that nothing was fitted on, 80 training posts"
+    assert lines[0] == "holdout: 200 held-out posts that nothing was fitted on, 800 training posts"
     assert lines[2].split() == ["catboost", "0.7000", "1.2000", "0.800"]
     assert lines[-1].split() == ["FAME", "0.7543", "1.1607", "1.000"]
     assert "simulated" not in results.render(METRICS, DATA).lower()
+
+
+def test_few_held_out_posts_are_said_to_be_few():
+    assert "few held-out posts" not in results.render(METRICS, DATA)
+    text = results.render(METRICS, DATA | {"posts_holdout": 20})
+    assert text.splitlines()[1].startswith("few held-out posts")
 
 
 def test_simulated_numbers_are_called_simulated():

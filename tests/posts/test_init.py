@@ -148,11 +148,22 @@ def test_what_cannot_be_read_leaves_everything_as_it_was(
 
 def test_without_a_terminal_or_a_yes_nothing_is_written(project, tmp_path, monkeypatch):
     file = EXPORTS["tweets"][0](tmp_path)
-    assert "say --yes" in call(file)
+    assert "--yes writes params.yaml without asking" in call(file)
     monkeypatch.setattr("sys.stdin", type("Terminal", (), {"isatty": lambda _: True})())
     monkeypatch.setattr("builtins.input", lambda _: "n")
     assert call(file) == 1
     assert not (project / "data").exists()
+
+
+def test_changes_that_would_be_lost_are_named_before_anything_is_asked(repository, tmp_path):
+    shutil.copytree(ROOT / "profiles", repository / "profiles")
+    params = repository / "params.yaml"
+    subprocess.run(["git", "add", "params.yaml"], check=True)
+    params.write_text(params.read_text() + "# mine\n")
+    before = params.read_text()
+    assert "has changes that are not committed" in call(EXPORTS["tweets"][0](tmp_path))
+    assert params.read_text() == before
+    assert not (repository / "data").exists()
 
 
 def test_data_that_are_there_are_not_overwritten_without_a_yes(project, tmp_path):

@@ -5,7 +5,6 @@ of the training posts; where the past of an author counts, posts by known and by
 different tasks, and may have weights of their own.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -136,7 +135,7 @@ def nest(
         own = {name: values[inside] for name, values in predictions.items()}
         return learned.fuse(own, known[inside])
 
-    return _fold_by_fold(fold, fuse)
+    return weights.fold_by_fold(fold, fuse)
 
 
 def fit_line(true: np.ndarray, fused: np.ndarray) -> tuple[float, float]:
@@ -164,16 +163,7 @@ def _line_helps(true: np.ndarray, fused: np.ndarray, fold: np.ndarray) -> bool:
         return intercept + slope * fused[inside]
 
     before = np.abs(true - fused).mean()
-    return bool(np.abs(true - _fold_by_fold(fold, predict)).mean() < (1 - GAIN) * before)
-
-
-def _fold_by_fold(fold: np.ndarray, predict: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    """(n,) of each fold's rows, (n,) bool, what ``predict`` gives for them."""
-    found = np.empty(len(fold))
-    for number in np.unique(fold):
-        inside = fold == number
-        found[inside] = predict(inside)
-    return found
+    return bool(np.abs(true - weights.fold_by_fold(fold, predict)).mean() < (1 - GAIN) * before)
 
 
 def _without(found: dict[str, float], name: str) -> dict[str, float]:

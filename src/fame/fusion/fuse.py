@@ -164,7 +164,8 @@ def say_if_scaled(written: dict[str, float], used: dict[str, float]) -> None:
     if abs(total - 1) > 1e-9:
         shares = ", ".join(f"{name} {weight:.3f}" for name, weight in used.items())
         print(
-            f"fusion: the weights of the learners present sum to {total:g}, not 1; used: {shares}"
+            f"fusion: the weights of the learners present sum to {total:g}, not 1, and are divided "
+            f"by it: {shares}"
         )
 
 

@@ -8,6 +8,7 @@ from fame.runtime.stage import run
 
 METRICS, DATA = Path("metrics/metrics.json"), Path("metrics/data.json")
 PAGE = Path("reports/report.html")
+FEW = 100  # held-out posts; with fewer, scores of another draw differ by a tenth and more
 LARGE = 1e5  # from here on four decimals say nothing and only make a column wide
 
 
@@ -33,6 +34,8 @@ def render(metrics: dict[str, Any], data: dict[str, Any]) -> str:
         f"{title}: {data['posts_holdout']} held-out posts that nothing was fitted on, "
         f"{data['posts_fit']} training posts"
     ]
+    if data["posts_holdout"] < FEW:
+        lines.append("few held-out posts: on others these scores may be quite different")
     for name, *numbers in rows:
         cells = [f"{n:>{width}}" for n, width in zip(numbers, widths[1:], strict=True)]
         lines.append("  ".join([f"{name:<{widths[0]}}", *cells]).rstrip())

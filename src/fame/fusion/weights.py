@@ -5,6 +5,7 @@ best, again and again, with replacement; a learner's share of the bag is its wei
 both metrics, without a start that could matter; a learner that only does harm is never chosen.
 """
 
+from collections.abc import Callable
 from typing import TypedDict
 
 import numpy as np
@@ -52,14 +53,22 @@ def learn_nested(
     true: np.ndarray, predictions: dict[str, np.ndarray], fold: np.ndarray, metric: str
 ) -> np.ndarray:
     """(n,) fused predictions whose weights never saw their row: learned on the other folds."""
-    fused = np.empty(len(true))
+
+    def fuse(inside: np.ndarray) -> np.ndarray:
+        others = {name: values[~inside] for name, values in predictions.items()}
+        own = {name: values[inside] for name, values in predictions.items()}
+        return mean.fuse(own, learn(true[~inside], others, metric))
+
+    return fold_by_fold(fold, fuse)
+
+
+def fold_by_fold(fold: np.ndarray, predict: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """(n,) of each fold's rows, (n,) bool, what ``predict`` gives for them."""
+    found = np.empty(len(fold))
     for number in np.unique(fold):
         inside = fold == number
-        others = {name: values[~inside] for name, values in predictions.items()}
-        weights = learn(true[~inside], others, metric)
-        own = {name: values[inside] for name, values in predictions.items()}
-        fused[inside] = mean.fuse(own, weights)
-    return fused
+        found[inside] = predict(inside)
+    return found
 
 
 class Scores(TypedDict):

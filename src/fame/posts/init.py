@@ -58,6 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.file.is_dir():
         return _set_up_smpd(arguments)
     place = _find_place(arguments)
+    apply_profile(PROFILE, "--dry-run")  # what it refuses is said before anything is asked
     cells = read_cells(arguments.file, arguments.encoding)
     given = _list_given(arguments, list(cells.columns))
     images = arguments.images or _find_images_beside(arguments.file)
@@ -218,7 +219,7 @@ def _shorten(value: Any) -> str:
 def _confirm() -> bool:
     """Whether the user says yes; without a terminal nobody can."""
     if not sys.stdin.isatty():
-        raise InputError("nobody to ask: say --yes to write params.yaml")
+        raise InputError("no terminal to ask on; --yes writes params.yaml without asking")
     return input("write params.yaml and put the data under DVC? [Y/n] ").strip().lower() in (
         *("", "y", "yes"),
     )
@@ -312,11 +313,11 @@ def _write_params(block: dict[str, Any], mapping: Mapping | None) -> None:
     params.load(PARAMS, kinds=False)
 
 
-def apply_profile(name: str) -> None:
+def apply_profile(name: str, *options: str) -> None:
     """Switch params.yaml to a profile where there is one of that name."""
     if not Path("profiles", f"{name}.yaml").is_file():
         return
-    command = [sys.executable, "-m", "fame.variants.profile", name]
+    command = [sys.executable, "-m", "fame.variants.profile", name, *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise InputError(f"profile {name}: {done.stderr.strip().removeprefix('error: ')}")

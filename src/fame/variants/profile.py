@@ -4,10 +4,10 @@ A profile holds only what differs. Its keys replace those of params.yaml, block 
 of `backbones`, `tables`, `learners`, `fusion.others` or a table's `reduce` that is null goes.
 """
 
+import argparse
 import difflib
 import io
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,10 @@ NO_PROFILE = "ablation"  # entries that `make ablation` adds to params.yaml
 NAMED_ENTRIES = ("backbones", "tables", "learners", "reduce", "others")
 
 
-def switch(name: str) -> list[str]:
+def switch(name: str, dry_run: bool = False) -> list[str]:
     """Lay a profile over params.yaml; returns the unified difference, empty if none.
+
+    With ``dry_run`` nothing is written: what would be refused is refused.
 
     Raises:
         InputError: no such profile, an invalid one, or params.yaml has changes that git lacks.
@@ -39,7 +41,8 @@ def switch(name: str) -> list[str]:
             "params.yaml: has changes that are not committed and would be lost; "
             "commit or restore it first"
         )
-    files.write_text(PARAMS, after)
+    if not dry_run:
+        files.write_text(PARAMS, after)
     lines = (before.splitlines(), after.splitlines())
     return list(difflib.unified_diff(*lines, str(PARAMS), f"{PARAMS} ({name})", lineterm=""))
 
@@ -88,8 +91,14 @@ def _has_uncommitted_changes() -> bool:
 
 def main() -> None:
     """Switch and show."""
-    name = sys.argv[1]
-    difference = switch(name)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("name")
+    parser.add_argument("--dry-run", action="store_true", help="write nothing")
+    arguments = parser.parse_args()
+    name = arguments.name
+    difference = switch(name, arguments.dry_run)
+    if arguments.dry_run:
+        return
     print("\n".join(difference) or f"params.yaml: nothing of profiles/{name}.yaml differs")
     print(f"params.yaml: profiles/{name}.yaml is laid over it; back: git checkout params.yaml")
 
