@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageFile
 from tests.pictures import encode, make_bomb
 
 from fame.features.images import UnreadableImageError, decode, read_header
@@ -120,6 +120,12 @@ def test_half_a_file_is_truncated_but_may_have_a_header(file_format):
         assert read_status(decode, half) == "truncated"
         header = read_header(half)
         assert (header.width, header.height) == (300, 200)
+
+
+def test_half_a_file_is_truncated_though_another_library_says_otherwise(monkeypatch):
+    content = encode(PICTURE.resize((300, 200)), "JPEG")
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)  # as AutoGluon's import does
+    assert read_status(decode, content[: len(content) // 2]) == "truncated"
 
 
 @settings(max_examples=300, deadline=None)

@@ -6,7 +6,7 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP")
 # What Pillow's readers raise for damaged content.
@@ -54,6 +54,7 @@ def decode(content: bytes, draft_pixels: int | None = None) -> Image.Image:
         UnreadableImageError: empty, truncated, not_an_image or bomb.
     """
     with _open(content) as image:
+        ImageFile.LOAD_TRUNCATED_IMAGES = False  # AutoGluon's import sets it for the whole process
         try:
             if draft_pixels:
                 image.draft("RGB", (draft_pixels, draft_pixels))

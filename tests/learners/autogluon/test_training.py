@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fame.learners.autogluon import networks, training
+from fame.learners.autogluon import archive, networks, training
 from fame.learners.autogluon.kinds import OUTPUT, plan
 from fame.runtime.errors import InputError
+from fame.runtime.versions import list_versions
 
 
 def test_the_leaderboard_holds_every_planned_model_with_its_layer(fitted):
@@ -89,12 +90,18 @@ def _without_multimodal(*_):
 
 def test_no_path_of_this_machine_is_in_its_files(fitted):
     learner = fitted("autogluon")
-    with zipfile.ZipFile(learner.folder / "predictor.zip") as archive:
-        content = b"".join(archive.read(name) for name in archive.namelist())
+    with zipfile.ZipFile(learner.folder / "predictor.zip") as file:
+        content = b"".join(file.read(name) for name in file.namelist())
     assert b"text_network" in content
     trainer = learner.trainer
     for path in (trainer.params.multimodal.checkpoint, Path.cwd(), trainer._folder.name):
         assert str(path).encode() not in content
+
+
+def test_no_package_that_cannot_change_a_result_is_in_its_files(fitted, tmp_path):
+    learner = fitted("autogluon")
+    archive.unpack(learner.folder / "predictor.zip", tmp_path)
+    assert json.loads((tmp_path / "metadata.json").read_text())["packages"] == list_versions()
 
 
 def test_a_table_without_texts_is_refused_before_training(learners, tables):

@@ -156,7 +156,10 @@ def test_broken_rows_are_named_and_cost_no_other(tmp_path, data):
         escaped = title.replace('"', '""').replace("\r", " ").replace("\n", " ")
         line = f'{row},"{escaped}",7'
         if row in broken:
-            line = data.draw(st.sampled_from([f"{row}", f'{row},"{escaped}', f"{row},a,b,c,d"]))
+            kinds = [f"{row}", f"{row},a,b,c,d"]
+            if row == min(broken):  # a second open quote would close the first
+                kinds.append(f'{row},"{escaped}')
+            line = data.draw(st.sampled_from(kinds))
         lines.append(line)
     cells = read(tmp_path, ("id,title,n\n" + "\n".join(lines) + "\n").encode())
     kept = [row for row in range(count) if row not in broken]

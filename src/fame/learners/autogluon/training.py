@@ -8,6 +8,7 @@ best of all models is the output. What this makes of the paper's wording is in d
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from contextlib import chdir, contextmanager
@@ -41,12 +42,14 @@ from fame.runtime import files
 from fame.runtime.devices import choose_device, deterministic
 from fame.runtime.errors import InputError
 from fame.runtime.progress import bar
+from fame.runtime.versions import list_versions
 
 if TYPE_CHECKING:
     from autogluon.tabular import TabularPredictor
     from pandas import DataFrame
 
 LABEL, GROUP = "popularity", "fold"
+METADATA = "metadata.json"  # in which AutoGluon says where a predictor was made
 CLOCK_SECONDS = 1.0e9  # what AutoGluon's clock shows: any one time
 
 
@@ -281,6 +284,14 @@ def _is_needed(name: str, models: list[str]) -> bool:
 
 
 def _read_without_place(path: Path, folder: Path) -> bytes:
-    """A file's bytes with another name of the same length for the temporary folder it lies in."""
+    """A file's bytes without what only this machine has.
+
+    The temporary folder gets another name of the same length. Of the packages that AutoGluon
+    lists, which are all of the environment, those stay that can change a result.
+    """
+    if path == folder / METADATA:
+        metadata = json.loads(path.read_text())
+        metadata["packages"] = list_versions()
+        return json.dumps(metadata, sort_keys=True).encode()
     own = folder.name.encode()
     return path.read_bytes().replace(own, b"_" * len(own))
