@@ -26,6 +26,12 @@ from fame.runtime.dvc_lock import digest_folder
 FIT_ROWS, HOLDOUT_ROWS, CHALLENGE_ROWS, FOLDS, NUMBERS = 160, 300, 20, 5, 30
 
 WORDS = ("dog", "beach", "rain", "music")  # a category's title
+TEMPORARY = tempfile.TemporaryDirectory(prefix="fame_tests_")  # removed when Python ends
+
+
+def make_folder() -> Path:
+    """An empty folder."""
+    return Path(tempfile.mkdtemp(dir=TEMPORARY.name))
 
 
 def merge(block: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
@@ -122,10 +128,10 @@ class Trained:
 
     def fit(self, table: Mixed, checkpoints: Path | None = None) -> "Trained":
         """Train, save, load what was saved."""
-        place = checkpoints or Path(tempfile.mkdtemp(prefix="fame_checkpoints_"))
+        place = checkpoints or make_folder()
         place.mkdir(parents=True, exist_ok=True)
         self.trainer.fit(table.training, place)
-        self.folder = Path(tempfile.mkdtemp(prefix="fame_models_")) / "models"
+        self.folder = make_folder() / "models"
         self.folder.mkdir()
         self.trainer.save(self.folder)
         write_lock(self.folder)
@@ -182,7 +188,7 @@ def make_checkpoint() -> str:
     import_torchvision()
     from transformers import BertConfig, BertModel, BertTokenizerFast
 
-    folder = Path(tempfile.mkdtemp(prefix="fame_bert_"))
+    folder = make_folder()
     vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]
     tokenizer = BertTokenizerFast(vocab={word: i for i, word in enumerate(vocabulary)})
     tokenizer.save_pretrained(folder)

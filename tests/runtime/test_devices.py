@@ -50,4 +50,6 @@ def test_settings_and_random_state_come_back():
 
 def test_torchvision_can_be_imported_twice():
     import_torchvision()
+    before = sys.modules["torchvision"]
     import_torchvision()
+    assert sys.modules["torchvision"] is before
