@@ -158,6 +158,7 @@ class MetaParams(Strict):
     ratios: bool
     heavy_tailed: HeavyTailedParams
     trend: bool
+    trend_min_days: NonNegative
     author: bool
     author_min_posts: Count
 

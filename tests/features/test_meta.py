@@ -16,6 +16,7 @@ LIMITS = {
         distinct=20, not_negative=0.9, high=500, log_deviation=0.8, columns=12
     ),
     "author_min_posts": 5,
+    "trend_min_days": 0,
 }
 ALL_ON = dict.fromkeys(GROUPS, True) | LIMITS
 ALL_OFF = dict.fromkeys(GROUPS, False) | LIMITS

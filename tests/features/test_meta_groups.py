@@ -25,6 +25,7 @@ def make_settings(**changes):
         name: False for name, field in MetaParams.model_fields.items() if field.annotation is bool
     }
     own = {"heavy_tailed": HeavyTailedParams(**LIMITS), "author_min_posts": 2}
+    own["trend_min_days"] = 1
     return MetaParams(**(off | own | changes))
 
 
@@ -151,6 +152,17 @@ def test_the_trend_starts_with_an_authors_first_training_post(encode_meta):
     np.testing.assert_array_equal(since, [nan, 2, nan, 6, nan, nan, nan])
 
 
+@pytest.mark.parametrize(("days", "has_trend"), [(1, True), (0.5, False)])
+def test_there_is_a_trend_where_posts_span_enough(encode_meta, days, has_trend):
+    _, columns = encode_meta(
+        user_id=["a", "a", "b"],
+        posted_at=[0, days * DAY, 9 * DAY],
+        split=["fit", "fit", "holdout"],
+        encoded={"trend": True},
+    )
+    assert ("trend_days" in columns) == has_trend
+
+
 def test_an_author_is_a_category_where_training_has_enough_of_them(encode_meta):
     block, columns = encode_meta(
         user_id=["b", "a", "b", None, "a", "rare", "new", "b"],
@@ -163,6 +175,19 @@ def test_an_author_is_a_category_where_training_has_enough_of_them(encode_meta):
         *meta.CATEGORIES,
         "author",
     ]
+
+
+def test_a_hidden_posts_author_is_as_good_as_new(encode_meta):
+    _, columns = encode_meta(
+        user_id=["a", "a", "a", None],
+        posted_at=[DAY, 2 * DAY, 3 * DAY, 4 * DAY],
+        split=["fit"] * 4,
+        author_hidden=[False, False, True, True],
+        encoded={"author": True, "trend": True},
+    )
+    assert columns["author"].tolist() == [2, 2, meta.UNSEEN_ID, meta.MISSING_ID]
+    since = columns["trend_days_since_first_post"]
+    np.testing.assert_array_equal(since, [np.nan, 1, np.nan, np.nan])
 
 
 def draw_columns(count, seed=0):
@@ -223,7 +248,7 @@ def test_a_row_depends_on_its_post_and_the_training_posts_alone(random, kept):
             for field in POSTS
             if field.name in columns or field.nullable
         }
-    )
+    ).append_column("author_hidden", pa.repeat(False, 30))
     training = [i for i, part in enumerate(columns["split"]) if part == "fit"]
     rows = sorted({*training, *random.sample(range(30), kept)}, key=lambda _: random.random())
     before = encode(Meta(make_settings(**ALL)), whole)

@@ -13,7 +13,7 @@ from fame.features.contract import Block, Column, Encoder
 from fame.features.ratios import compare, find_heavy_tailed
 from fame.features.text_flags import describe_texts
 from fame.features.times import to_whole_seconds
-from fame.features.trend import describe_trend, find_first_posts
+from fame.features.trend import describe_trend, find_first_posts, find_span
 from fame.params import MetaParams
 from fame.posts.contract import CATEGORY_PREFIX, OWN_NUMBER_PREFIX
 from fame.runtime import arrays, files
@@ -54,7 +54,7 @@ class Meta(Encoder):
         self._descriptions = descriptions
         self._vocabularies: dict[str, list[str]] = {}
         self._compared: list[str] = []
-        self._first_posts = pa.table({})
+        self._first_posts: pa.Table | None = None
 
     def fit(self, posts: pa.Table) -> None:
         """Sort the values of each category: the one at position i has id FIRST_ID + i."""
@@ -65,7 +65,7 @@ class Meta(Encoder):
             self._vocabularies[AUTHOR] = _find_authors(posts, self._params.author_min_posts)
         if self._params.ratios:
             self._compared = find_heavy_tailed(self._read_counts(posts), self._params.heavy_tailed)
-        if self._params.trend:
+        if self._params.trend and find_span(posts) >= self._params.trend_min_days:
             self._first_posts = find_first_posts(posts)
 
     def transform(self, posts: pa.Table) -> Block:
@@ -85,10 +85,10 @@ class Meta(Encoder):
         if self._params.ratios:
             columns |= compare(self._read_counts(posts), self._compared, len(posts))
             notes["compared"] = self._compared
-        if self._params.trend:
+        if self._first_posts is not None:
             columns |= describe_trend(posts, self._first_posts)
         if self._params.author:
-            columns[AUTHOR] = _encode_category(posts["user_id"], self._vocabularies[AUTHOR])
+            columns[AUTHOR] = self._encode_authors(posts)
             notes["authors"] = len(self._vocabularies[AUTHOR])
         return Block(
             post_ids=arrays.to_strings(posts["post_id"]),
@@ -102,7 +102,7 @@ class Meta(Encoder):
         files.write_json(folder / VOCABULARIES, self._vocabularies)
         if self._params.ratios:
             files.write_json(folder / COMPARED, self._compared)
-        if self._params.trend:
+        if self._first_posts is not None:
             files.write_table(folder / FIRST_POSTS, self._first_posts)
 
     def load(self, folder: Path) -> None:
@@ -110,8 +110,14 @@ class Meta(Encoder):
         self._vocabularies = files.read_json(folder / VOCABULARIES)
         if self._params.ratios:
             self._compared = files.read_json(folder / COMPARED)
-        if self._params.trend:
+        if (folder / FIRST_POSTS).exists():
             self._first_posts = files.read_table(folder / FIRST_POSTS)
+
+    def _encode_authors(self, posts: pa.Table) -> np.ndarray:
+        """(n,) ids; a hidden post's author is as good as new, in its past and here."""
+        ids = _encode_category(posts["user_id"], self._vocabularies[AUTHOR])
+        hidden = arrays.to_numbers(posts["author_hidden"]) > 0
+        return np.where(hidden & (ids != MISSING_ID), UNSEEN_ID, ids)
 
     def _read_counts(self, posts: pa.Table) -> dict[str, np.ndarray]:
         """The numbers that may be compared: name -> (n,) float64."""

@@ -90,7 +90,7 @@ def check_users(
         }
     )
     if settings.folds_by == "author":
-        # Whoever has half a fold's posts or more is cut into stretches of time.
+        # Posts of whoever has half a fold's posts or more are drawn one by one.
         most = (fold >= 0).sum() / (2 * settings.folds)
         gate.leaks += [
             f"user {user} is in folds {' and '.join(map(str, sorted(folds[user])))}, "

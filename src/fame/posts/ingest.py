@@ -104,7 +104,7 @@ def split_posts(table: pa.Table, settings: params.SplitParams) -> pa.Table:
     fit = np.flatnonzero(split == FIT)
     fold = np.full(len(table), NO_FOLD, dtype=np.int8)
     own = splits.number_users([users[row] for row in fit])
-    fold[fit] = splits.assign_folds(posted_at[fit], own, settings)
+    fold[fit] = splits.assign_folds(own, settings)
     table = table.append_column(POSTS.field("split"), pa.array(split, pa.string()))
     table = table.append_column(POSTS.field("fold"), pa.array(fold, pa.int8()))
     drawn = authors.hide(table["post_id"].to_pylist(), settings.hidden_share, settings.seed)

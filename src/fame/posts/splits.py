@@ -33,16 +33,16 @@ def assign_split(posted_at: np.ndarray, users: np.ndarray, params: SplitParams) 
     return split
 
 
-def assign_folds(posted_at: np.ndarray, users: np.ndarray, params: SplitParams) -> np.ndarray:
+def assign_folds(users: np.ndarray, params: SplitParams) -> np.ndarray:
     """(n,) int8: the fold of each training post; folds are balanced by posts.
 
     With ``folds_by: author`` all posts of an author are in one fold, so that a fold's posts are by
-    authors that its model has not seen; whose past is shown is the history block's matter. An
-    author with half a fold's posts or more is cut into stretches of time, one a fold. With
-    ``folds_by: post`` posts are drawn one by one.
+    authors that its model has not seen; whose past is shown is the history block's matter. The
+    posts of an author with half a fold's posts or more are drawn one by one: without a fifth of
+    such an author's time a model lacks too much of what is scored. With ``folds_by: post`` all
+    posts are.
 
     Args:
-        posted_at: (n,) float64 seconds, NaN where unknown.
         users: (n,) int64 number of the post's user.
         params: what is kept together, number of folds and seed.
 
@@ -65,8 +65,7 @@ def assign_folds(posted_at: np.ndarray, users: np.ndarray, params: SplitParams) 
     for member in shuffled[np.argsort(-sizes[shuffled], kind="stable")]:
         rows = rows_of[member]
         if len(rows) >= max(count, len(users) / (2 * count)):
-            rows = rows[np.argsort(posted_at[rows], kind="stable")]
-            fold[rows] = np.arange(len(rows)) * count // len(rows)
+            fold[rows] = draw.permutation(len(rows)) % count
         else:
             fold[rows] = np.argmin(load)
         load += np.bincount(fold[rows], minlength=count)
