@@ -54,7 +54,7 @@ def test_chronological_holds_out_the_newest_posts(data):
 
 @given(posts())
 def test_an_author_is_in_one_fold_and_folds_have_about_as_many_posts(data):
-    times, users = data
+    _, users = data
     params = make_params(folds=3)
     fold = splits.assign_folds(users, params)
     for user in np.unique(users):
