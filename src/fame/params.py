@@ -123,6 +123,7 @@ class SplitParams(Strict):
     holdout_fraction: Annotated[float, Field(gt=0, lt=1)]
     folds: Annotated[int, Field(ge=2, le=50)]
     folds_by: Literal["author", "post"]
+    large_author_posts: Count | None
     hidden_share: Annotated[float, Field(ge=0, lt=1)]
     seed: Seed
 

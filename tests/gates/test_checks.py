@@ -42,6 +42,7 @@ def check_users(users, protocol, folds_by="author"):
     settings = SplitParams(
         protocol=protocol,
         folds_by=folds_by,
+        large_author_posts=None,
         holdout_fraction=0.2,
         folds=2,
         hidden_share=0.2,

@@ -10,12 +10,13 @@ from fame.runtime.errors import InputError
 PROTOCOLS = ("chronological", "new_users", "user", "random")
 
 
-def make_params(protocol="chronological", fraction=0.2, folds=3, seed=7, folds_by="author"):
+def make_params(protocol="chronological", fraction=0.2, folds=3, seed=7, folds_by="author", large=None):
     return SplitParams(
         protocol=protocol,
         holdout_fraction=fraction,
         folds=folds,
         folds_by=folds_by,
+        large_author_posts=large,
         hidden_share=0.2,
         seed=seed,
     )
@@ -74,6 +75,15 @@ def test_posts_of_large_authors_are_in_all_folds():
     assert len(largest) == 5
     assert largest.max() - largest.min() <= 1
     assert len(set(fold[users == 8])) == 1
+
+
+@pytest.mark.parametrize(
+    ("protocol", "folds"), [("chronological", 5), ("random", 5), ("user", 1), ("new_users", 1)]
+)
+def test_authors_are_large_by_parameter_where_they_are_known_when_scored(protocol, folds):
+    users = np.repeat(np.arange(100), 60)
+    fold = splits.assign_folds(users, make_params(protocol, folds=5, large=50))
+    assert {len(set(fold[users == user])) for user in range(100)} == {folds}
 
 
 @given(posts())

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from fame.features.contract import Block
 from fame.params import LeakageParams, SplitParams
 from fame.posts.contract import CHALLENGE, FIT, HOLDOUT
+from fame.posts.splits import is_large
 from fame.runtime import ids
 from fame.runtime.metrics import spearman
 
@@ -90,13 +91,12 @@ def check_users(
         }
     )
     if settings.folds_by == "author":
-        # Posts of whoever has half a fold's posts or more are drawn one by one.
-        most = (fold >= 0).sum() / (2 * settings.folds)
+        total = int((fold >= 0).sum())
         gate.leaks += [
             f"user {user} is in folds {' and '.join(map(str, sorted(folds[user])))}, "
             "which folds_by author keeps apart"
             for user in spread
-            if folds[user].total() < max(settings.folds, most)
+            if not is_large(folds[user].total(), total, settings)
         ]
     if settings.protocol in ("user", "new_users"):
         gate.leaks += [

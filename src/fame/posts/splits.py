@@ -38,8 +38,8 @@ def assign_folds(users: np.ndarray, params: SplitParams) -> np.ndarray:
 
     With ``folds_by: author`` all posts of an author are in one fold, so that a fold's posts are by
     authors that its model has not seen; whose past is shown is the history block's matter. The
-    posts of an author with half a fold's posts or more are drawn one by one: without a fifth of
-    such an author's time a model lacks too much of what is scored. With ``folds_by: post`` all
+    posts of a large author are drawn one by one: without a fifth of such an author's time a model
+    lacks too much of what is scored. With ``folds_by: post`` all
     posts are.
 
     Args:
@@ -64,12 +64,20 @@ def assign_folds(users: np.ndarray, params: SplitParams) -> np.ndarray:
     fold, load = np.empty(len(users), dtype=np.int8), np.zeros(count)
     for member in shuffled[np.argsort(-sizes[shuffled], kind="stable")]:
         rows = rows_of[member]
-        if len(rows) >= max(count, len(users) / (2 * count)):
+        if is_large(len(rows), len(users), params):
             fold[rows] = draw.permutation(len(rows)) % count
         else:
             fold[rows] = np.argmin(load)
         load += np.bincount(fold[rows], minlength=count)
     return fold
+
+
+def is_large(posts: int, total: int, params: SplitParams) -> bool:
+    """Whether an author of so many of all training posts is in several folds."""
+    most = total / (2 * params.folds)  # half a fold's: whole, the folds would differ too much
+    if params.large_author_posts is not None and params.protocol in ("chronological", "random"):
+        most = min(most, params.large_author_posts)
+    return posts >= max(params.folds, most)
 
 
 def number_users(users: list[str | None]) -> np.ndarray:
