@@ -124,7 +124,7 @@ class SplitParams(Strict):
     folds: Annotated[int, Field(ge=2, le=50)]
     folds_by: Literal["author", "post"]
     large_author_posts: Count | None
-    hidden_share: Annotated[float, Field(ge=0, lt=1)]
+    hidden_share: Annotated[float, Field(ge=0, lt=1)] | None
     seed: Seed
 
 

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,6 +17,16 @@ def test_the_share_is_drawn_and_a_draw_does_not_depend_on_other_posts():
 
 def test_a_larger_share_hides_the_same_posts_and_more():
     assert (authors.hide(IDS, 0.2, 7) <= authors.hide(IDS, 0.5, 7)).all()
+
+
+@pytest.mark.parametrize(
+    ("held_out", "share"),
+    [("aaaa", 0.05), ("a" * 9 + "n", 0.1), ("aann", 0.2), ([None, "a"], 0.2), ("", 0.05)],
+)
+def test_as_many_are_hidden_as_the_holdout_has_new_authors(held_out, share):
+    users = ["a", None, *held_out, "b", "c"]
+    split = np.array(["fit", "fit", *["holdout"] * len(held_out), "challenge", "challenge"])
+    assert authors.choose_share(users, split) == share
 
 
 def test_an_author_is_known_by_an_earlier_training_post():

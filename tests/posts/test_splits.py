@@ -10,7 +10,9 @@ from fame.runtime.errors import InputError
 PROTOCOLS = ("chronological", "new_users", "user", "random")
 
 
-def make_params(protocol="chronological", fraction=0.2, folds=3, seed=7, folds_by="author", large=None):
+def make_params(
+    protocol="chronological", fraction=0.2, folds=3, seed=7, folds_by="author", large=None
+):
     return SplitParams(
         protocol=protocol,
         holdout_fraction=fraction,

@@ -2,7 +2,10 @@
 
 import numpy as np
 
+from fame.posts.contract import FIT, HOLDOUT
 from fame.runtime.draws import draw
+
+SHARES = (0.05, 0.2)  # hidden at least, as a draft may be a new author's, and at most
 
 
 def hide(post_ids: list[str], share: float, seed: int) -> np.ndarray:
@@ -12,6 +15,21 @@ def hide(post_ids: list[str], share: float, seed: int) -> np.ndarray:
     posts shows none. Drawn by the posts' ids: other posts change nothing.
     """
     return draw(post_ids, seed) < share
+
+
+def choose_share(users: list[str | None], split: np.ndarray) -> float:
+    """The share of the holdout's posts that are by new authors, within SHARES.
+
+    Posts without a label change nothing.
+
+    Args:
+        users: n author ids, None where unknown: new.
+        split: (n,) fit, holdout or challenge.
+    """
+    trained = {user for user, part in zip(users, split, strict=True) if part == FIT} - {None}
+    held_out = [user for user, part in zip(users, split, strict=True) if part == HOLDOUT]
+    new = sum(user not in trained for user in held_out)
+    return float(np.clip(new / max(len(held_out), 1), *SHARES))
 
 
 def find_known(

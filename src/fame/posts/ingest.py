@@ -107,7 +107,9 @@ def split_posts(table: pa.Table, settings: params.SplitParams) -> pa.Table:
     fold[fit] = splits.assign_folds(own, settings)
     table = table.append_column(POSTS.field("split"), pa.array(split, pa.string()))
     table = table.append_column(POSTS.field("fold"), pa.array(fold, pa.int8()))
-    drawn = authors.hide(table["post_id"].to_pylist(), settings.hidden_share, settings.seed)
+    share = settings.hidden_share
+    share = authors.choose_share(users, split) if share is None else share
+    drawn = authors.hide(table["post_id"].to_pylist(), share, settings.seed)
     hidden = pa.array(drawn & (split == FIT))
     table = table.append_column(POSTS.field("author_hidden"), hidden)
     own_numbers = [name for name in table.column_names if name not in POSTS.names]
