@@ -55,6 +55,10 @@ def test_the_projects_own_parameters_are_valid():
             "split.protocol: must be 'chronological', 'new_users', 'user' or 'random'",
         ),
         ("split.seed", True, "split.seed: must be a valid integer, found True"),
+        ("data.sample.author_level", 0.6, "author_level: must be less than or equal to 0.5"),
+        ("data.sample.new_authors", 1.5, "data.sample.new_authors: must be less than or equal"),
+        ("data.sample.other_languages", -0.1, "data.sample.other_languages: must be greater than"),
+        ("data.sample.hashtags", "0.4", "data.sample.hashtags: must be a valid number"),
         (
             "data.source",
             "flickr",

@@ -75,6 +75,10 @@ class SampleParams(Strict):
     challenge_posts: Count
     users: Annotated[int, Field(ge=20)]
     seed: Seed
+    author_level: Annotated[float, Field(ge=0, le=0.5)]
+    new_authors: Fraction
+    other_languages: Fraction
+    hashtags: Fraction
 
 
 class ColumnParams(Strict):

@@ -72,6 +72,15 @@ def test_a_line_stands_behind_where_it_helps_and_only_there():
     assert without.lines == {"known": IDENTITY, "new": IDENTITY}
 
 
+@pytest.mark.filterwarnings("error")  # of means of nothing
+def test_with_posts_of_one_fold_alone_no_line_stands_behind():
+    true, own, known, fold = make()
+    learned = combination.learn(0.5 * true - 1, own, known, np.zeros_like(fold), SETTINGS)
+    assert learned.lines == {"known": IDENTITY, "new": IDENTITY}
+    nested = combination.nest(true, own, known, fold % 2, SETTINGS)  # learned on the other fold
+    assert np.isfinite(nested).all()
+
+
 @given(st.floats(0.2, 3), st.floats(-5, 5), st.integers(0, 99))
 def test_the_line_is_the_one_that_was_planted(slope, intercept, seed):
     draw = np.random.default_rng(seed)

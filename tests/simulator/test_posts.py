@@ -20,23 +20,52 @@ import pytest
 from PIL import Image, ImageFile, UnidentifiedImageError
 from scipy import ndimage
 
-from fame.params import ColumnParams, DataParams, SampleParams, TableParams
+from fame.params import ColumnParams, DataParams, SampleParams, SplitParams, TableParams
 from fame.posts import schema
+from fame.posts.contract import HOLDOUT
 from fame.posts.sources.sample import Sample
+from fame.posts.splits import assign_split
 from fame.runtime import metrics
 from fame.runtime.errors import InputError
 from fame.simulator import posts as simulator
 from fame.simulator.files import ODDITIES, SimulatedPosts
 from fame.simulator.images import LOOKS, SUBJECTS, Picture, draw
-from fame.simulator.posts import SHARES, Summary, count_views, draw_posts, simulate
+from fame.simulator.languages import LANGUAGES
+from fame.simulator.posts import (
+    SHARES,
+    Summary,
+    count_views,
+    draw_posts,
+    share_variance,
+    simulate,
+)
 from fame.simulator.users import TOTALS, Users
-from fame.simulator.vocabulary import CATEGORY_SHARES, CONCEPTS, FILLERS, TAG_FILLERS, TOPICS
+from fame.simulator.vocabulary import (
+    CATEGORY_SHARES,
+    CONCEPTS,
+    FILLERS,
+    FOREIGN_TITLES,
+    TAG_FILLERS,
+    TOPICS,
+)
 
-SMALL = SampleParams(training_posts=400, challenge_posts=100, users=60, seed=3)
+FULL = SampleParams(
+    training_posts=2500,
+    challenge_posts=500,
+    users=400,
+    seed=20251,
+    author_level=0.0,
+    new_authors=0.0,
+    other_languages=0.0,
+    hashtags=0.0,
+)
+SMALL = FULL.model_copy(
+    update={"training_posts": 400, "challenge_posts": 100, "users": 60, "seed": 3}
+)
 
 
-def draw_full(seed: int) -> tuple[Users, SimulatedPosts]:
-    return draw_posts(SampleParams(training_posts=2500, challenge_posts=500, users=400, seed=seed))
+def draw_full(seed: int, **changes: float) -> tuple[Users, SimulatedPosts]:
+    return draw_posts(FULL.model_copy(update={"seed": seed} | changes))
 
 
 @pytest.fixture(scope="module")
@@ -69,17 +98,21 @@ def make_sample() -> Sample:
     return Sample(data)
 
 
+@pytest.mark.parametrize("author_level", [0.0, 0.25, 0.5])
 @pytest.mark.parametrize("seed", [20251, 1, 2, 3])
-def test_each_part_carries_its_share(seed: int) -> None:
-    _, posts = draw_full(seed)
+def test_each_part_carries_its_share(seed: int, author_level: float) -> None:
+    _, posts = draw_full(seed, author_level=author_level)
+    shares = share_variance(author_level)
     parts = {name: values[: posts.training] for name, values in posts.parts.items()}
     total = sum(parts.values())
-    assert sum(SHARES.values()) == pytest.approx(1)
+    assert sum(shares.values()) == pytest.approx(1)
+    assert shares["noise"] == SHARES["noise"]
+    assert set(shares) - set(parts) == ({"author"} if not author_level else set())
     assert total.var() == pytest.approx(2.5**2)
     for name, values in parts.items():
-        assert values.var() / total.var() == pytest.approx(SHARES[name])
+        assert values.var() / total.var() == pytest.approx(shares[name])
         # Alone it explains just as much: no part hides in another.
-        assert np.corrcoef(values, total)[0, 1] ** 2 == pytest.approx(SHARES[name])
+        assert np.corrcoef(values, total)[0, 1] ** 2 == pytest.approx(shares[name])
     # Few views are counted in large steps, and fewer than two are none: a little is lost there.
     label = posts.popularity[: posts.training]
     assert np.corrcoef(total, label)[0, 1] > 0.995
@@ -385,10 +418,10 @@ def test_a_truth_that_is_not_of_these_posts(
         make_sample().load(tmp_path)
 
 
-def digest_folder(folder: Path) -> str:
+def digest_folder(folder: Path, without: str | None = None) -> str:
     state = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
-        if path.is_file():
+        if path.is_file() and path.name != without:
             state.update(path.relative_to(folder).as_posix().encode() + path.read_bytes())
     return state.hexdigest()
 
@@ -398,7 +431,8 @@ def test_same_params_same_bytes_in_two_processes(tmp_path: Path) -> None:
         "import sys; from pathlib import Path; from fame.params import SampleParams;"
         "from fame.simulator.posts import simulate;"
         "simulate(SampleParams(training_posts=60, challenge_posts=20, users=20,"
-        " seed=int(sys.argv[2])), Path(sys.argv[1]))"
+        " seed=int(sys.argv[2]), author_level=0.2, new_authors=0.5, other_languages=0.5,"
+        " hashtags=0.5), Path(sys.argv[1]))"
     )
     digests = []
     for run, (hash_seed, seed) in enumerate((("1", "3"), ("2", "3"), ("1", "4"))):
@@ -411,16 +445,189 @@ def test_same_params_same_bytes_in_two_processes(tmp_path: Path) -> None:
     assert digests[0] == digests[1] != digests[2]
 
 
+def test_the_sample_as_it_comes_has_the_same_bytes_as_ever(written: tuple[Path, Summary]) -> None:
+    # But for the pictures, whose bytes are the image library's matter.
+    assert digest_folder(written[0], without="images.zip") == (
+        "4a8a8048f78fb7d31637a7e08c206cf65e854f8220de3c1fb9c47375330a40ab"
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "changed"),
+    [
+        ({"hashtags": 0.5}, {"texts"}),
+        ({"other_languages": 0.5}, {"texts", "popularity"}),
+        ({"author_level": 0.2}, {"popularity"}),
+        ({"new_authors": 0.5}, {"posted_at", "texts", "popularity"}),
+    ],
+)
+def test_an_addition_leaves_all_else_as_it_is(
+    full: tuple[Users, SimulatedPosts], change: dict[str, float], changed: set[str]
+) -> None:
+    users, before = full
+    users_after, after = draw_full(20251, **change)
+    assert users_after.uids == users.uids
+    for name in ("post_ids", "user", "posted_at", "subjects", "looks", "popularity"):
+        same = np.array_equal(getattr(before, name), getattr(after, name))
+        assert same == (name not in changed), name
+    assert after.categories == before.categories
+    same_texts = (after.texts.titles, after.texts.tags) == (before.texts.titles, before.texts.tags)
+    assert same_texts == ("texts" not in changed)
+
+
+def average_by_author(posts: SimulatedPosts, rows: np.ndarray) -> np.ndarray:
+    """Mean label of an author's posts in ``rows``, NaN for those with fewer than four."""
+    label, user = posts.popularity[rows], posts.user[rows]
+    counts = np.bincount(user, minlength=400)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        means = np.bincount(user, weights=label, minlength=400) / counts
+    return np.where(counts >= 4, means, np.nan)
+
+
+def measure_lasting_variance(posts: SimulatedPosts) -> float:
+    """Covariance of authors' means in the older and the newer half: what lasts of their level."""
+    order = np.argsort(posts.posted_at[: posts.training], kind="stable")
+    older, newer = (average_by_author(posts, rows) for rows in np.array_split(order, 2))
+    both = np.isfinite(older) & np.isfinite(newer)
+    assert both.sum() > 60
+    return float(np.cov(older[both], newer[both])[0, 1])
+
+
+@pytest.mark.parametrize("seed", [20251, 1, 2])
+def test_the_level_of_an_author_lasts_and_no_account_shows_it(seed: int) -> None:
+    users, posts = draw_full(seed, author_level=0.4)
+    _, plain = draw_full(seed)
+    # Of a variance of 6.25 accounts and standing have 26 %, or what 40 % leave of it: 12 %.
+    assert measure_lasting_variance(plain) < 2.4
+    assert measure_lasting_variance(posts) > measure_lasting_variance(plain) + 0.8
+    level = np.full(400, np.nan)
+    level[posts.user] = posts.parts["author"]
+    assert np.allclose(level[posts.user], posts.parts["author"])  # one value an author
+    seen = np.isfinite(level)
+    accounts = np.column_stack(
+        [np.log(users.photo_count), users.is_pro, users.first_upload, np.log(users.totals + 1)]
+    )[seen]
+    accounts = (accounts - accounts.mean(axis=0)) / accounts.std(axis=0)
+    design = np.column_stack([accounts, np.ones(len(accounts))])
+    residual = level[seen] - design @ np.linalg.lstsq(design, level[seen], rcond=None)[0]
+    assert residual.var() / level[seen].var() > 0.85
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("seed", [20251, 1, 2])
+def test_a_share_of_the_newest_posts_is_by_new_authors(
+    full: tuple[Users, SimulatedPosts], seed: int, share: float
+) -> None:
+    _, posts = draw_full(seed, new_authors=share)
+    time, user = posts.posted_at[: posts.training], posts.user[: posts.training]
+    split = SplitParams(
+        protocol="chronological",
+        holdout_fraction=0.2,
+        folds=5,
+        folds_by="author",
+        hidden_share=0.2,
+        seed=7,
+    )
+    held_out = assign_split(time.astype(np.float64), user, split) == HOLDOUT
+    new = ~np.isin(user[held_out], user[~held_out])
+    # Whole days are newest, and by chance some more authors have their first post there.
+    assert share - 0.02 <= new.mean() <= share + 0.05
+    days = np.sort(time // 86_400)
+    _, plain = full if seed == 20251 else draw_full(seed)
+    assert np.array_equal(days, np.sort(plain.posted_at[: posts.training] // 86_400))
+    assert np.array_equal(plain.posted_at % 86_400, posts.posted_at % 86_400)
+    assert np.array_equal(plain.posted_at[posts.training :], posts.posted_at[posts.training :])
+
+
+SCRIPTS = {"arabic": "[\u0600-\u06ff]", "russian": "[\u0400-\u04ff]"}
+SCRIPTS |= {"japanese": "[\u3040-\u30ff\u4e00-\u9fff]"}
+SPANISH = {word for words in LANGUAGES["spanish"].topics for word in words}
+SPANISH |= set(LANGUAGES["spanish"].fillers)
+SPANISH -= {word for words in TOPICS for word in words.split()}  # retro
+
+
+def detect(title: str) -> str:
+    """The language of a title: by its script, or by the words of titles in Latin letters."""
+    for language, letters in SCRIPTS.items():
+        if re.search(letters, title):
+            return language
+    return "spanish" if SPANISH & set(title.lower().split()) else "english"
+
+
+def test_a_share_of_the_authors_writes_in_another_language() -> None:
+    _, posts = draw_full(20251, other_languages=0.4)
+    found: dict[int, set[str]] = {}
+    for user, title in zip(posts.user.tolist(), posts.texts.titles, strict=True):
+        if title and title not in FOREIGN_TITLES:
+            found.setdefault(user, set()).add(detect(title))
+    assert {len(languages) for languages in found.values()} == {1}  # an author keeps to one
+    counts = Counter(language for languages in found.values() for language in languages)
+    assert set(counts) == set(LANGUAGES)
+    assert 1 - counts["english"] / len(found) == pytest.approx(0.4, abs=0.06)
+    assert min(counts.values()) > 0.06 * len(found)
+    tags = {tag for words in posts.texts.tags for tag in words}
+    for letters in SCRIPTS.values():
+        assert sum(bool(re.search(letters, tag)) for tag in tags) > 100
+
+
+def test_the_sample_as_it_comes_is_in_english(full: tuple[Users, SimulatedPosts]) -> None:
+    _, posts = full
+    titles = [title for title in posts.texts.titles if title and title not in FOREIGN_TITLES]
+    assert {detect(title) for title in titles} == {"english"}
+
+
+def average_by_topic(posts: SimulatedPosts, languages: list[str]) -> np.ndarray:
+    """(28,) mean of the words' part over the posts that have tags of a topic."""
+    means = []
+    for topic in range(len(TOPICS)):
+        words = {word for name in languages for word in LANGUAGES[name].topics[topic]}
+        rows = [row for row, tags in enumerate(posts.texts.tags) if len(words & set(tags)) >= 2]
+        means.append(posts.parts["words"][rows].mean())
+    return np.array(means)
+
+
+def test_a_topic_carries_the_same_in_every_language() -> None:
+    _, posts = draw_full(20251, other_languages=0.5)
+    english = average_by_topic(posts, ["english"])
+    others = average_by_topic(posts, [name for name in LANGUAGES if name != "english"])
+    assert np.corrcoef(english, others)[0, 1] > 0.7
+
+
+def test_hashtags_are_words_of_topics_with_an_ending() -> None:
+    _, posts = draw_full(20251, hashtags=0.4)
+    words = [word for topic in LANGUAGES["english"].topics for word in topic]
+    endings = LANGUAGES["english"].endings
+    joined = {word + ending for word in words for ending in endings}
+    tags = [tag for row in posts.texts.tags for tag in row]
+    with_ending = sum(tag in joined for tag in tags)
+    assert with_ending / (with_ending + sum(tag in set(words) for tag in tags)) == pytest.approx(
+        0.4, abs=0.02
+    )
+    assert not any(tag.startswith("#") for tag in tags)  # as the challenge gives them
+    in_titles = [
+        part[1:] for title in posts.texts.titles for part in title.split() if part[0] == "#"
+    ]
+    assert len(in_titles) > 1000
+    assert set(in_titles) <= joined
+
+
+def test_all_additions_at_their_most(tmp_path: Path) -> None:
+    most = {"author_level": 0.5, "new_authors": 1.0, "other_languages": 1.0, "hashtags": 1.0}
+    params = SMALL.model_copy(update={"training_posts": 30, "users": 20} | most)
+    summary = simulate(params, tmp_path)
+    assert np.isfinite([summary.mean, summary.best_spearman]).all()
+    schema.validate(make_sample().load(tmp_path).table)
+
+
 def test_too_few_posts_to_share_among(tmp_path: Path) -> None:
-    params = SampleParams(training_posts=29, challenge_posts=1, users=20, seed=1)
+    params = SMALL.model_copy(update={"training_posts": 29})
     with pytest.raises(InputError, match=r"data\.sample\.training_posts: must be >= 30, found 29"):
         simulate(params, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_fewer_posts_than_users(tmp_path: Path) -> None:
-    summary = simulate(
-        SampleParams(training_posts=30, challenge_posts=1, users=500, seed=1), tmp_path
-    )
+    changes = {"training_posts": 30, "challenge_posts": 1, "users": 500}
+    summary = simulate(SMALL.model_copy(update=changes), tmp_path)
     assert summary.posts == 31
     assert np.isfinite([summary.mean, summary.best_spearman]).all()

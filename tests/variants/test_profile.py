@@ -69,7 +69,7 @@ def test_changes_that_git_lacks_are_not_overwritten(repository):
 
 @pytest.mark.usefixtures("repository")
 def test_an_unknown_profile_lists_the_allowed():
-    with pytest.raises(InputError, match="PROFILE=papr: no such profile; allowed: clip, paper"):
+    with pytest.raises(InputError, match="PROFILE=papr: no such profile; allowed: clip, lifelike"):
         profile.switch("papr")
 
 

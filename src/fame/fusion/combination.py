@@ -158,6 +158,10 @@ def fit_line(true: np.ndarray, fused: np.ndarray) -> tuple[float, float]:
 
 
 def _line_helps(true: np.ndarray, fused: np.ndarray, fold: np.ndarray) -> bool:
+    """Whether it saves GAIN on folds that it did not see; with one fold nothing tells, so no."""
+    if len(np.unique(fold)) == 1:
+        return False
+
     def predict(inside: np.ndarray) -> np.ndarray:
         intercept, slope = fit_line(true[~inside], fused[~inside])
         return intercept + slope * fused[inside]

@@ -17,6 +17,9 @@ noise       24 %   nothing: no model can find it
 Shares are of the variance of the training posts' popularity before it is counted in whole views;
 there the parts are uncorrelated exactly. The label is log2 of a whole number of views, as on the
 challenge's pages, so it is at least 1. The truth is the label without noise.
+
+Parameters add what real posts have beyond that: a level of each author that no account shows,
+authors who join late, languages, hashtags. Each has draws of its own: at 0 it changes no byte.
 """
 
 from dataclasses import dataclass
@@ -30,6 +33,7 @@ from fame.params import SampleParams
 from fame.runtime.errors import InputError
 from fame.simulator.files import SimulatedPosts, write_folder
 from fame.simulator.images import LOOKS
+from fame.simulator.languages import LANGUAGES
 from fame.simulator.users import SECONDS_PER_DAY, Users, draw_users
 from fame.simulator.vocabulary import CATEGORY_SHARES, CONCEPTS
 from fame.simulator.words import write_texts
@@ -48,6 +52,7 @@ LOOK_WEIGHTS = {"warmth": 0.5, "saturation": 0.45, "contrast": 0.5, "simplicity"
 
 FIRST_DAY = 1_425_168_000  # 1 March 2015, 00:00 UTC, a Sunday
 TRAINING_DAYS, CHALLENGE_DAYS = 366, 114  # challenge posts from 1 March 2016; 480 days in all
+NEWEST_FRACTION = 0.2  # of the training posts: what authors who join late have posts in
 TRAINING_USERS_FRACTION = 0.85  # the others post in the challenge part only
 NEW_USER_WEIGHT = 3  # of a challenge user without training posts against another
 REPEATED_TITLE_FRACTION = 0.25
@@ -116,32 +121,46 @@ def draw_posts(params: SampleParams) -> tuple[Users, SimulatedPosts]:
             f"params.yaml: data.sample.training_posts: must be >= {FEWEST_TRAINING_POSTS}, "
             f"found {params.training_posts}"
         )
-    seeds = np.random.SeedSequence([params.seed, 0]).spawn(6)
-    for_users, for_times, for_concepts, for_words, for_looks, for_noise = (
+    seeds = np.random.SeedSequence([params.seed, 0]).spawn(10)
+    for_users, for_times, for_concepts, for_words, for_looks, for_noise, *additional = (
         np.random.default_rng(seed) for seed in seeds
     )
+    for_levels, for_newcomers, for_languages, for_additional_words = additional
     training, total = params.training_posts, params.training_posts + params.challenge_posts
     users = draw_users(params.users, FIRST_DAY, for_users)
     user = _assign_users(users.weight, training, params.challenge_posts, for_times)
     posted_at = _draw_times(users.utc_offset_seconds[user], training, for_times)
+    posted_at[:training] = _let_authors_join(
+        posted_at[:training], user[:training], params.new_authors, for_newcomers
+    )
     catalogue = list_concepts()
     concept = _draw_concepts(catalogue, user, for_concepts)
     shown = [catalogue[i] for i in concept]
     series = _draw_series(user, posted_at, for_words)
+    language = _draw_languages(params.users, params.other_languages, for_languages)
     texts = write_texts(
-        [row.name for row in shown], [row.relatives for row in shown], series, for_words
+        [row.name for row in shown],
+        [row.relatives for row in shown],
+        series,
+        [language[author] for author in user],
+        params.hashtags,
+        for_words,
+        for_additional_words,
     )
     looks = for_looks.random((total, len(LOOKS)))
+    author_level = for_levels.normal(size=params.users)[user]
     parts = scale_parts(
         {
             "user": users.level[user],
             "profile": users.renown[user],
+            **({"author": author_level} if params.author_level else {}),
             "concept": _draw_concept_effects(catalogue, for_concepts)[concept],
             "hour": _hour_effect(posted_at + users.utc_offset_seconds[user]),
             "words": texts.loading,
             "picture": (looks * [LOOK_WEIGHTS[name] for name in LOOKS]).sum(axis=1),
             "noise": for_noise.normal(size=total),
         },
+        share_variance(params.author_level),
         training,
     )
     known = (values for name, values in parts.items() if name != "noise")
@@ -161,7 +180,16 @@ def draw_posts(params: SampleParams) -> tuple[Users, SimulatedPosts]:
     )
 
 
-def scale_parts(parts: dict[str, np.ndarray], training: int) -> dict[str, np.ndarray]:
+def share_variance(author_level: float) -> dict[str, float]:
+    """Part -> share; what the author's level takes is taken from all parts but the noise."""
+    left = 1 - author_level / (1 - SHARES["noise"])
+    shares = {name: share * left for name, share in SHARES.items()}
+    return shares | {"noise": SHARES["noise"], "author": author_level}
+
+
+def scale_parts(
+    parts: dict[str, np.ndarray], shares: dict[str, float], training: int
+) -> dict[str, np.ndarray]:
     """Centre the parts (n,), make them uncorrelated, give each its share of the variance.
 
     Each part loses what the parts before it explain of it (Gram-Schmidt). Means, correlations and
@@ -173,7 +201,7 @@ def scale_parts(parts: dict[str, np.ndarray], training: int) -> dict[str, np.nda
         for other in scaled.values():
             overlap = (values * other)[:training].sum() / (other * other)[:training].sum()
             values = values - overlap * other
-        spread = STANDARD_DEVIATION * np.sqrt(SHARES[name])
+        spread = STANDARD_DEVIATION * np.sqrt(shares[name])
         scaled[name] = values * (spread / values[:training].std())
     return scaled
 
@@ -230,6 +258,42 @@ def _draw_times(
     hour = np.where(generator.random(total) < 0.6, evening, generator.uniform(0, 24, total))
     second = (hour * 3600).astype(np.int64) - utc_offset_seconds
     return FIRST_DAY + day * SECONDS_PER_DAY + second % SECONDS_PER_DAY
+
+
+def _let_authors_join(
+    posted_at: np.ndarray, user: np.ndarray, share: float, generator: np.random.Generator
+) -> np.ndarray:
+    """Times (n,) with a share of the newest posts by authors who have no other post.
+
+    Authors are drawn one by one as long as their posts fit; what they posted earlier exchanges its
+    day with a newest post of another author.
+    """
+    day = posted_at // SECONDS_PER_DAY
+    # Whole days: at a border by the second an exchange would leave one post of an author before it.
+    is_newest = day > np.sort(day)[-round(NEWEST_FRACTION * len(day))]
+    room = round(share * is_newest.sum())
+    posts = np.bincount(user)
+    joins = np.zeros(len(posts), dtype=bool)
+    for author in generator.permutation(np.unique(user)):
+        if posts[author] <= room:
+            joins[author] = True
+            room -= posts[author]
+    early = np.flatnonzero(joins[user] & ~is_newest)
+    late = generator.permutation(np.flatnonzero(~joins[user] & is_newest))[: len(early)]
+    shift = (day[late] - day[early]) * SECONDS_PER_DAY
+    moved = posted_at.copy()
+    moved[early] += shift
+    moved[late] -= shift
+    return moved
+
+
+def _draw_languages(users: int, share: float, generator: np.random.Generator) -> list[str]:
+    """The language of each user: English, or one of the others for a share of them."""
+    others = [name for name in LANGUAGES if name != "english"]
+    return [
+        others[generator.integers(len(others))] if draw < share else "english"
+        for draw in generator.random(users).tolist()
+    ]
 
 
 def _draw_concepts(

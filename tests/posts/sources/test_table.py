@@ -64,7 +64,16 @@ def make_source(
         tag_separator=separator,
         columns=ColumnParams(**mapping),
     )
-    sample = SampleParams(training_posts=100, challenge_posts=10, users=20, seed=1)
+    sample = SampleParams(
+        training_posts=100,
+        challenge_posts=10,
+        users=20,
+        seed=1,
+        author_level=0.0,
+        new_authors=0.0,
+        other_languages=0.0,
+        hashtags=0.0,
+    )
     data = DataParams(
         source="table",
         root="own",

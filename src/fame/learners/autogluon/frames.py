@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 PREDICTOR = "predictor.zip"
 IMAGE = "image"
+LARGEST = 1e25  # of a number, of either sign
 
 
 def check_inputs(table: Table, params: Params) -> None:
@@ -59,13 +60,17 @@ def open_frame(table: Table, rows: np.ndarray, params: Params) -> Iterator[tuple
 
 
 def make_frame(table: Table, rows: np.ndarray, params: Params) -> DataFrame:
-    """Rows of a table as AutoGluon takes them: numbers, categories as categories, texts if read."""
+    """Rows of a table as AutoGluon takes them: numbers, categories as categories, texts if read.
+
+    Numbers are bounded by LARGEST: AutoGluon's network divides them by their deviation in float32,
+    and what became infinite there gave any prediction.
+    """
     import pandas as pd
 
     numbers = table.numeric
-    frame = pd.DataFrame(
-        table.read(rows, numbers), columns=[table.columns[i].name for i in numbers]
-    )
+    values = table.read(rows, numbers)
+    np.clip(values, -LARGEST, LARGEST, out=values)
+    frame = pd.DataFrame(values, columns=[table.columns[i].name for i in numbers])
     for place in table.categorical:
         ids = table.read(rows, [place])[:, 0].astype(np.int64)
         frame[table.columns[place].name] = pd.Categorical(ids.astype(str))

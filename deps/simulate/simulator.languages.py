@@ -1,0 +1,1 @@
+../../src/fame/simulator/languages.py
