@@ -70,23 +70,23 @@ def test_facts_of_what_posts_have(describe):
 
 def test_every_finding_is_counted_in_the_page_and_the_lines(describe):
     findings = Findings(Path("posts.csv"))
-    findings.note("when", "times are epoch milliseconds", READ, 40)
-    findings.note("a|b", "cells are no number", MASKED, 3, [(2, "x")])
+    findings.note("when", "epoch milliseconds", READ, 40)
+    findings.note("a|b", "cells that are no number", MASKED, 3, [(2, "x")])
     facts = describe(findings)
     page = data_report.render(facts)
-    assert "- when: 40 times are epoch milliseconds, read" in page
-    assert "- a\\|b: 3 cells are no number, masked (row 2: 'x')" in page
+    assert "- when: epoch milliseconds: 40" in page
+    assert "- a\\|b: cells that are no number: 3, left empty (row 2: 'x')" in page
     lines = data_report.summarise(facts, "table")
-    assert "  a|b: 3 cells are no number, masked (row 2: 'x')" in lines
-    assert lines.index("  a|b: 3 cells are no number, masked (row 2: 'x')") < lines.index(
-        "  when: 40 times are epoch milliseconds, read"
+    assert "  a|b: cells that are no number: 3, left empty (row 2: 'x')" in lines
+    assert lines.index("  a|b: cells that are no number: 3, left empty (row 2: 'x')") < lines.index(
+        "  when: epoch milliseconds: 40"
     )
 
 
 def test_many_findings_are_not_all_printed(describe):
     findings = Findings(Path("posts.csv"))
     for i in range(20):
-        findings.note(f"c{i}", "cells are no number", MASKED, 1)
+        findings.note(f"c{i}", "cells that are no number", MASKED, 1)
     lines = data_report.summarise(describe(findings), "table")
     assert lines[-1] == "  and 15 findings more in reports/data.md"
     assert len(lines) <= 12

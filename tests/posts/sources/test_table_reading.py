@@ -129,7 +129,7 @@ def test_bytes_that_are_no_utf_8_are_counted_and_shown(tmp_path):
 def test_excels_own_ways(tmp_path):
     cells = read(tmp_path, 'sep=;\r\nid;n\r\n="007";1\r\n="008";2\r\n'.encode("utf-16"))
     assert cells.columns["id"].to_pylist() == ["007", "008"]
-    assert list_notes(cells, REPAIRED) == [("cells are formulas of a text", 2)]
+    assert list_notes(cells, REPAIRED) == [("formulas of a text", 2)]
 
 
 @pytest.mark.parametrize(
@@ -298,7 +298,7 @@ def test_numbers_as_people_write_them(tmp_path, texts, expected):
 def test_what_is_no_number_is_named(tmp_path, text):
     column = read_column(tmp_path, ["1", text, "3"])
     assert read_numbers(column, None).to_pylist() == [1, None, 3]
-    assert f"x: 1 of 3 cells are no number (row 2: {text!r})" in list_bad(column.findings)
+    assert f"x: cells that are no number: 1 of 3 (row 2: {text!r})" in list_bad(column.findings)
 
 
 @QUICK
@@ -402,7 +402,7 @@ def test_compact_digits_are_never_epoch_seconds(tmp_path):
     column = read_column(tmp_path, ["202202021253", "202201011556", "202112312359"])
     found, _ = read_times(column, None)
     assert found[0].as_py() == datetime(2022, 2, 2, 12, 53, tzinfo=UTC)
-    assert ("times are digits, %Y%m%d%H%M", 3) in list_notes(column, READ)
+    assert ("times as digits, %Y%m%d%H%M", 3) in list_notes(column, READ)
 
 
 @QUICK
@@ -438,14 +438,14 @@ def test_a_time_far_from_all_others_is_masked_and_named(tmp_path, far):
     found, _ = read_times(column, None)
     assert found.is_null().to_pylist() == [row == 4 for row in range(28)]
     column.findings.settle("mask", 0.05)
-    assert list_notes(column, MASKED) == [("times are far from all others", 1)]
+    assert list_notes(column, MASKED) == [("times far from all others", 1)]
 
 
 @pytest.mark.parametrize("text", ["soon", "May", "2016", "12:30", "2016-02-30", "32/01/2016"])
 def test_what_is_no_time_is_named(tmp_path, text):
     column = read_column(tmp_path, ["2016-03-01", text])
     assert read_times(column, None)[0].to_pylist()[1] is None
-    assert f"cells are no time (row 2: {text!r})" in list_bad(column.findings)
+    assert f"cells that are no time: 1 of 2 (row 2: {text!r})" in list_bad(column.findings)
 
 
 def test_times_in_several_forms_are_read_and_noticed(tmp_path):
@@ -488,7 +488,7 @@ def test_ids_are_kept_exactly(tmp_path, ids):
 def test_words_for_missing_are_missing_and_counted(tmp_path, word):
     column = read_column(tmp_path, ["ann", word, f" {word}", "", "nancy"])
     assert read_names(column).to_pylist() == ["ann", None, None, None, "nancy"]
-    assert list_notes(column, MISSING) == [("cells hold a word for missing", 2)]
+    assert list_notes(column, MISSING) == [("words for a missing value", 2)]
 
 
 TAGS = [["new york", "sky"], [], ["été", "a-b"], ["one"], ["x", "y z", "q"]]
@@ -523,20 +523,20 @@ def test_hashtags_and_no_break_spaces_divide_tags(tmp_path):
 def test_a_separator_that_looks_wrong_is_noticed(tmp_path):
     column = read_column(tmp_path, ["a,b", "c,d", "e"])
     assert read_tags(column, " ").to_pylist() == [["a,b"], ["c,d"], ["e"]]
-    assert list_notes(column, NOTICED) == [("tags look divided by ',', not by ' '", 2)]
+    assert list_notes(column, NOTICED) == [("tags that look divided by ',', not by ' '", 2)]
 
 
 def test_all_problems_are_said_at_once_with_their_switch():
     findings = Findings(Path("posts.csv"))
-    findings.bad("a", "cells are no number", "a number", 3, 40, [(2, "x"), (3, "y")])
-    findings.bad("b", "cells are no time", "a time", 1, 40, [(9, "z")])
+    findings.bad("a", "cells that are no number", "a number", 3, 40, [(2, "x"), (3, "y")])
+    findings.bad("b", "cells that are no time", "a time", 1, 40, [(9, "z")])
     findings.refuse("id: twice")
     with pytest.raises(InputError) as caught:
         findings.settle("mask", 0.05)
     assert str(caught.value).splitlines() == [
         "posts.csv: 2 problems:",
         "  posts.csv: id: twice",
-        "  posts.csv: a: 3 of 40 cells are no number (row 2: 'x', row 3: 'y'), expected a number; "
+        "  posts.csv: a: cells that are no number: 3 of 40 (row 2: 'x', row 3: 'y'), expected a number; "
         "data.max_bad_fraction is 0.05",
     ]
     assert [note.column for note in findings.notes] == ["b"]

@@ -173,7 +173,9 @@ def take_posts(cells: Cells, column: str) -> tuple[Cells, pa.ChunkedArray]:
     if ids.null_count:
         without = np.flatnonzero(ids.is_null().to_numpy())
         examples = [(cells.numbers[row], "") for row in without[:SHOWN]]
-        findings.bad(column, "rows have no id", "an id", len(without), len(ids), examples, LEFT_OUT)
+        findings.bad(
+            column, "rows without an id", "an id", len(without), len(ids), examples, LEFT_OUT
+        )
         kept = np.flatnonzero(ids.is_valid().to_numpy())
         cells, ids = cells.take(kept), ids.take(pa.array(kept))
     if findings.is_refused or pc.count_distinct(ids).as_py() == len(ids):
@@ -198,7 +200,7 @@ def _find_first_rows(cells: Cells, column: str, ids: list[str]) -> np.ndarray:
     findings = cells.findings
     if same:
         examples = [(cells.numbers[row], ids[row]) for row in same[:SHOWN]]
-        findings.note("", "rows repeat an earlier row", LEFT_OUT, len(same), examples)
+        findings.note("", "rows that repeat an earlier row", LEFT_OUT, len(same), examples)
     if other:
         shown = ", ".join(
             f"{ids[row]!r} in {findings.unit}s {cells.numbers[first]} and {cells.numbers[row]}"
@@ -259,5 +261,9 @@ def _check_images(
             "that the listed paths start from"
         )
     findings.note(
-        "", f"listed images are not in {places[0]}", NOTICED, count, [(row + 1, paths[row].as_py())]
+        "",
+        f"listed images that are not in {places[0]}",
+        NOTICED,
+        count,
+        [(row + 1, paths[row].as_py())],
     )

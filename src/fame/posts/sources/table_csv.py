@@ -269,5 +269,5 @@ def _unwrap_formulas(
         return cells
     rows = np.flatnonzero(chosen.to_numpy())[:SHOWN]
     examples = [(numbers[row], cells[int(row)].as_py()) for row in rows]
-    findings.note(name, "cells are formulas of a text", REPAIRED, count, examples)
+    findings.note(name, "formulas of a text", REPAIRED, count, examples)
     return pc.if_else(chosen, pc.utf8_slice_codeunits(cells, 2, -1), cells)

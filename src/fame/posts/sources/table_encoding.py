@@ -93,7 +93,7 @@ def _decode_marked(content: bytes, encoding: str, findings: Findings) -> str:
     lines = [(number, line) for number, line in enumerate(text.split("\n")) if "\ufffd" in line]
     shown = [(number, _ODD_WORD.findall(line)[0]) for number, line in lines[:SHOWN]]
     count = text.count("\ufffd")
-    findings.note("", f"bytes are not {encoding} and read as U+FFFD", REPAIRED, count, shown)
+    findings.note("", f"bytes that are not {encoding}, read as U+FFFD", REPAIRED, count, shown)
     return text
 
 

@@ -69,7 +69,7 @@ def _read_lines(text: str, findings: Findings) -> tuple[np.ndarray, list[dict[st
     findings.unit = "line"
     if broken:
         count = len(records) + len(broken)
-        what, allowed = "lines are no JSON object", 'an object like {"id": "1"}'
+        what, allowed = "lines that are no JSON object", 'an object like {"id": "1"}'
         findings.bad("", what, allowed, len(broken), count, broken[:SHOWN], LEFT_OUT)
     return np.array(numbers, np.int64), records
 
@@ -118,7 +118,7 @@ def _read_document(text: str, findings: Findings) -> tuple[np.ndarray, list[dict
         if not isinstance(record, dict)
     ]
     if odd:
-        what, allowed = "records are no JSON object", 'objects like {"id": "1"}'
+        what, allowed = "records that are no JSON object", 'objects like {"id": "1"}'
         findings.bad("", what, allowed, len(odd), len(records), odd[:SHOWN], LEFT_OUT)
     kept = [(row, record) for row, record in enumerate(records, 1) if isinstance(record, dict)]
     return np.array([row for row, _ in kept], np.int64), [record for _, record in kept]
@@ -182,6 +182,6 @@ def _to_array(
         if fixed is not None and fixed != text:
             changed.append((int(numbers[row]), fixed))
             texts[row] = fixed
-    what = "texts hold half of a character, read as U+FFFD"
+    what = "texts with half of a character, read as U+FFFD"
     findings.note(name, what, REPAIRED, len(changed), changed[:SHOWN])
     return pa.chunked_array([pa.array(texts, pa.string())])

@@ -105,7 +105,7 @@ def read_numbers(
     if pa.types.is_integer(cells.type) or pa.types.is_floating(cells.type):
         return _finite(column, cells.cast(pa.float64(), safe=False))
     if not pa.types.is_string(cells.type):
-        column.bad("cells are no number", EXPECTED, pc.is_valid(cells))
+        column.bad("cells that are no number", EXPECTED, pc.is_valid(cells))
         return pa.chunked_array([pa.nulls(len(cells), pa.float64())])
     texts = drop_words(column, numeric=True, note=note)
     plain = _match_plain(texts, mark)
@@ -145,7 +145,7 @@ def _read_others(
         values = pc.coalesce(values, found)
         others = pc.if_else(is_found, pa.scalar(None, pa.string()), others)
         is_left = pc.is_valid(others)
-    column.bad("cells are no number", EXPECTED, is_left)
+    column.bad("cells that are no number", EXPECTED, is_left)
     return values
 
 
@@ -239,7 +239,7 @@ def _finite(column: Column, values: pa.ChunkedArray) -> pa.ChunkedArray:
             if (pc.any(pc.is_nan(values)).as_py())
             else values
         )
-    column.bad("numbers are infinite", "a finite number", np.isinf(numbers))
+    column.bad("infinite numbers", "a finite number", np.isinf(numbers))
     return pa.chunked_array(
         [pa.array(np.where(np.isfinite(numbers), numbers, np.nan), from_pandas=True)]
     )

@@ -63,7 +63,7 @@ def drop_words(column: Column, *, numeric: bool = False, note: bool = True) -> p
     is_word = pc.is_in(trimmed, value_set=words)
     is_missing = pc.or_(is_word, pc.equal(trimmed, ""))
     if note:
-        column.note("cells hold a word for missing", MISSING, is_word)
+        column.note("words for a missing value", MISSING, is_word)
     return pc.if_else(is_missing, _NOTHING, trimmed if numeric else texts)
 
 
@@ -76,7 +76,7 @@ def read_names(column: Column) -> pa.ChunkedArray:
     """Authors and categories: white space around them is dropped."""
     texts = drop_words(column)
     trimmed = pc.utf8_trim_whitespace(texts)
-    column.note("texts have white space around them", REPAIRED, pc.not_equal(texts, trimmed))
+    column.note("texts with white space around them", REPAIRED, pc.not_equal(texts, trimmed))
     return trimmed
 
 
@@ -134,13 +134,13 @@ def read_tags(column: Column, separator: str | None) -> pa.ChunkedArray:
     """
     cells = column.cells
     if pa.types.is_list(cells.type):
-        column.findings.note(column.name, "tags are lists", READ)
+        column.findings.note(column.name, "tags as lists", READ)
         return _trim_items(column, cells)
     texts = pc.fill_null(drop_words(column), "")
     lists = None
     if _any(pc.starts_with(texts, "[")):
         is_list = pc.match_substring_regex(texts, _LIST)
-        column.note("tags are written as lists", READ, is_list)
+        column.note("tags written as lists", READ, is_list)
         lists = pc.if_else(is_list, texts, _NOTHING)
         texts = pc.if_else(is_list, "", texts)
     if separator is None:
@@ -212,7 +212,7 @@ def _doubt_separator(column: Column, texts: pa.ChunkedArray, separator: str) -> 
     found = _find_separator(texts)
     if found != separator and not (found == " " and separator.isspace()):
         other = pc.match_substring(texts, found)
-        column.note(f"tags look divided by {found!r}, not by {separator!r}", NOTICED, other)
+        column.note(f"tags that look divided by {found!r}, not by {separator!r}", NOTICED, other)
 
 
 def _split(column: Column, texts: pa.ChunkedArray, separator: str) -> pa.ChunkedArray:
@@ -230,7 +230,7 @@ def _trim_items(column: Column, lists: pa.ChunkedArray) -> pa.ChunkedArray:
     marked: list[np.ndarray] = []
     chunks = [_trim_chunk(chunk, marked) for chunk in lists.chunks]
     if marked:
-        column.note("tags start with #, which is dropped", REPAIRED, np.concatenate(marked))
+        column.note("tags with #, which is dropped", REPAIRED, np.concatenate(marked))
     return pa.chunked_array(chunks, pa.list_(pa.string()))
 
 

@@ -73,9 +73,9 @@ def read_times(column: Column, time_format: str | None) -> tuple[pa.ChunkedArray
         times = _read_texts(column, texts, filled, time_format)
     known = ~np.isnan(times.seconds)
     if not times.is_refused:
-        column.bad("cells are no time", EXPECTED, filled & ~known)
+        column.bad("cells that are no time", EXPECTED, filled & ~known)
     far = find_far(times.seconds)
-    column.bad("times are far from all others", "a time among the others", far)
+    column.bad("times far from all others", "a time among the others", far)
     times.put(np.flatnonzero(far), np.nan)
     _note_zones(column, times)
     return _to_arrow(times)
@@ -162,20 +162,18 @@ def _read_numbers(column: Column, texts: pa.ChunkedArray, rows: np.ndarray, time
             continue  # epoch numbers that look like the calendar's now and then
         times.put(rows[chosen], parsed)
         left &= ~chosen
-        column.findings.note(column.name, f"times are digits, {form}", READ, found.sum())
+        column.findings.note(column.name, f"times as digits, {form}", READ, found.sum())
     magnitude = np.median(np.abs(numbers[left])) if left.any() else 0
     for low, high, divisor, name in _EPOCHS:
         if low <= magnitude < high:
             chosen = left & (np.abs(numbers) < 100 * high)
             times.put(rows[chosen], _divide(texts, numbers, divisor)[chosen])
-            column.findings.note(column.name, f"times are {name}", READ, chosen.sum())
+            column.findings.note(column.name, name, READ, chosen.sum())
     if _SPREADSHEET_DAYS[0] <= magnitude < _SPREADSHEET_DAYS[1]:
         chosen = left & (numbers >= _SPREADSHEET_DAYS[0]) & (numbers < _SPREADSHEET_DAYS[1])
         seconds = np.round(numbers[chosen] * DAY) + _SPREADSHEET_EPOCH
         times.put(rows[chosen], seconds)
-        column.findings.note(
-            column.name, "times are a spreadsheet's day numbers", READ, chosen.sum()
-        )
+        column.findings.note(column.name, "a spreadsheet's day numbers", READ, chosen.sum())
 
 
 def _divide(texts: pa.ChunkedArray, numbers: np.ndarray, divisor: int) -> np.ndarray:
