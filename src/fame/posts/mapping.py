@@ -14,7 +14,7 @@ from fame.posts.findings import Column, Findings
 from fame.posts.sources.images import IMAGE_SUFFIXES
 from fame.posts.sources.table_files import Cells
 from fame.posts.sources.table_numbers import read_numbers, weigh
-from fame.posts.sources.table_texts import WORDS, to_texts
+from fame.posts.sources.table_texts import NUMERIC_WORDS, WORDS, to_texts
 from fame.posts.sources.table_times import read_times
 
 FEW = 0.05  # of a column's cells may be no number or no time, and it still is one
@@ -180,17 +180,22 @@ def _list_given(given: dict[str, Any]) -> set[str]:
 def _look(column: Column) -> _Look:
     texts = to_texts(column.cells)
     trimmed = pc.utf8_trim_whitespace(texts)
-    is_empty = pc.is_in(trimmed, value_set=pa.array(["", *WORDS, None]))
-    filled = len(texts) - pc.sum(is_empty).as_py()
+    filled = _count_filled(trimmed, WORDS)
     numbers = None
     trial = Column(column.name, column.cells, column.numbers, Findings(column.findings.path))
     if filled and not pa.types.is_list(column.cells.type):
         values = read_numbers(trial, weigh(trial).mark(), note=False)
-        if len(values) - values.null_count >= (1 - FEW) * filled:
+        count = len(values) - values.null_count
+        if count and count >= (1 - FEW) * _count_filled(trimmed, NUMERIC_WORDS):
             numbers = values.to_numpy()
     spaced = re.sub(r"([a-z])([A-Z])", r"\1 \2", column.name)
     words = tuple(re.findall(r"[a-z0-9]+", spaced.lower())) or (column.name,)
     return _Look(numbers, texts, pc.count_distinct(texts).as_py(), filled, words)
+
+
+def _count_filled(trimmed: pa.ChunkedArray, words: tuple[str, ...]) -> int:
+    is_empty = pc.is_in(trimmed, value_set=pa.array(["", *words, None]))
+    return len(trimmed) - int(pc.sum(is_empty).as_py())
 
 
 def _by_name(free: dict[str, _Look], names: tuple[str, ...]) -> list[str]:

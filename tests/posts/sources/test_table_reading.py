@@ -285,6 +285,13 @@ def test_the_mark_of_decimals_is_that_of_the_column(tmp_path, cents, decimal):
         (["3M", "1.5b", "2k", "12"], [3e6, 1.5e9, 2e3, 12]),
         (["1:30", "01:00:01", "PT1M30S", "PT2H"], [90, 3601, 90, 7200]),
         (["−5", "+7", "1e3", "007"], [-5, 7, 1000, 7]),
+        (["１２", "٣٤", "5"], [12, 34, 5]),
+        (["10K+", "1.2万", "2억"], [1e4, 1.2e4, 2e8]),
+        (["1,2 Mio.", "3 Tsd."], [1.2e6, 3e3]),
+        (["R$ 1.200,50", "500円", "CHF 7", "Rs. 30", "12 zł"], [1200.5, 500, 7, 30, 12]),
+        (["1.741", "12.250", "999"], [1741, 12_250, 999]),
+        (["1.741", "12.250", "1741"], [1.741, 12.25, 1741]),
+        (["1,741", "999"], [1741, 999]),
         (["nan", "None", "#N/A", "null", "?", "5"], [None] * 5 + [5]),
     ],
 )
@@ -292,6 +299,20 @@ def test_numbers_as_people_write_them(tmp_path, texts, expected):
     column = read_column(tmp_path, texts)
     assert read_numbers(column, weigh(column).mark()).to_pylist() == expected
     column.findings.settle("stop", 0)
+
+
+@pytest.mark.parametrize(
+    ("texts", "what"),
+    [
+        (["1.741", "12.250"], "numbers whose dot is taken as decimals"),
+        (["1,741", "12,250"], "numbers whose comma is taken as a separator of thousands"),
+        (["$5", "7 €"], "amounts in 2 currencies ($, €), none exchanged"),
+    ],
+)
+def test_numbers_that_may_mean_another_are_noticed(tmp_path, texts, what):
+    column = read_column(tmp_path, texts)
+    read_numbers(column, weigh(column).mark())
+    assert list_notes(column, NOTICED) == [(what, 2)]
 
 
 @pytest.mark.parametrize("text", ["seven", "1_000", "0x10", "7 8", "1,2,3", "12 apples", "1.2.3"])
@@ -398,6 +419,61 @@ def test_iso_dates_with_words_behind_them(tmp_path):
     assert offset.to_pylist() == [None, 60.0, None]
 
 
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        (["31/01/2022 - 13:05:06", "02/03/2022 - 01:00:00"], ["01-31 13:05:06", "03-02 01:00"]),
+        (["31.01.2022 um 13:05 Uhr", "02.03.2022 1:00 Uhr"], ["01-31 13:05", "03-02 01:00"]),
+        (["31/01/2022 13h05", "02/03/2022 1h00"], ["01-31 13:05", "03-02 01:00"]),
+        (["1/31/2022 1:05pm", "3/2/2022 1 a.m."], ["01-31 13:05", "03-02 01:00"]),
+        (["22/01/30", "22/01/31", "22/03/02"], ["01-30", "01-31", "03-02"]),
+        (["2022年1月31日 13:05", "2022年3月2日 1时0分"], ["01-31 13:05", "03-02 01:00"]),
+        (["2022년 1월 31일", "2022년 3월 2일"], ["01-31", "03-02"]),
+        (["2022-01-31\u00a013:05", "'2022-03-02 01:00"], ["01-31 13:05", "03-02 01:00"]),
+        (["31. Januar 2022", "2. März 2022"], ["01-31", "03-02"]),
+        (["31 janvier 2022 13:05", "2 août 2022 1:00"], ["01-31 13:05", "08-02 01:00"]),
+        (["31 de enero de 2022", "2 de agosto de 2022"], ["01-31", "08-02"]),
+        (["20220131_130506", "20220302_010000"], ["01-31 13:05:06", "03-02 01:00"]),
+        (["202201311305.0", "202203020100.0"], ["01-31 13:05", "03-02 01:00"]),
+        (["20220131.0", "20220302.0"], ["01-31", "03-02"]),
+        (["20220131130506789"] * 2, ["01-31 13:05:06"] * 2),
+        (["1,643,634,306", "1.643.634.306"], ["01-31 13:05:06"] * 2),
+        (["44592,5", "44622,25"], ["01-31 12:00", "03-02 06:00"]),
+        (["2022-01", "2022-03"], ["01-01", "03-01"]),
+    ],
+)
+def test_times_as_other_programs_and_languages_write_them(tmp_path, texts, expected):
+    column = read_column(tmp_path, texts)
+    found, _ = read_times(column, None)
+    assert found.to_pylist() == [
+        datetime.fromisoformat(f"2022-{text}").replace(tzinfo=UTC) for text in expected
+    ]
+    column.findings.settle("stop", 0)
+
+
+@pytest.mark.parametrize("text", ["03/04 2022", "on 03/04/2022 or so", "2.02202E+11", "25122022"])
+def test_an_order_is_never_guessed_cell_by_cell(tmp_path, text):
+    column = read_column(tmp_path, [text])
+    assert read_times(column, None)[0].to_pylist() == [None]
+    assert "cells that are no time" in list_bad(column.findings)
+
+
+def test_the_name_of_a_zone_behind_its_offset_is_left(tmp_path):
+    column = read_column(tmp_path, ["2022-01-31T13:05:00+01:00[Europe/Paris]"])
+    times, offsets = read_times(column, None)
+    assert times.to_pylist() == [datetime(2022, 1, 31, 12, 5, tzinfo=UTC)]
+    assert offsets.to_pylist() == [60]
+
+
+@pytest.mark.parametrize("cells", [["1643634306"], pa.array([datetime(2022, 1, 31, tzinfo=UTC)])])
+def test_epoch_numbers_and_utc_tell_nothing_of_the_posters_clock(tmp_path, cells):
+    pq.write_table(pa.table({"x": cells}), tmp_path / "posts.parquet")
+    column = read_cells(tmp_path / "posts.parquet", None).column("x")
+    assert read_times(column, None)[1].to_pylist() == [None]
+    notes = [what for what, _ in list_notes(column, READ)]
+    assert "times in UTC, the poster's clock is not known" in notes
+
+
 def test_compact_digits_are_never_epoch_seconds(tmp_path):
     column = read_column(tmp_path, ["202202021253", "202201011556", "202112312359"])
     found, _ = read_times(column, None)
@@ -463,6 +539,8 @@ def test_times_in_several_forms_are_read_and_noticed(tmp_path):
         pa.array([2.0**24, 1.0], pa.float32()),
         pa.array(["1.2345678901234568e+17", "7"]),
         pa.array(["1.23457E+17", "7"]),
+        pa.array(["1,23457E+17", "7"]),
+        pa.array(["1.23457e17", "7"]),
         pa.array(["12345678901234568.0", "7"]),
         pa.array(["123456789012345000", "223456789012346000", "323456789012347000"]),
     ],
@@ -491,6 +569,19 @@ def test_words_for_missing_are_missing_and_counted(tmp_path, word):
     assert list_notes(column, MISSING) == [("words for a missing value", 2)]
 
 
+@pytest.mark.parametrize("word", ["-", "?", "unknown", "[deleted]", "none"])
+def test_nobody_is_no_author(tmp_path, word):
+    column = read_column(tmp_path, ["ann", word])
+    assert read_ids(column, "authors").to_pylist() == ["ann", None]
+    assert list_notes(column, MISSING) == [("words for a missing value", 1)]
+    assert read_names(read_column(tmp_path, ["ann", word])).to_pylist() == ["ann", word]
+
+
+def test_items_that_are_no_text_are_no_tags(tmp_path):
+    column = read_column(tmp_path, ["['a', nan]", '["b", null]', "['c', None, '']", '["it\'s"]'])
+    assert read_tags(column, None).to_pylist() == [["a"], ["b"], ["c"], ["it's"]]
+
+
 TAGS = [["new york", "sky"], [], ["été", "a-b"], ["one"], ["x", "y z", "q"]]
 
 
@@ -504,6 +595,15 @@ TAGS = [["new york", "sky"], [], ["été", "a-b"], ["one"], ["x", "y z", "q"]]
         lambda tags: ", ".join(tags),
         lambda tags: "|".join(tags),
         lambda tags: "; ".join(tags),
+        lambda tags: "、".join(tags),
+        lambda tags: "，".join(tags),
+        lambda tags: str(tuple(tags)),
+        lambda tags: "{" + ",".join(f"'{tag}'" for tag in tags) + "}",
+        lambda tags: "{" + ",".join(f'"{tag}"' if " " in tag else tag for tag in tags) + "}",
+        lambda tags: "|".join(f'"{tag}"' for tag in tags),
+        lambda tags: ", ".join(f"'{tag}'" for tag in tags),
+        lambda tags: json.dumps([{"id": 7, "hashtagName": tag} for tag in tags]),
+        lambda tags: str(tags)[:-1] if tags else "",
         lambda tags: json.dumps([{"text": tag} for tag in tags]),
     ],
 )
@@ -516,6 +616,8 @@ def test_tags_as_programs_write_them(tmp_path, write):
 def test_hashtags_and_no_break_spaces_divide_tags(tmp_path):
     column = read_column(tmp_path, ["#a #b", "#c#d", "", "#e, #f"])
     assert read_tags(column, None).to_pylist() == [["a", "b"], ["c", "d"], [], ["e", "f"]]
+    column = read_column(tmp_path, ["＃a ＃b", "#c\u200b#d\u200b"])
+    assert read_tags(column, None).to_pylist() == [["a", "b"], ["c", "d"]]
     column = read_column(tmp_path, ["a\u00a0b", "c d"])
     assert read_tags(column, None).to_pylist() == [["a", "b"], ["c", "d"]]
 
@@ -536,7 +638,7 @@ def test_all_problems_are_said_at_once_with_their_switch():
     assert str(caught.value).splitlines() == [
         "posts.csv: 2 problems:",
         "  posts.csv: id: twice",
-        "  posts.csv: a: cells that are no number: 3 of 40 (row 2: 'x', row 3: 'y'), expected a number; "
-        "data.max_bad_fraction is 0.05",
+        "  posts.csv: a: cells that are no number: 3 of 40 (row 2: 'x', row 3: 'y'), "
+        "expected a number; data.max_bad_fraction is 0.05",
     ]
     assert [note.column for note in findings.notes] == ["b"]

@@ -109,7 +109,7 @@ def _find_dialect(text: str) -> tuple[Dialect, str]:
     is_cut = len(sample) < len(text)
     best, best_score = Dialect(","), (0.0, 0)
     for quote, escape in (('"', None), ('"', "\\"), ("'", None)):
-        if (escape or quote) not in sample and (quote, escape) != ('"', None):
+        if (f"{escape or ''}{quote}") not in sample and (quote, escape) != ('"', None):
             continue
         for delimiter in DELIMITERS:
             dialect = Dialect(delimiter, quote, escape)

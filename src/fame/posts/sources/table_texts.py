@@ -1,6 +1,7 @@
 """Cells -> texts, ids, categories and tags; the words for missing are missing everywhere."""
 
 import ast
+import csv
 import json
 import re
 
@@ -17,20 +18,22 @@ from fame.posts.findings import (
     map_distinct,
 )
 
-# How files write that there is no value: pandas' own list.
+# How files write that there is no value: pandas' own list, MySQL, JavaScript and Excel.
 WORDS = (
-    *("nan", "NaN", "-nan", "-NaN", "None", "null", "NULL", "NA", "N/A", "n/a", "<NA>"),
-    *("#N/A", "#N/A N/A", "#NA", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN"),
+    *("nan", "NaN", "-nan", "-NaN", "None", "null", "NULL", "NA", "N/A", "n/a", "<NA>", "NaT"),
+    *("#N/A", "#N/A N/A", "#NA", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN", "Nan", "NAN", "Null"),
+    *("\\N", "(null)", "undefined", "#VALUE!", "#DIV/0!", "#REF!", "#NAME?", "#NULL!", "#NUM!"),
 )
+# Among authors these are nobody.
+NOBODY = (*WORDS, "-", "--", "–", "—", "?", "none", "NONE", "unknown", "Unknown", "[deleted]")
 # In a column of numbers or times these can mean nothing else either.
-NUMERIC_WORDS = (
-    *(*WORDS, "-", "--", "–", "—", "?", ".", "none", "na", "Nan", "NAN", "Null", "NaT"),
-    *("nat", "unknown", "undefined", "#VALUE!", "#DIV/0!", "#REF!"),
-)
+NUMERIC_WORDS = (*NOBODY, ".", "na", "nat", "n.a.", "N.A.", "missing")
 EXACT = 2**53  # floats beyond it no longer hold every whole number
 EXCEL_DIGITS = 15
-SEPARATORS = ("|", ";", ",", "\n")
-_LIST = r"(?s)^\s*\[.*\]\s*$"
+SEPARATORS = ("|", ";", ",", "\n", "，", "、", "；")
+_FLOAT_ID = r"^\s*[+-]?(\d([.,]\d+)?[eE]\+\d\d|\d[.,]\d+[eE]\d\d|\d{16,}\.0*)\s*$"
+# Lists, sets, tuples, and lists that were cut off.
+_LIST = r"(?s)^\s*(\[.*\]|\{.*\}|\(.*\)|[\[{(]\s*['\"].*)\s*$"
 _QUOTED = re.compile(r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"")
 _NOTHING = pa.scalar(None, pa.string())
 
@@ -55,12 +58,13 @@ def to_texts(cells: pa.ChunkedArray) -> pa.ChunkedArray:
     return cells.cast(pa.string())
 
 
-def drop_words(column: Column, *, numeric: bool = False, note: bool = True) -> pa.ChunkedArray:
+def drop_words(
+    column: Column, words: tuple[str, ...] = WORDS, *, numeric: bool = False, note: bool = True
+) -> pa.ChunkedArray:
     """Null for empty cells and for words that mean missing, which are counted."""
     texts = to_texts(column.cells)
     trimmed = pc.utf8_trim_whitespace(texts)
-    words = pa.array(NUMERIC_WORDS if numeric else WORDS)
-    is_word = pc.is_in(trimmed, value_set=words)
+    is_word = pc.is_in(trimmed, value_set=pa.array(NUMERIC_WORDS if numeric else words))
     is_missing = pc.or_(is_word, pc.equal(trimmed, ""))
     if note:
         column.note("words for a missing value", MISSING, is_word)
@@ -72,9 +76,9 @@ def read_texts(column: Column) -> pa.ChunkedArray:
     return drop_words(column)
 
 
-def read_names(column: Column) -> pa.ChunkedArray:
-    """Authors and categories: white space around them is dropped."""
-    texts = drop_words(column)
+def read_names(column: Column, words: tuple[str, ...] = WORDS) -> pa.ChunkedArray:
+    """Categories and paths: white space around them is dropped."""
+    texts = drop_words(column, words)
     trimmed = pc.utf8_trim_whitespace(texts)
     column.note("texts with white space around them", REPAIRED, pc.not_equal(texts, trimmed))
     return trimmed
@@ -88,7 +92,7 @@ def read_ids(column: Column, what: str) -> pa.ChunkedArray:
         what: "ids", "authors".
     """
     _refuse_lost_digits(column, what)
-    return read_names(column)
+    return read_names(column, NOBODY if what == "authors" else WORDS)
 
 
 def _refuse_lost_digits(column: Column, what: str) -> None:
@@ -99,7 +103,7 @@ def _refuse_lost_digits(column: Column, what: str) -> None:
         lost = pc.greater_equal(pc.abs(cells.cast(pa.float64())), float(limit))
         origin = f"are floats beyond 2^{limit.bit_length() - 1} and no longer exact"
     elif pa.types.is_string(cells.type):
-        lost = pc.match_substring_regex(cells, r"^\s*[+-]?(\d(\.\d+)?[eE]\+\d\d|\d{16,}\.0*)\s*$")
+        lost = pc.match_substring_regex(cells, _FLOAT_ID)
         origin = "are written as floats (1.5e+17) and no longer exact"
         if not pc.any(lost).as_py():
             lost, origin = (
@@ -138,7 +142,10 @@ def read_tags(column: Column, separator: str | None) -> pa.ChunkedArray:
         return _trim_items(column, cells)
     texts = pc.fill_null(drop_words(column), "")
     lists = None
-    if _any(pc.starts_with(texts, "[")):
+    if _any(pc.match_substring_regex(texts, r"[＃\x{200b}-\x{200d}\x{feff}]")):
+        texts = pc.replace_substring_regex(texts, "＃", "#")
+        texts = pc.replace_substring_regex(texts, r"[\x{200b}-\x{200d}\x{feff}]+", " ")
+    if _any(pc.match_substring_regex(texts, r"^\s*[\[{(]")):
         is_list = pc.match_substring_regex(texts, _LIST)
         column.note("tags written as lists", READ, is_list)
         lists = pc.if_else(is_list, texts, _NOTHING)
@@ -164,10 +171,12 @@ def _put_lists(column: Column, tags: pa.ChunkedArray, lists: pa.ChunkedArray) ->
 
 
 def _parse_list(text: str) -> list[str]:
-    """The items of a JSON or Python list, or what stands between its brackets."""
+    """The items of a JSON or Python list, set or tuple, or what stands between its brackets."""
+    text = text.strip()
+    inner = text[1:-1] if text[-1] in "])}" else text[1:]
     for parse in (json.loads, ast.literal_eval):
         try:
-            items = parse(text)
+            items = parse(f"[{inner}]")
         except (ValueError, SyntaxError, RecursionError, MemoryError):
             continue
         # numpy writes ['a' 'b'], which Python reads as one text.
@@ -175,14 +184,17 @@ def _parse_list(text: str) -> list[str]:
         if is_one_text and len(_QUOTED.findall(text)) > 1:
             break
         return [_name_item(item) for item in items]
-    quoted = ["".join(pair) for pair in _QUOTED.findall(text)]
-    return quoted or [part.strip() for part in text.strip()[1:-1].split(",")]
+    if not re.sub(r"[\s,]", "", _QUOTED.sub("", inner)):
+        return ["".join(pair) for pair in _QUOTED.findall(inner)]
+    parts = next(csv.reader([inner.replace("\n", " ")], skipinitialspace=True), [])
+    return [part.strip("'\"") for part in parts if part not in WORDS]
 
 
 def _name_item(item: object) -> str:
     """A tag, or the name of an object that describes one."""
     if isinstance(item, dict):
         named = [item[key] for key in ("text", "tag", "name", "hashtag") if key in item]
+        named += [value for value in item.values() if isinstance(value, str)]
         return str(named[0]) if named else json.dumps(item, ensure_ascii=False)
     return "" if item is None else str(item)
 
@@ -238,6 +250,7 @@ def _trim_chunk(lists: pa.ListArray, marked: list[np.ndarray]) -> pa.ListArray:
     """Without its odd characters; to ``marked`` come the rows that had a #."""
     rows = pc.list_parent_indices(lists).to_numpy()
     items = pc.fill_null(pc.utf8_trim_whitespace(pc.list_flatten(lists)), "")
+    items = pc.replace_substring_regex(items, r"""^(?:"([^"]*)"|'([^']*)')$""", r"\1\2")
     has_mark = pc.starts_with(items, "#").to_numpy(zero_copy_only=False)
     marked.append(np.bincount(rows[has_mark], minlength=len(lists)) > 0)
     items = pc.utf8_ltrim(items, "#")
