@@ -290,6 +290,14 @@ def test_images_outside_the_root_are_never_opened(tmp_path: Path) -> None:
     assert found["digest"].null_count == 2
 
 
+def test_rows_of_totals_are_no_posts(tmp_path: Path) -> None:
+    write_csv(tmp_path, "Total,99", "a,1", "b,2", "Average,1.5", header="id,popularity")
+    posts = make_source().load(tmp_path)
+    assert posts.table["post_id"].to_pylist() == ["a", "b"]
+    notes = [(note.what, note.became, note.count) for note in posts.findings.notes]
+    assert ("rows of totals", "left out", 2) in notes
+
+
 def test_own_split_is_kept(tmp_path: Path) -> None:
     write_csv(tmp_path, "a,1,fit", "b,2,holdout", "c,,challenge", header="id,popularity,part")
     posts = make_source(split="part").load(tmp_path).table

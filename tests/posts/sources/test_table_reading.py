@@ -1,9 +1,11 @@
 """Real files: whatever their dialect, encoding and forms, each row is there and right, or named."""
 
+import bz2
 import csv
 import gzip
 import io
 import json
+import lzma
 import zipfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,7 +21,7 @@ from hypothesis import strategies as st
 from fame.posts.findings import LEFT_OUT, MASKED, MISSING, NOTICED, READ, REPAIRED, Findings
 from fame.posts.sources.table_files import read_cells
 from fame.posts.sources.table_numbers import read_numbers, weigh
-from fame.posts.sources.table_texts import WORDS, read_ids, read_names, read_tags
+from fame.posts.sources.table_texts import WORDS, read_ids, read_names, read_tags, read_texts
 from fame.posts.sources.table_times import read_times
 from fame.runtime.errors import InputError
 
@@ -118,6 +120,51 @@ def test_a_named_encoding_is_used(tmp_path):
     assert cells.columns["t"].to_pylist() == ["Ђ"]
 
 
+@pytest.mark.parametrize(
+    ("encoding", "titles"),
+    [
+        ("cp1254", ["güneş batımı çok güzel", "İstanbul ışıkları", "şehir ve ağaç"]),
+        ("iso8859_2", ["Zażółć gęślą jaźń", "piękny zachód słońca", "Łódź nocą świetnie"]),
+        ("mac_roman", ["Été à la plage", "naïve café", "l’été “grand”", "señor niño"]),
+        ("cp850", ["Été à la plage", "naïve café", "señor niño"]),
+        (
+            "euc_jp",
+            ["美しい夕日です", "今日はとても天気がいい", "猫と犬の写真", "旅行"],
+        ),
+        ("big5", ["你好世界", "美麗的日落", "新的帖子發布了"]),
+        ("cp874", ["สวัสดีชาวโลก", "พระอาทิตย์ตกที่สวยงาม", "โพสต์ใหม่"]),
+    ],
+)
+def test_encodings_are_told_by_the_texts_alone(tmp_path, encoding, titles):
+    """Ids and dates around them, and many rows alike, must not count."""
+    rows = [[f"p{i}", "2022-01-01", f"{titles[i % len(titles)]} {i}"] for i in range(60)]
+    cells = read(tmp_path, write_csv([["id", "date", "t"], *rows]).encode(encoding))
+    assert cells.columns["t"].to_pylist() == [row[2] for row in rows]
+
+
+def test_one_odd_letter_is_western_and_noticed(tmp_path):
+    cells = read(tmp_path, "id,t\n1,plain\n2,one é only\n".encode("cp1252"))
+    assert cells.columns["t"].to_pylist() == ["plain", "one é only"]
+    assert list_notes(cells, NOTICED) == [("few letters to tell the encoding by", 0)]
+
+
+@pytest.mark.parametrize("share", [2, 7])
+def test_lines_of_another_encoding_are_read_and_counted(tmp_path, share):
+    lines = [f"{i},größe {i}" for i in range(40)]
+    others = range(0, 40, share)
+    content = [line.encode("cp1252" if i in others else "utf-8") for i, line in enumerate(lines)]
+    cells = read(tmp_path, b"id,t\n" + b"\n".join(content))
+    assert cells.columns["t"].to_pylist() == [line.split(",")[1] for line in lines]
+    what = "lines that are cp1252 in a file of utf-8"
+    assert list_notes(cells, REPAIRED) == [(what, len(others))]
+
+
+def test_texts_that_another_program_spoilt_are_noticed(tmp_path):
+    column = read_column(tmp_path, ["cafÃ©", "donâ€™t", "Ã la carte", "café"])
+    read_texts(column)
+    assert [count for _, count in list_notes(column, NOTICED)] == [2]
+
+
 def test_bytes_that_are_no_utf_8_are_counted_and_shown(tmp_path):
     content = "".join(f"{i},größe é {i}\n" for i in range(50)).encode()
     cells = read(tmp_path, b"id,t\n" + content + b"50,bad\xff\n")
@@ -139,6 +186,14 @@ def test_excels_own_ways(tmp_path):
         (b'id,t\n1,"a\\",b"\n2,"c"\n3,"x\\"y,z"\n', ['a",b', "c", 'x"y,z']),
         (b'id,t\n1,5" tall\n2,"a ""b"" c"\n', ['5" tall', 'a "b" c']),
         (b'id,t\r1,"a\rb"\r2,c\r', ["a\rb", "c"]),
+        (b"'id','t'\n'1','a'\n'2','c'\n", ["a", "c"]),
+        (b'"id","t"\n"1","a \\"b\\" "\n"2","c"\n', ['a "b" ', "c"]),
+        (b'id, t\n1, a\n2, "c, d"\n', ["a", "c, d"]),
+        (b"# by a program\n\nMy posts\nid,t\n1,a\n2,c\n", ["a", "c"]),
+        (b"Report,,\n,,\nid,t,n\n1,a,3\n2,c,4\n", ["a", "c"]),
+        (b"id,t,n\n1,a,3,\n2,c,4,\n", ["a", "c"]),
+        (b'"id","t"\n"1",7,a\n"2",8,c\n', ["a", "c"]),
+        (b"id,t\n1,a\n2,c\n\x1a", ["a", "c"]),
     ],
 )
 def test_quotes_and_line_ends_of_other_programs(tmp_path, content, expected):
@@ -227,6 +282,116 @@ def test_parquet_types_of_all_kinds(tmp_path):
         "n": ['[{"k": 1}]', None, "[]"],
         "i": [2**62, 1, 2],
     }
+
+
+@pytest.mark.parametrize("packed", [bz2.compress, lzma.compress])
+def test_other_ways_to_pack(tmp_path, packed):
+    assert read(tmp_path, packed(b"id,t\n1,a\n")).columns["t"].to_pylist() == ["a"]
+
+
+def test_what_lies_beside_the_table_of_a_zip(tmp_path):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("posts/export.csv", "id,t\n1,a\n")
+        archive.writestr("posts/readme.txt", "read me")
+        archive.writestr("__MACOSX/posts/._export.csv", "x")
+    assert read(tmp_path, file.getvalue()).columns["t"].to_pylist() == ["a"]
+    with zipfile.ZipFile(file, "a") as archive:
+        archive.writestr("posts/second.csv", "id,t\n1,a\n")
+    with pytest.raises(InputError, match=r"several files \(posts/export.csv, posts/second.csv\)"):
+        read(tmp_path, file.getvalue())
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (b"\xd0\xcf\x11\xe0" + bytes(99), "an old Excel"),
+        (b"%PDF-1.4\n", "a PDF"),
+        (b"<!DOCTYPE html>\n<table>", "HTML"),
+        (np.random.default_rng(1).bytes(5000), "no text and no table"),
+        (bytes(1000), "no text and no table"),
+    ],
+)
+def test_files_that_hold_no_table_are_named(tmp_path, content, what):
+    with pytest.raises(InputError, match=what):
+        read(tmp_path, content)
+
+
+def test_a_column_that_stands_twice_is_read_by_nobody(tmp_path):
+    cells = read(tmp_path, b"id,x,x\n1,2,3\n")
+    assert (cells.names, list(cells.columns)) == (["id", "x", "x"], ["id"])
+
+
+RECORDS = [{"id": "1", "t": "a", "tags": ["x"]}, {"id": "2", "t": "b", "tags": ["y", "z"]}]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"meta": {"page": 1}, "data": RECORDS},
+        {"data": {"posts": RECORDS}},
+        {"ok": True, "items": RECORDS * 2},
+        {"columns": ["id", "t", "tags"], "data": [list(r.values()) for r in RECORDS]},
+        {"id": ["1", "2"], "t": ["a", "b"]},
+        {"id": {"0": "1", "1": "2"}, "t": {"0": "a", "1": "b"}},
+        {f"p{i}": RECORDS[i % 2] | {"id": str(i % 2 + 1)} for i in range(4)},
+    ],
+)
+@pytest.mark.parametrize("indent", [None, 1])
+def test_json_wherever_its_records_are(tmp_path, content, indent):
+    cells = read(tmp_path, json.dumps(content, indent=indent).encode(), "posts.json")
+    assert cells.columns["id"].to_pylist()[:2] == ["1", "2"]
+    assert cells.columns["t"].to_pylist()[:2] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ",\n".join(map(json.dumps, RECORDS)),
+        "\n".join(json.dumps(record, indent=1) for record in RECORDS),
+        f"window.YTD.tweets.part0 = {json.dumps(RECORDS, indent=1)};\n",
+    ],
+)
+def test_json_that_is_not_quite(tmp_path, text):
+    assert read(tmp_path, text.encode("utf-16")).columns["id"].to_pylist() == ["1", "2"]
+
+
+def test_json_of_several_arrays_is_refused(tmp_path):
+    content = {"posts": RECORDS, "users": [{"a": 1}]}
+    with pytest.raises(InputError, match=r"several arrays of objects \(posts, users\)"):
+        read(tmp_path, json.dumps(content, indent=1).encode())
+
+
+def test_names_that_meet_when_they_are_dotted_move_no_row(tmp_path):
+    lines = [{"a": {"b": 1}, "a.b": 2}, {"a": {"b": 3}}, {"a.b": 4}]
+    cells = read(tmp_path, "\n".join(map(json.dumps, lines)).encode())
+    assert cells.columns["a.b"].to_pylist() == ["2", "3", "4"]
+
+
+def write_workbook(path, sheets):
+    with pd.ExcelWriter(path) as writer:
+        for name, rows in sheets.items():
+            pd.DataFrame(rows).to_excel(writer, sheet_name=name, header=False, index=False)
+
+
+def test_a_workbook_with_a_cover_and_a_title_above_the_header(tmp_path):
+    table = [["My posts", None, None], [None] * 3, ["id", None, "t"], [1, None, "a"], [None] * 3]
+    write_workbook(tmp_path / "x.xlsx", {"Cover": [["Hello"]], "Data": [*table, [2, None, "b"]]})
+    cells = read_cells(tmp_path / "x.xlsx", None)
+    assert {name: column.to_pylist() for name, column in cells.columns.items()} == {
+        "id": ["1", "2"],
+        "t": ["a", "b"],
+    }
+    assert ("lines above the header", 1) in list_notes(cells, LEFT_OUT)
+    assert ("the sheet 'Data', and none of 'Cover'", 0) in list_notes(cells, READ)
+
+
+def test_parquet_bytes_are_texts_or_hexadecimal(tmp_path):
+    table = pa.table({"a": [b"p1", b"p2"], "b": pa.array([b"\xff\x00", None], pa.binary(2))})
+    pq.write_table(table, tmp_path / "x.parquet")
+    cells = read_cells(tmp_path / "x.parquet", None)
+    assert cells.columns["a"].to_pylist() == ["p1", "p2"]
+    assert cells.columns["b"].to_pylist() == ["ff00", None]
 
 
 def test_a_workbook_is_read_as_it_looks(tmp_path):

@@ -28,6 +28,11 @@ from fame.posts.sources.table_texts import read_ids, read_names, read_split, rea
 from fame.posts.sources.table_times import read_times
 from fame.runtime.errors import InputError
 
+# What programs write for an id where they sum or average the column.
+TOTALS = (
+    *("total", "totals", "grand total", "sum", "average", "mean", "gesamt", "summe", "somme"),
+    *("totaal", "suma", "totale", "итого", "合计", "总计", "合計", "총계"),
+)
 CATEGORIES = ("category", "subcategory", "concept")
 FIELDS = [field for field in POSTS if field.name not in ASSIGNED]
 
@@ -165,8 +170,9 @@ def _resolve(root: Path, key: str, value: str) -> Path:
 def take_posts(cells: Cells, column: str) -> tuple[Cells, pa.ChunkedArray]:
     """The rows that are posts, and their ids: each has one, and no two the same.
 
-    Rows without an id are left out as bad; of rows that are the same in every column that is read
-    the first is kept; other rows with the id of an earlier one are refused.
+    Rows without an id are left out as bad, and so are rows of totals; of rows that are the same in
+    every column that is read the first is kept; other rows with the id of an earlier one are
+    refused.
     """
     ids = read_ids(cells.column(column), "ids")
     findings = cells.findings
@@ -177,6 +183,12 @@ def take_posts(cells: Cells, column: str) -> tuple[Cells, pa.ChunkedArray]:
             column, "rows without an id", "an id", len(without), len(ids), examples, LEFT_OUT
         )
         kept = np.flatnonzero(ids.is_valid().to_numpy())
+        cells, ids = cells.take(kept), ids.take(pa.array(kept))
+    totals = np.flatnonzero(pc.is_in(pc.utf8_lower(ids), value_set=pa.array(TOTALS)).to_numpy())
+    if len(totals):
+        examples = [(cells.numbers[row], ids[int(row)].as_py()) for row in totals[:SHOWN]]
+        findings.note(column, "rows of totals", LEFT_OUT, len(totals), examples)
+        kept = np.delete(np.arange(len(ids)), totals)
         cells, ids = cells.take(kept), ids.take(pa.array(kept))
     if findings.is_refused or pc.count_distinct(ids).as_py() == len(ids):
         return cells, ids

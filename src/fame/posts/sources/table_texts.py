@@ -17,6 +17,7 @@ from fame.posts.findings import (
     Column,
     map_distinct,
 )
+from fame.posts.sources.table_encoding import note_read_twice
 
 # How files write that there is no value: pandas' own list, MySQL, JavaScript and Excel.
 WORDS = (
@@ -73,6 +74,8 @@ def drop_words(
 
 def read_texts(column: Column) -> pa.ChunkedArray:
     """Any text as it is."""
+    if pa.types.is_string(column.cells.type):
+        note_read_twice(column)
     return drop_words(column)
 
 
