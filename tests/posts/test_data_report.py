@@ -106,11 +106,21 @@ def test_raw_counts_are_recognised_and_the_transform_is_offered(describe):
     [
         ([1, 5, 9, 4000], True),
         ([0, 0, 0, 60], True),
+        ([0] * 80 + list(range(1, 40, 2)), True),
+        ([0] * 80 + list(range(20)), False),
         ([1.5, 5, 9, 4000], False),
         ([-1, 5, 9, 4000], False),
         ([1, 2, 3, 4], False),
         ([80, 90, 85, 99], False),
         ([1, 2], False),
+        (np.round(11 * 2 ** np.linspace(0, 5.2, 99)), True),
+        (np.round(40 * 2 ** np.linspace(0, 3, 99) ** 0.5), False),
+        ([-1, *np.round(2 ** np.linspace(0, 9, 200))], True),
+        (np.arange(1000), False),
+        (np.arange(101), False),
+        (np.tile([1, 2, 3, 4, 5], 20), False),
+        (np.arange(120) % 11, False),
+        (np.round(np.linspace(0, 16, 200)), False),
     ],
 )
 def test_what_looks_like_counts(values, expected):

@@ -30,6 +30,7 @@ SAMPLED_TITLES = 5_000
 SAMPLED_IMAGES = 200
 OUTLIER_SPREADS = 5  # median absolute deviations (as standard deviations) from the median
 LEAK_CORRELATION = 0.9
+RARE = 0.01  # a share of negative values that says "not known" rather than "no count"
 _DEVIATION = 1.4826  # of a normal distribution, in median absolute deviations
 _INPUTS = {
     "title": "titles",
@@ -127,11 +128,18 @@ def _describe_target(target: np.ndarray, transform: str) -> dict[str, Any]:
 
 
 def looks_like_counts(values: np.ndarray) -> bool:
-    """Whether numbers are raw counts with a heavy tail: whole, not negative, few very large."""
-    if len(values) < 3 or (values < 0).any() or (values != np.floor(values)).any():
+    """Whether numbers are raw counts: whole, not negative, and the large ones far from the rest.
+
+    Up to 100 they may be marks or shares, so that there only a heavy tail tells, and up to 20
+    logarithms.
+    """
+    if len(values) < 3 or (values < 0).mean() > RARE or (values != np.floor(values)).any():
         return False
-    top, middle = values.max(), np.median(values)
-    return bool(top >= 50 and (top > 10 * middle or values.mean() > 1.5 * middle))
+    top = values.max()
+    low, middle, high = np.quantile(values, [0.1, 0.5, 0.9])
+    if top > 20 and (top > 10 * middle or values.mean() > 1.5 * middle):
+        return True
+    return bool(top > 100 and high - middle > 1.5 * (middle - low))
 
 
 def _describe_column(cells: pa.ChunkedArray) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pyarrow.compute as pc
 
 from fame.posts.data_report import correlate, looks_like_counts
 from fame.posts.findings import Column, Findings
-from fame.posts.sources.images import IMAGE_SUFFIXES
+from fame.posts.sources.images import IMAGE_SUFFIXES, count_found
 from fame.posts.sources.table_files import Cells
 from fame.posts.sources.table_numbers import read_numbers, weigh
 from fame.posts.sources.table_texts import NUMERIC_WORDS, WORDS, to_texts
@@ -20,6 +21,14 @@ from fame.posts.sources.table_times import read_times
 FEW = 0.05  # of a column's cells may be no number or no time, and it still is one
 MAX_CATEGORY_SHARE = 0.2  # distinct values, as a share of the posts
 MAX_CATEGORIES = 1000
+BY_NAME = "by its name"
+# What each key of data.table.columns is, in words.
+NAMES = {
+    **{"target": "the target, which is predicted", "id": "the id", "time": "the time of posting"},
+    **{"user": "the author", "split": "the part", "tags": "the tags", "image": "the picture"},
+    **{"title": "the title", "categories": "a category", "numeric": "a number"},
+}
+ROW_NUMBERS = ("column", "unnamed", "index")  # first words of names of row numbers
 LEAK = 0.95  # rank correlation with the target of what was counted with it
 
 
@@ -111,6 +120,7 @@ class _Look:
 
     Attributes:
         numbers: (n,) float64, NaN where none; None if the column is no numbers.
+        is_mostly_numbers: whether half of its cells or more are.
         texts: its cells as text.
         distinct: their number.
         filled: cells that are not empty.
@@ -118,6 +128,7 @@ class _Look:
     """
 
     numbers: np.ndarray | None
+    is_mostly_numbers: bool
     texts: pa.ChunkedArray
     distinct: int
     filled: int
@@ -146,7 +157,7 @@ def propose(
     for key, value in given.items():
         mapping.columns[key] = value
         for name in value if isinstance(value, list) else [value]:
-            mapping.reasons[name] = f"{key}: as you say"
+            mapping.reasons[name] = f"{NAMES.get(key, key)}, as you say"
     for key, choose in (
         ("target", _choose_target),
         ("id", _choose_id),
@@ -154,16 +165,21 @@ def propose(
         ("user", _choose_user),
         ("split", _choose_split),
         ("tags", _choose_tags),
-        ("image", _choose_image),
+        ("image", partial(_choose_image, images=images)),
         ("title", _choose_title),
     ):
         if key not in mapping.columns:
-            found = choose(free, cells, mapping) if key != "image" or images else None
+            found = choose(free, cells, mapping)
             mapping.columns[key] = found[0] if found else None
             if found:
-                mapping.reasons[found[0]] = f"{key}: {found[1]}"
-                free.pop(found[0])
+                before = mapping.reasons.get(found[0])
+                reason = f"{NAMES[key]} ({found[1]})"
+                mapping.reasons[found[0]] = f"{before}, and {reason}" if before else reason
+                free.pop(found[0], None)  # the id may name the pictures too
     _sort_rest(free, looks, cells, mapping)
+    for name in dict.fromkeys(cells.names):
+        if name not in cells.columns:
+            mapping.left_out[name] = "several columns have this name"
     for key in ("id", "target"):
         if mapping.columns[key] is None:
             mapping.refusals.append(
@@ -181,16 +197,18 @@ def _look(column: Column) -> _Look:
     texts = to_texts(column.cells)
     trimmed = pc.utf8_trim_whitespace(texts)
     filled = _count_filled(trimmed, WORDS)
-    numbers = None
+    numbers, is_mostly_numbers = None, False
     trial = Column(column.name, column.cells, column.numbers, Findings(column.findings.path))
     if filled and not pa.types.is_list(column.cells.type):
         values = read_numbers(trial, weigh(trial).mark(), note=False)
         count = len(values) - values.null_count
-        if count and count >= (1 - FEW) * _count_filled(trimmed, NUMERIC_WORDS):
+        most = _count_filled(trimmed, NUMERIC_WORDS)
+        is_mostly_numbers = 2 * count >= most > 0
+        if count and count >= (1 - FEW) * most:
             numbers = values.to_numpy()
     spaced = re.sub(r"([a-z])([A-Z])", r"\1 \2", column.name)
     words = tuple(re.findall(r"[a-z0-9]+", spaced.lower())) or (column.name,)
-    return _Look(numbers, texts, pc.count_distinct(texts).as_py(), filled, words)
+    return _Look(numbers, is_mostly_numbers, texts, pc.count_distinct(texts).as_py(), filled, words)
 
 
 def _count_filled(trimmed: pa.ChunkedArray, words: tuple[str, ...]) -> int:
@@ -219,19 +237,35 @@ Choice = tuple[str, str] | None
 
 
 def _choose_target(free: dict[str, _Look], _cells: Cells, mapping: Mapping) -> Choice:
-    for name in _by_name(free, TARGETS):
+    named = [name for name in _by_name(free, TARGETS) if free[name].numbers is not None]
+    for name in named:
         numbers = free[name].numbers
         if numbers is not None and np.nanmin(numbers) < np.nanmax(numbers):
             mapping.counts = looks_like_counts(numbers[~np.isnan(numbers)])
-            return name, "its name, and its numbers differ"
-    return None
+            return name, BY_NAME
+    left = [name for name, look in free.items() if _may_be_target(look)]
+    outcomes = [name for name in left if OUTCOMES & set(free[name].words)]
+    for names, why in ((outcomes, "counted after the post is out"), (left, "such a number")):
+        if len(names) == 1:
+            values = free[names[0]].numbers
+            mapping.counts = values is not None and looks_like_counts(values[~np.isnan(values)])
+            return names[0], f"no other column is {why}"
+    return (named[0], BY_NAME) if named else None
+
+
+def _may_be_target(look: _Look) -> bool:
+    """Whether it is a number that no id, time, split or account has."""
+    if look.numbers is None or look.distinct < 2 or look.words[0] in ROW_NUMBERS:
+        return False
+    taken = ACCOUNT | TIME_WORDS | CATEGORIES | LATER | set(SPLITS) | {"id", "uid"}
+    return not taken & set(look.words) and look.name not in (*IDS, *TIMES, *USERS)
 
 
 def _choose_id(free: dict[str, _Look], cells: Cells, _mapping: Mapping) -> Choice:
     count = len(cells.numbers)
     for name in _by_name(free, IDS):
         if free[name].filled >= (1 - FEW) * count and free[name].distinct >= (1 - FEW) * count:
-            return name, "its name, and no two are the same"
+            return name, f"{BY_NAME}; no two are the same"
     unique = [
         name
         for name, look in free.items()
@@ -250,20 +284,22 @@ def _choose_time(free: dict[str, _Look], cells: Cells, mapping: Mapping) -> Choi
                 f"{name}: days and months cannot be told apart; say --time-format "
                 "'day first', 'month first', or a format like '%d/%m/%Y %H:%M'"
             )
-            return name, "its name; the order of day and month is not known"
+            return name, f"{BY_NAME}; the order of day and month is not known"
         known = len(times) - times.null_count
         is_account = bool(ACCOUNT & set(free[name].words))  # when it was opened
         if known and not is_account and known >= (1 - FEW) * free[name].filled:
-            return name, f"its name, and {known:,} cells are times"
+            return name, f"{BY_NAME}; {known:,} cells are times"
     return None
 
 
 def _choose_user(free: dict[str, _Look], cells: Cells, _mapping: Mapping) -> Choice:
     for name in _by_words(free, USER_WORDS, USERS):
         look = free[name]
+        if not look.filled:
+            continue
         is_name = look.numbers is None or look.words[-1] in ("id", "uid")
         if (is_name and 1 < look.distinct < len(cells.numbers)) or look.name in USERS[:8]:
-            return name, f"its name, and {free[name].distinct:,} are different"
+            return name, f"{BY_NAME}; {free[name].distinct:,} different ones"
     return None
 
 
@@ -271,31 +307,40 @@ def _choose_split(free: dict[str, _Look], _cells: Cells, _mapping: Mapping) -> C
     allowed = pa.array(["fit", "holdout", "challenge"])
     for name in _by_name(free, SPLITS):
         if pc.all(pc.is_in(free[name].texts, value_set=allowed)).as_py():
-            return name, "it names parts"
+            return name, "its cells say fit, holdout or challenge"
     return None
 
 
 def _choose_tags(free: dict[str, _Look], _cells: Cells, _mapping: Mapping) -> Choice:
     for name in _by_name(free, TAGS):
         if free[name].numbers is None and free[name].filled:
-            return name, "its name, and it holds texts"
+            return name, BY_NAME
     return None
 
 
-def _choose_image(free: dict[str, _Look], _cells: Cells, _mapping: Mapping) -> Choice:
+def _choose_image(
+    free: dict[str, _Look], cells: Cells, mapping: Mapping, images: Path | None
+) -> Choice:
+    if images is None:
+        return None
     suffixes = "|".join(suffix[1:] for suffix in IMAGE_SUFFIXES)
     for name in dict.fromkeys([*_by_name(free, IMAGES), *free]):
         look = free[name]
         paths = pc.match_substring_regex(look.texts, rf"(?i)\.({suffixes})(\?.*)?$")
         if look.filled and (pc.sum(paths).as_py() or 0) >= look.filled / 2:
-            return name, "it names files of images"
+            return name, "its cells are names of image files"
+    post_id = mapping.columns["id"]
+    if post_id in cells.columns:
+        listed = to_texts(cells.columns[post_id]).to_pylist()
+        if 2 * count_found(listed, images)[0] >= len(listed):
+            return post_id, "the image files have its cells as names"
     return None
 
 
 def _choose_title(free: dict[str, _Look], _cells: Cells, _mapping: Mapping) -> Choice:
     for name in _by_name(free, TITLES):
         if free[name].numbers is None and free[name].filled and free[name].distinct > 1:
-            return name, "its name, and it holds texts"
+            return name, BY_NAME
     return None
 
 
@@ -305,39 +350,47 @@ def _sort_rest(
     """Numbers, categories, and what is left out."""
     target_name = mapping.columns["target"]
     target = looks[target_name].numbers if target_name in looks else None
+    has_no_time = mapping.columns["time"] is None
     categories: list[tuple[int, str]] = []
     for name, look in free.items():
-        why = _find_reason_to_leave(look, target, len(cells.numbers))
+        why = _find_reason_to_leave(look, target, len(cells.numbers), has_no_time)
         if why:
             mapping.left_out[name] = why
         elif look.numbers is not None:
             mapping.columns["numeric"].append(name)
-            mapping.reasons[name] = "numeric: a number, known when the post is written"
+            mapping.reasons[name] = "a number that is known when the post is written"
         elif _is_category(look, len(cells.numbers)):
             categories.append((look.distinct, name))
-            mapping.reasons[name] = f"category: {look.distinct:,} different texts"
+            mostly = ", most of them numbers" if look.is_mostly_numbers else ""
+            mapping.reasons[name] = f"a category of {look.distinct:,} different texts{mostly}"
+        elif look.name in USERS and look.distinct == len(cells.numbers):
+            mapping.left_out[name] = "no two posts have the same author"
         else:
-            mapping.left_out[name] = "a text; titles, tags and categories are read"
+            mapping.left_out[name] = "a text that is no title, tags or category"
     mapping.columns["categories"] += [name for _, name in sorted(categories)]
 
 
-def _find_reason_to_leave(look: _Look, target: np.ndarray | None, count: int) -> str | None:
+def _find_reason_to_leave(
+    look: _Look, target: np.ndarray | None, count: int, has_no_time: bool
+) -> str | None:
     if not look.filled:
         return "it is empty"
     if look.distinct == 1:
         return "all cells are the same"
+    if has_no_time and look.name in TIMES:
+        return "its name says a time, but its cells are in no form that is known; --time-format"
     words = set(look.words)
     if words & LATER:
-        return "it was written after the post: a leak"
+        return "written after the post is out: a leak"
     if look.numbers is None:
         return None
     if words & OUTCOMES and not words & ACCOUNT:
-        return "counted after the post, beside the target: a leak"
+        return "counted after the post is out, like the target: a leak"
     if target is not None:
         correlation = correlate(look.numbers, target)
         if abs(correlation) >= LEAK:
-            return f"it orders the posts as the target does ({correlation:.2f}): a leak"
-    if look.words[0] in ("column", "unnamed", "index") and look.distinct == count:
+            return f"orders the posts as the target does (correlation {correlation:.2f}): a leak"
+    if look.words[0] in ROW_NUMBERS and look.distinct == count:
         return "it numbers the rows"
     if look.words[-1] == "id":
         return "an id, no quantity"
