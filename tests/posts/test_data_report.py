@@ -88,7 +88,7 @@ def test_many_findings_are_not_all_printed(describe):
     for i in range(20):
         findings.note(f"c{i}", "cells that are no number", MASKED, 1)
     lines = data_report.summarise(describe(findings), "table")
-    assert lines[-1] == "  and 15 findings more in reports/data.md"
+    assert lines[-1] == "  findings beyond these, in reports/data.md: 15"
     assert len(lines) <= 12
 
 

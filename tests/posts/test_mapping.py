@@ -64,6 +64,31 @@ def test_no_id_and_no_target_are_asked_for_together(tmp_path):
     assert ["--id" in mapping.refusals[0], "--target" in mapping.refusals[1]] == [True, True]
 
 
+def test_names_of_other_languages_are_known(tmp_path):
+    frame = pd.DataFrame(
+        {
+            "Beitrags-ID": [f"p{i}" for i in range(40)],
+            "Seitenname": ["Café", "Kino"] * 20,
+            "Nachricht": [f"Grüße {i}" for i in range(40)],
+            "Veröffentlicht": [f"2022-01-{i % 28 + 1:02d}" for i in range(40)],
+            "Fans": [i * 7 % 40 for i in range(40)],
+            "Reaktionen": [i * 3 % 40 for i in range(40)],
+            "Geteilt": [i * 11 % 40 for i in range(40)],
+            "Commentaires": [i * 13 % 40 for i in range(40)],
+        }
+    )
+    mapping = propose_for(tmp_path, frame)
+    keys = {key: mapping.columns[key] for key in ("id", "user", "title", "time", "target")}
+    assert list(keys.values()) == [*frame.columns[:4], "Reaktionen"]
+    assert mapping.columns["numeric"] == ["Fans"]
+    assert set(mapping.left_out) == {"Geteilt", "Commentaires"}
+
+
+def test_an_address_is_an_id_where_there_is_no_other(tmp_path):
+    frame = make_frame(url=[f"https://a.example/{i}" for i in range(40)]).drop(columns="id")
+    assert propose_for(tmp_path, frame).columns["id"] == "url"
+
+
 @pytest.mark.parametrize("others", [{}, {"followers": range(40), "published_year": [1, 2] * 20}])
 def test_a_target_that_nothing_else_can_be_is_taken(tmp_path, others):
     frame = make_frame(**others).rename(columns={"likes": "y"})

@@ -265,7 +265,7 @@ def summarise(facts: dict[str, Any], label: str) -> list[str]:
     notes = sorted(facts["findings"], key=lambda note: note["became"] == READ)
     lines += [f"  {_line(note, facts)}" for note in notes[:SHOWN_NOTES]]
     if len(notes) > SHOWN_NOTES:
-        lines.append(f"  and {len(notes) - SHOWN_NOTES} findings more in reports/data.md")
+        lines.append(f"  findings beyond these, in reports/data.md: {len(notes) - SHOWN_NOTES}")
     return lines
 
 

@@ -281,12 +281,16 @@ def _shorten(value: Any) -> str:
     text = (
         " ".join(value)
         if isinstance(value, list)
-        else f"{value:g}"
-        if (isinstance(value, float))
+        else _write_number(value)
+        if isinstance(value, float)
         else str(value)
     )
     text = " ".join(text.split())
     return text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + "..."
+
+
+def _write_number(value: float) -> str:
+    return f"{value:,.0f}" if value.is_integer() else f"{value:.6g}"
 
 
 def _confirm() -> bool:

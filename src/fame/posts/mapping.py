@@ -1,6 +1,7 @@
 """Which column of a file is what: a proposal from names and contents, with its reasons."""
 
 import re
+import unicodedata
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -28,6 +29,7 @@ NAMES = {
     **{"user": "the author", "split": "the part", "tags": "the tags", "image": "the picture"},
     **{"title": "the title", "categories": "a category", "numeric": "a number"},
 }
+HINTS = {"id": "in which no two posts have the same", "target": "the number to predict"}
 ROW_NUMBERS = ("column", "unnamed", "index")  # first words of names of row numbers
 LEAK = 0.95  # rank correlation with the target of what was counted with it
 
@@ -43,22 +45,27 @@ IDS = _words(
 USERS = _words(
     "user_id author_id userid channel_id owner_id page_id account_id uid author user username "
     "user_name screen_name handle owner account channel channel_title creator page page_name brand "
-    "seller shop poster profile speaker main_speaker publisher blogger artist"
+    "seller shop poster profile speaker main_speaker publisher blogger artist seitenname autor "
+    "auteur autore usuario utente pagina kanal"
 )
 TIMES = _words(
     "posted_at published_at publish_time publish_date post_time post_date created_at created_time "
     "create_time created published postdate date datetime timestamp time when taken_at upload_date "
-    "uploaded_at created_utc posted posting_time published_date film_date listed_at"
+    "uploaded_at created_utc posted posting_time published_date film_date listed_at veroffentlicht "
+    "veroffentlichungszeit datum zeitpunkt erstellt publie date_de_publication fecha publicado "
+    "pubblicato data"
 )
 TITLES = _words(
     "title caption text full_text tweet message headline post_text content body name description "
-    "desc status_message product_name"
+    "desc status_message product_name titel nachricht beitrag beschreibung titre texte legende "
+    "titulo texto mensaje descripcion titolo testo mensagem descricao"
 )
-TAGS = _words("tags hashtags alltags keywords labels topics tag hashtag")
+TAGS = _words("tags hashtags alltags keywords labels topics tag hashtag challenges schlagworte")
 IMAGES = _words(
     "image image_path picture photo img image_file filename file file_name path thumbnail "
     "image_url media cover img_path"
 )
+ADDRESSES = frozenset(_words("url link permalink uri slug"))  # where there is no id
 # Words that are enough where no whole name is known.
 USER_WORDS = frozenset(_words("username author owner user creator seller speaker handle nickname"))
 TIME_WORDS = frozenset(_words("published posted created posting publishing time date timestamp"))
@@ -67,7 +74,8 @@ TARGETS = _words(
     "popularity likes like_count num_likes views view_count num_views target label score "
     "play_count favorite_count favourites favorites hearts digg_count reactions num_reactions "
     "engagement retweet_count retweets shares num_shares upvotes ups sales sold orders comments "
-    "comment_count num_comments plays"
+    "comment_count num_comments plays reaktionen gefallt_mir aufrufe vues mentions_jaime jaime "
+    "me_gusta reproducciones visualizaciones mi_piace visualizzazioni curtidas visualizacoes"
 )
 # Words of what is counted after a post is out, beside the target: a leak.
 OUTCOMES = frozenset(
@@ -76,21 +84,26 @@ OUTCOMES = frozenset(
         "favourites reaction reactions play plays save saves saved reply replies quote quotes "
         "upvotes downvotes ups hearts loves wows hahas sads angrys digg dislikes dislike click "
         "clicks reach impressions engagement sales sold orders purchases reposts repost rating "
-        "ratings bookmarks popularity trending viewed"
+        "ratings bookmarks popularity trending viewed reviews reaktionen gefallt kommentare "
+        "geteilt aufrufe klicks reichweite impressionen vues commentaires partages clics portee "
+        "gusta comentarios compartidos alcance reproducciones visualizaciones piace commenti "
+        "condivisioni visualizzazioni curtidas compartilhamentos visualizacoes"
     )
 )
 # Words of an account's totals, known when a post is written.
 ACCOUNT = frozenset(
     _words(
         "user author channel account profile owner page creator seller shop brand follower "
-        "followers following subscriber subscribers friends statuses total"
+        "followers following subscriber subscribers friends statuses total fans abonnenten abonnes "
+        "seguidores"
     )
 )
 LATER = frozenset(_words("updated crawled scraped retrieved collected fetched modified edited"))
 CATEGORIES = frozenset(
     _words(
         "category subcategory type genre language lang country section topic kind format media "
-        "source region platform concept department class group event status state city"
+        "source region platform concept department class group event status state city typ "
+        "kategorie tipo categoria categorie sprache langue idioma land pays pais"
     )
 )
 
@@ -183,8 +196,8 @@ def propose(
     for key in ("id", "target"):
         if mapping.columns[key] is None:
             mapping.refusals.append(
-                f"no column is the {key} beyond doubt; name it: --{key} COLUMN, one of "
-                f"{', '.join(cells.columns)}"
+                f"no column is the {key} beyond doubt; name it: --{key} COLUMN, "
+                f"{HINTS[key]}, one of {', '.join(cells.columns)}"
             )
     return mapping
 
@@ -196,24 +209,22 @@ def _list_given(given: dict[str, Any]) -> set[str]:
 def _look(column: Column) -> _Look:
     texts = to_texts(column.cells)
     trimmed = pc.utf8_trim_whitespace(texts)
-    filled = _count_filled(trimmed, WORDS)
+    is_filled = pc.invert(pc.is_in(trimmed, value_set=pa.array(["", *WORDS, None])))
+    filled, distinct = int(pc.sum(is_filled).as_py()), len(pc.unique(trimmed.filter(is_filled)))
     numbers, is_mostly_numbers = None, False
     trial = Column(column.name, column.cells, column.numbers, Findings(column.findings.path))
     if filled and not pa.types.is_list(column.cells.type):
         values = read_numbers(trial, weigh(trial).mark(), note=False)
         count = len(values) - values.null_count
-        most = _count_filled(trimmed, NUMERIC_WORDS)
+        is_empty = pc.is_in(trimmed, value_set=pa.array(["", *NUMERIC_WORDS, None]))
+        most = len(texts) - int(pc.sum(is_empty).as_py())
         is_mostly_numbers = 2 * count >= most > 0
         if count and count >= (1 - FEW) * most:
             numbers = values.to_numpy()
-    spaced = re.sub(r"([a-z])([A-Z])", r"\1 \2", column.name)
+    plain = unicodedata.normalize("NFKD", column.name).encode("ascii", "ignore").decode()
+    spaced = re.sub(r"([a-z])([A-Z])", r"\1 \2", plain.replace("'", ""))
     words = tuple(re.findall(r"[a-z0-9]+", spaced.lower())) or (column.name,)
-    return _Look(numbers, is_mostly_numbers, texts, pc.count_distinct(texts).as_py(), filled, words)
-
-
-def _count_filled(trimmed: pa.ChunkedArray, words: tuple[str, ...]) -> int:
-    is_empty = pc.is_in(trimmed, value_set=pa.array(["", *words, None]))
-    return len(trimmed) - int(pc.sum(is_empty).as_py())
+    return _Look(numbers, is_mostly_numbers, texts, distinct, filled, words)
 
 
 def _by_name(free: dict[str, _Look], names: tuple[str, ...]) -> list[str]:
@@ -270,6 +281,11 @@ def _choose_id(free: dict[str, _Look], cells: Cells, _mapping: Mapping) -> Choic
         name
         for name, look in free.items()
         if look.distinct == count == look.filled and "id" in look.words
+    ]
+    unique += [
+        name
+        for name in _by_words(free, ADDRESSES, ())
+        if free[name].distinct == count == free[name].filled
     ]
     return (unique[0], "no two are the same") if unique else None
 
@@ -375,7 +391,7 @@ def _find_reason_to_leave(
 ) -> str | None:
     if not look.filled:
         return "it is empty"
-    if look.distinct == 1:
+    if look.distinct == 1 and look.filled == count:
         return "all cells are the same"
     if has_no_time and look.name in TIMES:
         return "its name says a time, but its cells are in no form that is known; --time-format"

@@ -203,7 +203,7 @@ def _compare_currencies(column: Column, texts: pa.ChunkedArray, is_money: pa.Chu
 
 
 def _ways(mark: str, scaled: bool) -> Iterable[tuple[str, Callable[[str], float | None]]]:
-    words = {",": "commas before decimals", ".": "separators of thousands"}
+    words = {",": "commas before decimals, dots between thousands", ".": "separators of thousands"}
     others = {",": "dots before decimals", ".": "commas before decimals"}
     ways: list[tuple[str, Callable[[str], float | None]]] = [
         ("true and false as 1 and 0", lambda text: FLAGS.get(text.lower())),
