@@ -132,6 +132,8 @@ def test_pictures_are_counted_before_anything_is_asked(pictured, capsys):
     shown = capsys.readouterr().out
     assert "pictures: 28 of 30 posts have one" in shown
     assert "2 are listed and not there, for instance '28.jpg'" in shown
+    assert "data.max_unreadable_fraction becomes 0.1, as so many pictures are missing" in shown
+    assert read_block()["max_unreadable_fraction"] == 0.1
 
 
 def test_pictures_of_other_posts_are_refused(project, pictured):

@@ -4,6 +4,7 @@ Nothing is written before all is known: a file that cannot be read leaves everyt
 """
 
 import argparse
+import math
 import re
 import shutil
 import subprocess
@@ -77,10 +78,15 @@ def run(arguments: argparse.Namespace) -> int:
         images = None
     block = _make_block(arguments, mapping, place, images)
     posts, protocol = _try_reading(arguments, block, mapping)
-    pictures = _find_pictures(cells, mapping, images)
+    pictures, absent = _find_pictures(cells, mapping, images)
+    if absent > data["max_unreadable_fraction"]:
+        block["max_unreadable_fraction"] = math.ceil(absent * 20) / 20
     print("\n".join(_describe_posts(posts, pictures)))
     if protocol != _load_params()["split"]["protocol"]:
         print(f"  held out: {PROTOCOLS[protocol]}, as the times do not allow the newest posts")
+    if "max_unreadable_fraction" in block:
+        share = block["max_unreadable_fraction"]
+        print(f"  data.max_unreadable_fraction becomes {share:g}, as so many pictures are missing")
     if not (arguments.yes or _confirm()):
         print("nothing is written")
         return 1
@@ -177,14 +183,14 @@ def _describe_mapping(file: Path, count: int, mapping: Mapping) -> list[str]:
     return lines
 
 
-def _find_pictures(cells: Cells, mapping: Mapping, images: Path | None) -> list[str]:
-    """How many posts have a picture, in words; nothing without pictures.
+def _find_pictures(cells: Cells, mapping: Mapping, images: Path | None) -> tuple[list[str], float]:
+    """How many posts have a picture, in words, and the share of listed ones that are absent.
 
     Raises:
         InputError: none of the listed files is there.
     """
     if images is None:
-        return []
+        return [], 0.0
     listed = read_names(cells.column(mapping.columns["image"])).to_pylist()
     found, absent = count_found(listed, images)
     if not found:
@@ -196,7 +202,7 @@ def _find_pictures(cells: Cells, mapping: Mapping, images: Path | None) -> list[
     line = f"  pictures: {found:,} of {len(listed):,} posts have one in {images}"
     if absent:
         line += f"; {len(absent):,} are listed and not there, for instance {absent[0]!r}"
-    return [line]
+    return [line], len(absent) / (found + len(absent))
 
 
 def _make_block(

@@ -29,9 +29,13 @@ from fame.posts.sources.table_times import read_times
 from fame.runtime.errors import InputError
 
 # What programs write for an id where they sum or average the column.
-TOTALS = (
-    *("total", "totals", "grand total", "sum", "average", "mean", "gesamt", "summe", "somme"),
-    *("totaal", "suma", "totale", "итого", "合计", "总计", "合計", "총계"),
+TOTALS = tuple(
+    form(word)
+    for word in (
+        *("total", "totals", "grand total", "sum", "average", "mean", "gesamt", "summe", "somme"),
+        *("totaal", "suma", "totale", "итого", "合计", "总计", "合計", "총계"),
+    )
+    for form in (str.lower, str.capitalize, str.title, str.upper)
 )
 CATEGORIES = ("category", "subcategory", "concept")
 FIELDS = [field for field in POSTS if field.name not in ASSIGNED]
@@ -184,7 +188,7 @@ def take_posts(cells: Cells, column: str) -> tuple[Cells, pa.ChunkedArray]:
         )
         kept = np.flatnonzero(ids.is_valid().to_numpy())
         cells, ids = cells.take(kept), ids.take(pa.array(kept))
-    totals = np.flatnonzero(pc.is_in(pc.utf8_lower(ids), value_set=pa.array(TOTALS)).to_numpy())
+    totals = np.flatnonzero(pc.is_in(ids, value_set=pa.array(TOTALS)).to_numpy())
     if len(totals):
         examples = [(cells.numbers[row], ids[int(row)].as_py()) for row in totals[:SHOWN]]
         findings.note(column, "rows of totals", LEFT_OUT, len(totals), examples)

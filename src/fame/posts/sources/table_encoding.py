@@ -190,5 +190,7 @@ def _detect(odd_lines: list[bytes], content: bytes, findings: Findings) -> str:
 
 def note_read_twice(column: Column) -> None:
     """Texts of UTF-8 that another program took for cp1252 and wrote again, such as Ã©."""
+    if not any(pc.any(pc.match_substring(column.cells, mark)).as_py() for mark in ("Ã", "â€")):
+        return
     odd = pc.match_substring_regex(column.cells, _READ_TWICE)
     column.note("texts that another program read in a wrong encoding", NOTICED, odd)

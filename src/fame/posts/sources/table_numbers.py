@@ -72,7 +72,8 @@ def weigh(column: Column) -> Evidence:
     cells = column.cells
     if not pa.types.is_string(cells.type):
         return Evidence()
-    if not _any(pc.match_substring_regex(cells, r",|\..*\.")):
+    marked = pc.or_(pc.match_substring(cells, ","), pc.greater(pc.count_substring(cells, "."), 1))
+    if not _any(marked):
         return _weigh_threes(cells, ".")
     texts = pc.unique(cells).drop_null().to_pylist()
     found = sum(map(_weigh_text, texts), Evidence())
@@ -93,8 +94,11 @@ def _weigh_threes(cells: pa.ChunkedArray, mark: str) -> Evidence:
 
 def _all_in_threes(cells: pa.ChunkedArray, mark: str) -> bool:
     """Whether a mark stands in some cells, always before the last three digits."""
-    marked = cells.filter(pc.match_substring(cells, mark))
-    return len(marked) > 0 and bool(pc.all(pc.match_substring_regex(marked, _IN_THREES)).as_py())
+    is_marked = pc.match_substring(cells, mark)
+    first = pc.index(is_marked, True).as_py()
+    if first < 0 or not re.match(_IN_THREES, cells[first].as_py()):
+        return False
+    return bool(pc.all(pc.match_substring_regex(cells.filter(is_marked), _IN_THREES)).as_py())
 
 
 def _any(chosen: pa.ChunkedArray) -> bool:

@@ -126,6 +126,11 @@ def _refuse_lost_digits(column: Column, what: str) -> None:
 
 def _find_rounded(cells: pa.ChunkedArray) -> pa.ChunkedArray:
     """Long whole numbers, if all of them (three or more) are zeros behind the fifteenth digit."""
+    is_other = pc.greater(pc.utf8_length(cells), EXCEL_DIGITS + 1)
+    is_other = pc.and_(is_other, pc.invert(pc.ends_with(cells, "00")))
+    row = pc.index(is_other, True).as_py()
+    if row >= 0 and cells[row].as_py().isdecimal():
+        return pc.and_(is_other, False)
     is_long = pc.match_substring_regex(cells, rf"^\d{{{EXCEL_DIGITS + 2},}}$")
     rounded = pc.match_substring_regex(cells, rf"^\d{{{EXCEL_DIGITS}}}00+$")
     counts = [pc.sum(chosen).as_py() or 0 for chosen in (is_long, rounded)]
@@ -231,9 +236,9 @@ def _doubt_separator(column: Column, texts: pa.ChunkedArray, separator: str) -> 
 
 
 def _split(column: Column, texts: pa.ChunkedArray, separator: str) -> pa.ChunkedArray:
-    if separator == "#":
+    if separator == "#" and _any(pc.match_substring_regex(texts, r"[^\s#]#|[,;|]")):
         parts = pc.split_pattern_regex(texts, r"[\s,;|]*#|[\s,;|]+")
-    elif separator.isspace() and separator != "\n":
+    elif separator == "#" or (separator.isspace() and separator != "\n"):
         parts = pc.utf8_split_whitespace(texts)
     else:
         parts = pc.split_pattern(texts, separator)
@@ -253,7 +258,8 @@ def _trim_chunk(lists: pa.ListArray, marked: list[np.ndarray]) -> pa.ListArray:
     """Without its odd characters; to ``marked`` come the rows that had a #."""
     rows = pc.list_parent_indices(lists).to_numpy()
     items = pc.fill_null(pc.utf8_trim_whitespace(pc.list_flatten(lists)), "")
-    items = pc.replace_substring_regex(items, r"""^(?:"([^"]*)"|'([^']*)')$""", r"\1\2")
+    if any(_any(pc.starts_with(items, quote)) for quote in "\"'"):
+        items = pc.replace_substring_regex(items, r"""^(?:"([^"]*)"|'([^']*)')$""", r"\1\2")
     has_mark = pc.starts_with(items, "#").to_numpy(zero_copy_only=False)
     marked.append(np.bincount(rows[has_mark], minlength=len(lists)) > 0)
     items = pc.utf8_ltrim(items, "#")

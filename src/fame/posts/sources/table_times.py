@@ -133,9 +133,11 @@ def _read_texts(
     if time_format and time_format not in (DAY_FIRST, MONTH_FIRST):
         _read_format(texts, filled, time_format, times)
         return times
-    is_number = _matches(texts, _NUMBER)
     is_iso = _matches(texts, _ISO)
-    is_date = _matches(texts, NUMERIC_DATE) & ~is_iso
+    is_number = is_date = np.zeros(len(texts), bool)
+    if (filled & ~is_iso).any():
+        is_number = _matches(texts, _NUMBER)
+        is_date = _matches(texts, NUMERIC_DATE) & ~is_iso
     forms: list[tuple[str, np.ndarray, _Read]] = [
         ("numbers", is_number, partial(_read_numbers, column)),
         ("ISO 8601", is_iso, _read_iso),
