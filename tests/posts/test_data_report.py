@@ -98,7 +98,12 @@ def test_raw_counts_are_recognised_and_the_transform_is_offered(describe):
     assert "log2p1" in data_report.render(facts)
     assert any("log2p1" in line for line in data_report.summarise(facts, "table"))
     facts = describe(popularity=np.log2(np.array(counts) + 1).tolist(), transform="log2p1")
-    assert not any("raw counts" in line for line in data_report.summarise(facts, "table"))
+    lines = data_report.summarise(facts, "table")
+    assert not any("raw counts" in line for line in lines)
+    assert any(line.startswith("  target: 1 to 1,048,576, median") for line in lines)
+    page = data_report.render(facts)
+    assert "highest 1,048,576" in page
+    assert ".. 1,048,576" in page
 
 
 @pytest.mark.parametrize(
