@@ -177,6 +177,14 @@ def test_without_times_the_split_is_one_that_the_posts_allow(
 
 
 @pytest.mark.usefixtures("project")
+def test_a_column_with_a_comma_in_its_name_can_be_named(tmp_path):
+    rows = "\n".join(f"p{i},{i % 5},{'xy'[i % 2]}" for i in range(30))
+    (tmp_path / "posts.csv").write_text(f'id,likes,"a, b"\n{rows}\n')
+    assert call(tmp_path / "posts.csv", "--yes", "--categories", "a, b") == 0
+    assert read_block()["table"]["columns"]["categories"] == ["a, b"]
+
+
+@pytest.mark.usefixtures("project")
 def test_gzip_keeps_its_name_and_is_read(tmp_path):
     rows = "\n".join(f"p{i},{i % 5}" for i in range(30))
     file = tmp_path / "posts.csv.gz"
@@ -195,6 +203,9 @@ def test_gzip_keeps_its_name_and_is_read(tmp_path):
         ("id,likes,date\na,1,01/02/2022\nb,2,03/04/2022\n", [], "--time-format"),
         ("id,likes\na,1\na,2\n", ["--id", "id"], "ids are unique"),
         ("id,likes\na,1\nb,2\n", ["--encoding", "klingon"], "unknown encoding"),
+        ("id,likes\na,soon\nb,many\n", [], "cells that are no number: 2 of 2"),
+        ("id,likes,x\na,1,b.jpg\nb,2,c.jpg\n", ["--image", "x"], "--images names no folder"),
+        ("id,likes,date\na,1,2022\nb,2,3\n", ["--time-format", "%d/%m/%Y"], "holds times like"),
         ("id,likes\na,5\nb,5\nc,5\n", [], "the target is 5 in all labelled posts"),
         ("id,likes\na,1\nb\nc\nd,4\n", [], "rows with another number of cells"),
     ],

@@ -84,6 +84,12 @@ def test_names_of_other_languages_are_known(tmp_path):
     assert set(mapping.left_out) == {"Geteilt", "Commentaires"}
 
 
+def test_a_split_in_other_words_is_no_category(tmp_path):
+    frame = make_frame(part=["Train", "test"] * 20)
+    mapping = propose_for(tmp_path, frame)
+    assert (mapping.columns["split"], mapping.columns["categories"]) == ("part", [])
+
+
 def test_an_address_is_an_id_where_there_is_no_other(tmp_path):
     frame = make_frame(url=[f"https://a.example/{i}" for i in range(40)]).drop(columns="id")
     assert propose_for(tmp_path, frame).columns["id"] == "url"

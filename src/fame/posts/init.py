@@ -73,6 +73,8 @@ def run(arguments: argparse.Namespace) -> int:
     print("\n".join(_describe_mapping(arguments.file, len(cells.numbers), mapping)))
     if mapping.refusals:
         raise InputError("; ".join(mapping.refusals))
+    if images is None and mapping.columns["image"] is not None:
+        raise InputError("--image: --images names no folder or archive that holds the images")
     if images is not None and mapping.columns["image"] is None:
         print(f"  {images}: left out: no column names its files")
         images = None
@@ -120,7 +122,8 @@ def _list_given(arguments: argparse.Namespace, names: list[str]) -> dict[str, An
     }
     for key in ("categories", "numeric"):
         if getattr(arguments, key) is not None:
-            given[key] = [name for name in getattr(arguments, key).split(",") if name]
+            value = getattr(arguments, key)
+            given[key] = [value] if value in names else [n for n in value.split(",") if n]
     wanted = [(k, n) for k, v in given.items() for n in (v if isinstance(v, list) else [v])]
     absent = [f"--{key} {name}" for key, name in wanted if name not in names]
     if absent:

@@ -11,12 +11,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from fame.posts.contract import SPLITS as SPLIT_WORDS
 from fame.posts.data_report import correlate, looks_like_counts
 from fame.posts.findings import Column, Findings
 from fame.posts.sources.images import IMAGE_SUFFIXES, count_found
 from fame.posts.sources.table_files import Cells
 from fame.posts.sources.table_numbers import read_numbers, weigh
-from fame.posts.sources.table_texts import NUMERIC_WORDS, WORDS, to_texts
+from fame.posts.sources.table_texts import NUMERIC_WORDS, PARTS, WORDS, to_texts
 from fame.posts.sources.table_times import read_times
 
 FEW = 0.05  # of a column's cells may be no number or no time, and it still is one
@@ -193,6 +194,11 @@ def propose(
     for name in dict.fromkeys(cells.names):
         if name not in cells.columns:
             mapping.left_out[name] = "several columns have this name"
+    if time_format and mapping.columns["time"] is None:
+        mapping.refusals.append(
+            f"no column holds times like --time-format {time_format!r}; allowed: 'day first', "
+            "'month first', or a format like '%d/%m/%Y %H:%M'"
+        )
     for key in ("id", "target"):
         if mapping.columns[key] is None:
             mapping.refusals.append(
@@ -248,7 +254,7 @@ Choice = tuple[str, str] | None
 
 
 def _choose_target(free: dict[str, _Look], _cells: Cells, mapping: Mapping) -> Choice:
-    named = [name for name in _by_name(free, TARGETS) if free[name].numbers is not None]
+    named = _by_name(free, TARGETS)
     for name in named:
         numbers = free[name].numbers
         if numbers is not None and np.nanmin(numbers) < np.nanmax(numbers):
@@ -320,10 +326,11 @@ def _choose_user(free: dict[str, _Look], cells: Cells, _mapping: Mapping) -> Cho
 
 
 def _choose_split(free: dict[str, _Look], _cells: Cells, _mapping: Mapping) -> Choice:
-    allowed = pa.array(["fit", "holdout", "challenge"])
+    allowed = pa.array([*SPLIT_WORDS, *(word for words in PARTS.values() for word in words)])
     for name in _by_name(free, SPLITS):
-        if pc.all(pc.is_in(free[name].texts, value_set=allowed)).as_py():
-            return name, "its cells say fit, holdout or challenge"
+        words = pc.utf8_lower(pc.utf8_trim_whitespace(free[name].texts))
+        if pc.all(pc.is_in(words, value_set=allowed)).as_py():
+            return name, "its cells say which posts are held out"
     return None
 
 

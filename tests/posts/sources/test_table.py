@@ -290,6 +290,14 @@ def test_images_outside_the_root_are_never_opened(tmp_path: Path) -> None:
     assert found["digest"].null_count == 2
 
 
+def test_a_split_in_other_words(tmp_path: Path) -> None:
+    write_csv(tmp_path, "a,1,Train", "b,2,val", "c,3,test", "d,,test", header="id,popularity,part")
+    posts = make_source(split="part").load(tmp_path)
+    assert posts.table["split"].to_pylist() == ["fit", "holdout", "holdout", "challenge"]
+    notes = [(note.what, note.count) for note in posts.findings.notes]
+    assert ("parts named otherwise, read as holdout", 3) in notes
+
+
 def test_rows_of_totals_are_no_posts(tmp_path: Path) -> None:
     write_csv(tmp_path, "Total,99", "a,1", "b,2", "Average,1.5", header="id,popularity")
     posts = make_source().load(tmp_path)

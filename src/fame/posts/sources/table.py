@@ -24,7 +24,14 @@ from fame.posts.findings import LEFT_OUT, NOTICED, SHOWN, Findings
 from fame.posts.sources.images import locate
 from fame.posts.sources.table_files import Cells, read_cells
 from fame.posts.sources.table_numbers import Evidence, read_numbers, weigh
-from fame.posts.sources.table_texts import read_ids, read_names, read_split, read_tags, read_texts
+from fame.posts.sources.table_texts import (
+    read_ids,
+    read_names,
+    read_split,
+    read_tags,
+    read_texts,
+    to_texts,
+)
 from fame.posts.sources.table_times import read_times
 from fame.runtime.errors import InputError
 
@@ -237,8 +244,11 @@ def _is_same(values: pa.ChunkedArray, first: int, row: int) -> bool:
 def _read_split(
     cells: Cells, column: str, target: str, popularity: pa.ChunkedArray
 ) -> pa.ChunkedArray:
-    """The posts' own split, which must agree with the labels."""
+    """The posts' own split, which must agree with the labels; a test post without one is open."""
     split = read_split(cells.column(column), SPLITS)
+    is_test = pc.equal(pc.utf8_lower(to_texts(cells.columns[column])), "test")
+    is_open = pc.and_(pc.fill_null(is_test, False), pc.is_null(popularity))
+    split = pc.if_else(is_open, CHALLENGE, split)
     is_challenge = pc.fill_null(pc.equal(split, CHALLENGE), False)
     is_labelled = pc.is_valid(popularity)
     for chosen, problem in (

@@ -29,6 +29,11 @@ WORDS = (
 NOBODY = (*WORDS, "-", "--", "–", "—", "?", "none", "NONE", "unknown", "Unknown", "[deleted]")
 # In a column of numbers or times these can mean nothing else either.
 NUMERIC_WORDS = (*NOBODY, ".", "na", "nat", "n.a.", "N.A.", "missing")
+# Other words for the parts of a split.
+PARTS = {
+    "fit": ("train", "training", "tr"),
+    "holdout": ("test", "testing", "val", "valid", "validation", "dev", "eval"),
+}
 EXACT = 2**53  # floats beyond it no longer hold every whole number
 EXCEL_DIGITS = 15
 SEPARATORS = ("|", ";", ",", "\n", "，", "、", "；")
@@ -271,8 +276,15 @@ def _trim_chunk(lists: pa.ListArray, marked: list[np.ndarray]) -> pa.ListArray:
 
 
 def read_split(column: Column, allowed: tuple[str, ...]) -> pa.ChunkedArray:
-    """One of the allowed words in each row; others are refused, not masked."""
-    words = pc.utf8_trim_whitespace(to_texts(column.cells))
+    """One of the allowed words in each row; others are refused, not masked.
+
+    Train and its kin are fit, test and its kin holdout.
+    """
+    words = pc.utf8_lower(pc.utf8_trim_whitespace(to_texts(column.cells)))
+    for part, others in PARTS.items():
+        is_other = pc.is_in(words, value_set=pa.array(others))
+        column.note(f"parts named otherwise, read as {part}", READ, is_other)
+        words = pc.if_else(is_other, part, words)
     chosen = pc.invert(pc.fill_null(pc.is_in(words, value_set=pa.array(allowed)), False))
     rows = np.flatnonzero(chosen.to_numpy())
     if len(rows):
