@@ -44,6 +44,7 @@ lint: $(INSTALLED)  ## check style, docstrings and types
 
 bench: $(INSTALLED)  ## measure speed and memory against the plain way (minutes)
 	python benchmarks/ingest.py
+	python benchmarks/table.py
 	python benchmarks/experiment.py
 	python benchmarks/evaluation.py
 

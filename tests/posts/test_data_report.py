@@ -70,25 +70,25 @@ def test_facts_of_what_posts_have(describe):
 
 def test_every_finding_is_counted_in_the_page_and_the_lines(describe):
     findings = Findings(Path("posts.csv"))
-    findings.note("when", "times are epoch milliseconds", READ, 40)
-    findings.note("a|b", "cells are no number", MASKED, 3, [(2, "x")])
+    findings.note("when", "epoch milliseconds", READ, 40)
+    findings.note("a|b", "cells that are no number", MASKED, 3, [(2, "x")])
     facts = describe(findings)
     page = data_report.render(facts)
-    assert "- when: 40 times are epoch milliseconds, read" in page
-    assert "- a\\|b: 3 cells are no number, masked (row 2: 'x')" in page
+    assert "- when: epoch milliseconds: 40" in page
+    assert "- a\\|b: cells that are no number: 3, left empty (row 2: 'x')" in page
     lines = data_report.summarise(facts, "table")
-    assert "  a|b: 3 cells are no number, masked (row 2: 'x')" in lines
-    assert lines.index("  a|b: 3 cells are no number, masked (row 2: 'x')") < lines.index(
-        "  when: 40 times are epoch milliseconds, read"
+    assert "  a|b: cells that are no number: 3, left empty (row 2: 'x')" in lines
+    assert lines.index("  a|b: cells that are no number: 3, left empty (row 2: 'x')") < lines.index(
+        "  when: epoch milliseconds: 40"
     )
 
 
 def test_many_findings_are_not_all_printed(describe):
     findings = Findings(Path("posts.csv"))
     for i in range(20):
-        findings.note(f"c{i}", "cells are no number", MASKED, 1)
+        findings.note(f"c{i}", "cells that are no number", MASKED, 1)
     lines = data_report.summarise(describe(findings), "table")
-    assert lines[-1] == "  and 15 findings more in reports/data.md"
+    assert lines[-1] == "  findings beyond these, in reports/data.md: 15"
     assert len(lines) <= 12
 
 
@@ -98,7 +98,12 @@ def test_raw_counts_are_recognised_and_the_transform_is_offered(describe):
     assert "log2p1" in data_report.render(facts)
     assert any("log2p1" in line for line in data_report.summarise(facts, "table"))
     facts = describe(popularity=np.log2(np.array(counts) + 1).tolist(), transform="log2p1")
-    assert not any("raw counts" in line for line in data_report.summarise(facts, "table"))
+    lines = data_report.summarise(facts, "table")
+    assert not any("raw counts" in line for line in lines)
+    assert any(line.startswith("  target: 1 to 1,048,576, median") for line in lines)
+    page = data_report.render(facts)
+    assert "highest 1,048,576" in page
+    assert ".. 1,048,576" in page
 
 
 @pytest.mark.parametrize(
@@ -106,11 +111,21 @@ def test_raw_counts_are_recognised_and_the_transform_is_offered(describe):
     [
         ([1, 5, 9, 4000], True),
         ([0, 0, 0, 60], True),
+        ([0] * 80 + list(range(1, 40, 2)), True),
+        ([0] * 80 + list(range(20)), False),
         ([1.5, 5, 9, 4000], False),
         ([-1, 5, 9, 4000], False),
         ([1, 2, 3, 4], False),
         ([80, 90, 85, 99], False),
         ([1, 2], False),
+        (np.round(11 * 2 ** np.linspace(0, 5.2, 99)), True),
+        (np.round(40 * 2 ** np.linspace(0, 3, 99) ** 0.5), False),
+        ([-1, *np.round(2 ** np.linspace(0, 9, 200))], True),
+        (np.arange(1000), False),
+        (np.arange(101), False),
+        (np.tile([1, 2, 3, 4, 5], 20), False),
+        (np.arange(120) % 11, False),
+        (np.round(np.linspace(0, 16, 200)), False),
     ],
 )
 def test_what_looks_like_counts(values, expected):

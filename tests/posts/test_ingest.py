@@ -164,7 +164,7 @@ def test_raw_counts_are_learned_as_logarithms(ingest, tmp_path):
 def test_negative_counts_and_a_constant_target_are_refused(ingest, tmp_path):
     header, *lines = make_lines()
     negative = [line.replace(f"{i},", f"{i},-", 1) for i, line in enumerate(lines, 1)]
-    with pytest.raises(InputError, match="40 of 40 values are negative"):
+    with pytest.raises(InputError, match="negative values: 40 of 40"):
         ingest([header, *negative[:-1], lines[-1]], **{"data.target_transform": "log2p1"})
     same = [",".join([cells[0], "4", *cells[2:]]) for cells in (x.split(",") for x in lines[:-1])]
     with pytest.raises(InputError, match="the target is 4 in all labelled posts"):
@@ -187,7 +187,7 @@ def test_masked_cells_are_counted_in_the_report(ingest, tmp_path, capsys):
     lines[3] = lines[3].rsplit(",", 1)[0] + ",many"
     posts = ingest([header, *lines])
     assert posts["own_price"].is_null().to_pylist() == [row == 3 for row in range(41)]
-    line = "price: 1 cells are no number, masked (row 4: 'many')"
+    line = "price: cells that are no number: 1, left empty (row 4: 'many')"
     assert line in (tmp_path / "report.md").read_text()
     assert line in capsys.readouterr().out
     with pytest.raises(InputError, match=r"data\.on_bad: mask accepts them"):

@@ -115,6 +115,75 @@ def test_images_beside_the_file_go_with_it(project, tmp_path):
     params.load("params.yaml", kinds=False)
 
 
+@pytest.fixture
+def pictured(tmp_path):
+    """A file that lists 30 pictures, of which 28 are in the folder."""
+    rows = "\n".join(f"p{i},{i % 5},{i}.jpg" for i in range(30))
+    (tmp_path / "posts.csv").write_text(f"id,likes,picture\n{rows}\n")
+    (tmp_path / "pics" / "2022").mkdir(parents=True)
+    for i in range(28):
+        (tmp_path / "pics" / "2022" / f"{i}.jpg").write_bytes(b"picture")
+    return tmp_path / "posts.csv"
+
+
+@pytest.mark.usefixtures("project")
+def test_pictures_are_counted_before_anything_is_asked(pictured, capsys):
+    assert call(pictured, "--images", pictured.parent / "pics", "--yes") == 0
+    shown = capsys.readouterr().out
+    assert "pictures: 28 of 30 posts have one" in shown
+    assert "2 are listed and not there, for instance '28.jpg'" in shown
+    assert "data.max_unreadable_fraction becomes 0.1, as so many pictures are missing" in shown
+    assert read_block()["max_unreadable_fraction"] == 0.1
+
+
+def test_pictures_of_other_posts_are_refused(project, pictured):
+    for path in (pictured.parent / "pics" / "2022").iterdir():
+        path.rename(path.with_name(f"other_{path.name}"))
+    message = call(pictured, "--images", pictured.parent / "pics", "--yes")
+    assert "none of the 30 listed images is there, for instance '0.jpg'" in str(message)
+    assert not (project / "data").exists()
+    message = call(pictured, "--images", pictured.parent / "nowhere", "--yes")
+    assert "nowhere: no folder and no archive of images" in str(message)
+
+
+@pytest.mark.usefixtures("project")
+def test_an_archive_alone_in_the_folder_of_images_is_meant(pictured):
+    folder = pictured.parent / "packed"
+    folder.mkdir()
+    shutil.make_archive(str(folder / "pics"), "zip", pictured.parent / "pics")
+    assert call(pictured, "--images", folder, "--yes") == 0
+    assert read_block()["table"]["images"] == "pics.zip"
+
+
+@pytest.mark.usefixtures("project")
+def test_posts_that_ingest_would_refuse_are_refused_before(tmp_path):
+    parts = ["holdout"] + ["fit"] * 29
+    rows = "\n".join(f"p{i},{i % 5},{part}" for i, part in enumerate(parts))
+    (tmp_path / "posts.csv").write_text(f"id,likes,part\n{rows}\n")
+    assert "the holdout has 1 post" in str(call(tmp_path / "posts.csv", "--yes"))
+    assert not Path("data").exists()
+
+
+@pytest.mark.parametrize(("authors", "protocol"), [(30, "user"), (1, "random"), (0, "random")])
+def test_without_times_the_split_is_one_that_the_posts_allow(
+    project, tmp_path, capsys, authors, protocol
+):
+    rows = [f"p{i},{i % 7},{f'a{i % authors // 2}' if authors else ''}" for i in range(60)]
+    (tmp_path / "posts.csv").write_text("\n".join(["id,likes,user_id", *rows]) + "\n")
+    assert call(tmp_path / "posts.csv", "--yes") == 0
+    split = YAML(typ="safe").load((project / "params.yaml").read_text())["split"]
+    assert split["protocol"] == protocol
+    assert "as the times do not allow the newest posts" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("project")
+def test_a_column_with_a_comma_in_its_name_can_be_named(tmp_path):
+    rows = "\n".join(f"p{i},{i % 5},{'xy'[i % 2]}" for i in range(30))
+    (tmp_path / "posts.csv").write_text(f'id,likes,"a, b"\n{rows}\n')
+    assert call(tmp_path / "posts.csv", "--yes", "--categories", "a, b") == 0
+    assert read_block()["table"]["columns"]["categories"] == ["a, b"]
+
+
 @pytest.mark.usefixtures("project")
 def test_gzip_keeps_its_name_and_is_read(tmp_path):
     rows = "\n".join(f"p{i},{i % 5}" for i in range(30))
@@ -134,6 +203,11 @@ def test_gzip_keeps_its_name_and_is_read(tmp_path):
         ("id,likes,date\na,1,01/02/2022\nb,2,03/04/2022\n", [], "--time-format"),
         ("id,likes\na,1\na,2\n", ["--id", "id"], "ids are unique"),
         ("id,likes\na,1\nb,2\n", ["--encoding", "klingon"], "unknown encoding"),
+        ("id,likes\na,soon\nb,many\n", [], "cells that are no number: 2 of 2"),
+        ("id,likes,x\na,1,b.jpg\nb,2,c.jpg\n", ["--image", "x"], "--images names no folder"),
+        ("id,likes,date\na,1,2022\nb,2,3\n", ["--time-format", "%d/%m/%Y"], "holds times like"),
+        ("id,likes\na,5\nb,5\nc,5\n", [], "the target is 5 in all labelled posts"),
+        ("id,likes\na,1\nb\nc\nd,4\n", [], "rows with another number of cells"),
     ],
 )
 def test_what_cannot_be_read_leaves_everything_as_it_was(

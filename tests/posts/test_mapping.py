@@ -59,9 +59,85 @@ def test_what_the_user_names_is_taken(tmp_path):
 
 
 def test_no_id_and_no_target_are_asked_for_together(tmp_path):
-    frame = pd.DataFrame({"a": ["x", "x", "y"], "b": [1, 2, 3]})
+    frame = pd.DataFrame({"a": ["x", "x", "y"], "b": [1, 2, 3], "c": [3, 1, 2]})
     mapping = propose_for(tmp_path, frame)
     assert ["--id" in mapping.refusals[0], "--target" in mapping.refusals[1]] == [True, True]
+
+
+def test_names_of_other_languages_are_known(tmp_path):
+    frame = pd.DataFrame(
+        {
+            "Beitrags-ID": [f"p{i}" for i in range(40)],
+            "Seitenname": ["Café", "Kino"] * 20,
+            "Nachricht": [f"Grüße {i}" for i in range(40)],
+            "Veröffentlicht": [f"2022-01-{i % 28 + 1:02d}" for i in range(40)],
+            "Fans": [i * 7 % 40 for i in range(40)],
+            "Reaktionen": [i * 3 % 40 for i in range(40)],
+            "Geteilt": [i * 11 % 40 for i in range(40)],
+            "Commentaires": [i * 13 % 40 for i in range(40)],
+        }
+    )
+    mapping = propose_for(tmp_path, frame)
+    keys = {key: mapping.columns[key] for key in ("id", "user", "title", "time", "target")}
+    assert list(keys.values()) == [*frame.columns[:4], "Reaktionen"]
+    assert mapping.columns["numeric"] == ["Fans"]
+    assert set(mapping.left_out) == {"Geteilt", "Commentaires"}
+
+
+def test_a_split_in_other_words_is_no_category(tmp_path):
+    frame = make_frame(part=["Train", "test"] * 20)
+    mapping = propose_for(tmp_path, frame)
+    assert (mapping.columns["split"], mapping.columns["categories"]) == ("part", [])
+
+
+def test_an_address_is_an_id_where_there_is_no_other(tmp_path):
+    frame = make_frame(url=[f"https://a.example/{i}" for i in range(40)]).drop(columns="id")
+    assert propose_for(tmp_path, frame).columns["id"] == "url"
+
+
+@pytest.mark.parametrize("others", [{}, {"followers": range(40), "published_year": [1, 2] * 20}])
+def test_a_target_that_nothing_else_can_be_is_taken(tmp_path, others):
+    frame = make_frame(**others).rename(columns={"likes": "y"})
+    mapping = propose_for(tmp_path, frame)
+    assert mapping.columns["target"] == "y"
+    assert "no other column" in mapping.reasons["y"]
+
+
+def test_numbers_among_words_for_missing_are_numbers(tmp_path):
+    frame = make_frame(followers=["1,741", "N/A", "12.5%", "1.2K", "-"] * 8)
+    assert propose_for(tmp_path, frame).columns["numeric"] == ["followers"]
+
+
+def test_what_could_be_mistaken_is_said(tmp_path):
+    frame = make_frame(
+        size=["S", "38", "40", "42"] * 10,
+        posted_at=["01012022", "25122022"] * 20,
+        author=[f"name {i}" for i in range(40)],
+    )
+    mapping = propose_for(tmp_path, frame)
+    assert mapping.reasons["size"] == "a category of 4 different texts, most of them numbers"
+    assert (
+        "no form that is known" in mapping.left_out["posted_at"]
+        or "form" in (mapping.left_out["posted_at"])
+    )
+    assert mapping.left_out["author"] == "no two posts have the same author"
+
+
+def test_a_name_of_several_columns_is_left_out(tmp_path):
+    (tmp_path / "posts.csv").write_text(
+        "id,likes,x,x\n" + "".join(f"p{i},{i},1,2\n" for i in range(9))
+    )
+    mapping = propose(read_cells(tmp_path / "posts.csv", None), {}, None, None)
+    assert mapping.left_out == {"x": "several columns have this name"}
+
+
+def test_pictures_may_have_the_ids_as_names(tmp_path):
+    pictures = tmp_path / "pics"
+    pictures.mkdir()
+    for i in range(40):
+        (pictures / f"p{i}.jpg").write_bytes(b"picture")
+    mapping = propose_for(tmp_path, make_frame(), images=pictures)
+    assert (mapping.columns["id"], mapping.columns["image"]) == ("id", "id")
 
 
 def test_an_order_of_day_and_month_that_nothing_tells_is_asked_for(tmp_path):

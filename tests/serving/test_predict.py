@@ -90,7 +90,7 @@ def test_history_is_added(command, tmp_path):
         (("none.csv",), "none.csv: no such file"),
         (("posts.csv", "-o", "out.doc"), "out.doc: ends with '.doc', allowed: .csv"),
         (("posts.csv", "--images", "nowhere"), None),
-        (("bad.csv",), "time: 1 of 1 cells are no time"),
+        (("bad.csv",), "time: cells that are no time: 1 of 1"),
     ],
 )
 def test_bad_input_is_a_sentence_and_status_1(command, tmp_path, arguments, sentence):

@@ -116,8 +116,8 @@ def test_what_could_not_be_used_is_noted(predictor):
         ({"id": "a", "title": " "}, "post a: has no title, no tags and no picture"),
         (POST | {"time": "1900-01-01"}, "time is in 1900, allowed: within 20 years"),
         (POST | {"time": "2100-01-01"}, "time is in 2100, allowed: within 20 years"),
-        (POST | {"time": "soon"}, "1 of 1 cells are no time .*'soon'"),
-        (POST | {"photo_count": "many"}, "photo_count: 1 of 1 cells .*'many'"),
+        (POST | {"time": "soon"}, "cells that are no time: 1 of 1 .*'soon'"),
+        (POST | {"photo_count": "many"}, "photo_count: cells .*: 1 of 1 .*'many'"),
     ],
 )
 def test_no_post_and_slips_are_refused(predictor, post, sentence):

@@ -25,11 +25,13 @@ from fame.posts.findings import READ, Finding, Findings
 from fame.runtime import arrays
 
 BINS = 10
+DIGITS = 9  # of a logarithm, so that a count of millions comes back whole
 SHOWN_NOTES = 5
 SAMPLED_TITLES = 5_000
 SAMPLED_IMAGES = 200
 OUTLIER_SPREADS = 5  # median absolute deviations (as standard deviations) from the median
 LEAK_CORRELATION = 0.9
+RARE = 0.01  # a share of negative values that says "not known" rather than "no count"
 _DEVIATION = 1.4826  # of a normal distribution, in median absolute deviations
 _INPUTS = {
     "title": "titles",
@@ -112,7 +114,9 @@ def _describe_target(target: np.ndarray, transform: str) -> dict[str, Any]:
     return {
         "transform": transform,
         "labelled": len(target),
-        "quantiles": [round(float(q), 4) for q in np.quantile(target, [0, 0.25, 0.5, 0.75, 1])],
+        "quantiles": [
+            round(float(q), DIGITS) for q in np.quantile(target, [0, 0.25, 0.5, 0.75, 1])
+        ],
         "mean": round(float(target.mean()), 4),
         "zeros": int((target == 0).sum()),
         "outliers": int((np.abs(target - middle) > OUTLIER_SPREADS * spread).sum())
@@ -120,18 +124,25 @@ def _describe_target(target: np.ndarray, transform: str) -> dict[str, Any]:
         else 0,
         "histogram": {
             "counts": counts.tolist(),
-            "edges": [round(float(edge), 4) for edge in edges],
+            "edges": [round(float(edge), DIGITS) for edge in edges],
         },
         "looks_like_counts": looks_like_counts(target),
     }
 
 
 def looks_like_counts(values: np.ndarray) -> bool:
-    """Whether numbers are raw counts with a heavy tail: whole, not negative, few very large."""
-    if len(values) < 3 or (values < 0).any() or (values != np.floor(values)).any():
+    """Whether numbers are raw counts: whole, not negative, and the large ones far from the rest.
+
+    Up to 100 they may be marks or shares, so that there only a heavy tail tells, and up to 20
+    logarithms.
+    """
+    if len(values) < 3 or (values < 0).mean() > RARE or (values != np.floor(values)).any():
         return False
-    top, middle = values.max(), np.median(values)
-    return bool(top >= 50 and (top > 10 * middle or values.mean() > 1.5 * middle))
+    top = values.max()
+    low, middle, high = np.quantile(values, [0.1, 0.5, 0.9])
+    if top > 20 and (top > 10 * middle or values.mean() > 1.5 * middle):
+        return True
+    return bool(top > 100 and high - middle > 1.5 * (middle - low))
 
 
 def _describe_column(cells: pa.ChunkedArray) -> dict[str, Any]:
@@ -238,10 +249,10 @@ def summarise(facts: dict[str, Any], label: str) -> list[str]:
         + "; images: "
         + ", ".join(f"{count} {kind}" for kind, count in kinds.items())
     ]
-    low, _, middle, _, high = target["quantiles"]
-    lines.append(f"  target: {low:g} to {high:g}, median {middle:g}, {target['zeros']} zeros")
+    low, _, middle, _, high = (_restore(q, target["transform"]) for q in target["quantiles"])
+    lines.append(f"  target: {low} to {high}, median {middle}; zeros: {target['zeros']}")
     if target["transform"] != "none":
-        lines[-1] += f" (after {target['transform']})"
+        lines[-1] += f"; learned as log2(x + 1): {target['transform']}"
     elif target["looks_like_counts"]:
         lines.append("  target looks like raw counts: data.target_transform: log2p1 learns better")
     if times["first"]:
@@ -257,8 +268,13 @@ def summarise(facts: dict[str, Any], label: str) -> list[str]:
     notes = sorted(facts["findings"], key=lambda note: note["became"] == READ)
     lines += [f"  {_line(note, facts)}" for note in notes[:SHOWN_NOTES]]
     if len(notes) > SHOWN_NOTES:
-        lines.append(f"  and {len(notes) - SHOWN_NOTES} findings more in reports/data.md")
+        lines.append(f"  findings beyond these, in reports/data.md: {len(notes) - SHOWN_NOTES}")
     return lines
+
+
+def _restore(value: float, transform: str) -> str:
+    """A target as the user wrote it."""
+    return f"{2**value - 1:,.0f}" if transform == "log2p1" else f"{value:g}"
 
 
 def _line(note: dict[str, Any], facts: dict[str, Any]) -> str:
@@ -312,11 +328,15 @@ def _render_findings(facts: dict[str, Any]) -> str:
 
 def _render_target(target: dict[str, Any]) -> str:
     names = ("lowest", "first quartile", "median", "third quartile", "highest")
-    numbers = ", ".join(f"{n} {q:g}" for n, q in zip(names, target["quantiles"], strict=True))
+    transform = target["transform"]
+    values = [_restore(q, transform) for q in target["quantiles"]]
+    numbers = ", ".join(f"{n} {value}" for n, value in zip(names, values, strict=True))
     lines = [
-        f"Transform: {target['transform']}. {target['labelled']:,} labelled posts: {numbers}; "
-        f"{target['zeros']:,} zeros, {target['outliers']:,} outliers."
+        f"{target['labelled']:,} labelled posts: {numbers}; zeros: {target['zeros']:,}; far from "
+        f"the others: {target['outliers']:,}."
     ]
+    if transform != "none":
+        lines.append(f"It is learned as log2(x + 1) ({transform}), in which the bars are as wide.")
     if target["transform"] == "none" and target["looks_like_counts"]:
         lines.append(
             "These look like raw counts, whose largest decide every mean: "
@@ -325,7 +345,8 @@ def _render_target(target: dict[str, Any]) -> str:
     counts, edges = target["histogram"]["counts"], target["histogram"]["edges"]
     widest = max(counts)
     bars = [
-        f"{low:>12g} .. {high:<12g} {'#' * round(40 * count / widest):<40} {count:,}"
+        f"{_restore(low, transform):>12} .. {_restore(high, transform):<12} "
+        f"{'#' * round(40 * count / widest):<40} {count:,}"
         for low, high, count in zip(edges[:-1], edges[1:], counts, strict=True)
     ]
     return "\n\n".join(lines) + "\n\n```\n" + "\n".join(bars) + "\n```"

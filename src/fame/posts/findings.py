@@ -21,10 +21,10 @@ SHOWN_CHARACTERS = 60
 # What became of the cells of a finding.
 READ = "read"  # a decision on how the column is read; no value is in doubt
 REPAIRED = "repaired"  # the value is what the cell means, not what it says
-MISSING = "missing"  # a word for a missing value
-MASKED = "masked"  # bad: the value is left empty
+MISSING = "read as missing"  # a word for a missing value
+MASKED = "left empty"  # bad
 LEFT_OUT = "left out"  # the row is not among the posts
-NOTICED = "noticed"  # kept, but worth a look
+NOTICED = "worth a look"  # kept
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Finding:
 
     Attributes:
         column: of the file; "" for whole rows and for the file.
-        what: what was found, a part of a sentence.
+        what: what was found, in the plural: a count may follow.
         became: one of the words above.
         count: cells or rows.
         examples: the first (row, text) of them, as shown.
@@ -48,9 +48,9 @@ class Finding:
     def describe(self, unit: str) -> str:
         """One line."""
         place = f"{self.column}: " if self.column else ""
-        shown = ", ".join(f"{unit} {row}: {text}" for row, text in self.examples)
-        cells = f"{self.count:,} " if self.count else ""
-        return f"{place}{cells}{self.what}, {self.became}" + (f" ({shown})" if shown else "")
+        count = f": {self.count:,}" if self.count else ""
+        became = f", {self.became}" if self.became != READ else ""
+        return f"{place}{self.what}{count}{became}{_join(self.examples, unit)}"
 
 
 @dataclass(frozen=True)
@@ -133,20 +133,24 @@ class Findings:
 
     def _explain(self, bad: _Bad, on_bad: str, max_bad_fraction: float) -> str:
         finding = bad.finding
-        shown = ", ".join(f"{self.unit} {row}: {text}" for row, text in finding.examples)
         place = f"{finding.column}: " if finding.column else ""
         if on_bad == "mask":
             switch = f"data.max_bad_fraction is {max_bad_fraction:g}"
         else:
             switch = "data.on_bad: mask accepts them"
         return (
-            f"{self.path}: {place}{finding.count:,} of {bad.filled:,} {finding.what} ({shown}), "
-            f"expected {bad.allowed}; {switch}"
+            f"{self.path}: {place}{finding.what}: {finding.count:,} of {bad.filled:,}"
+            f"{_join(finding.examples, self.unit)}, expected {bad.allowed}; {switch}"
         )
 
     def to_json(self) -> list[dict[str, Any]]:
         """The notes, JSON-able."""
         return [asdict(note) for note in self.notes]
+
+
+def _join(examples: tuple[tuple[int, str], ...], unit: str) -> str:
+    shown = ", ".join(f"{unit} {row}: {text}" for row, text in examples)
+    return f" ({shown})" if shown else ""
 
 
 def _show(examples: Iterable[tuple[int, Any]]) -> tuple[tuple[int, str], ...]:

@@ -67,10 +67,10 @@ def transform_target(table: pa.Table, findings: Findings, settings: params.DataP
         negative = pc.less(target, 0)
         numbers = np.arange(1, len(target) + 1)
         column = Column("the target", target, numbers, findings)
-        column.bad("values are negative", "a count, as data.target_transform is log2p1", negative)
+        column.bad("negative values", "a count, as data.target_transform is log2p1", negative)
         findings.settle(settings.on_bad, settings.max_bad_fraction)
         target = pc.log2(pc.add(pc.if_else(negative, pa.scalar(None, pa.float64()), target), 1))
-        findings.note("the target", "is learned as log2(x + 1)", READ)
+        findings.note("the target", "learned as log2(x + 1)", READ)
     span = pc.min_max(target).as_py()
     if span["min"] is not None and span["min"] == span["max"]:
         raise InputError(

@@ -4,6 +4,7 @@ Nothing is written before all is known: a file that cannot be read leaves everyt
 """
 
 import argparse
+import math
 import re
 import shutil
 import subprocess
@@ -11,18 +12,21 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedSeq
 
 from fame import params
-from fame.posts.archives import is_archive
+from fame.posts import ingest, schema
+from fame.posts.archives import SUFFIXES, is_archive
 from fame.posts.contract import CATEGORY_PREFIX, OWN_NUMBER_PREFIX, Posts
 from fame.posts.findings import READ
 from fame.posts.mapping import Mapping, propose
 from fame.posts.sources import smpd_files
-from fame.posts.sources.images import IMAGE_SUFFIXES
+from fame.posts.sources.images import IMAGE_SUFFIXES, count_found
 from fame.posts.sources.table import TableFile
-from fame.posts.sources.table_files import read_cells
+from fame.posts.sources.table_files import Cells, read_cells
+from fame.posts.sources.table_texts import read_names
 from fame.runtime import files
 from fame.runtime.errors import InputError
 
@@ -32,6 +36,7 @@ SHOWN_POSTS = 5
 SHOWN_CHARACTERS = 60
 KEYS = ("id", "target", "user", "time", "title", "tags", "image", "split")
 NEXT = "make repro (or dvc repro)"
+PROTOCOLS = {"user": "all posts of some authors", "random": "posts drawn one by one"}
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -59,23 +64,36 @@ def run(arguments: argparse.Namespace) -> int:
         return _set_up_smpd(arguments)
     place = _find_place(arguments)
     apply_profile(PROFILE, "--dry-run")  # what it refuses is said before anything is asked
+    images = _find_images(arguments)
     cells = read_cells(arguments.file, arguments.encoding)
+    data = _load_params()["data"]
+    cells.findings.settle(data["on_bad"], data["max_bad_fraction"])
     given = _list_given(arguments, list(cells.columns))
-    images = arguments.images or _find_images_beside(arguments.file)
     mapping = propose(cells, given, images, arguments.time_format)
-    if mapping.columns["image"] is None:
-        images = None
     print("\n".join(_describe_mapping(arguments.file, len(cells.numbers), mapping)))
     if mapping.refusals:
         raise InputError("; ".join(mapping.refusals))
+    if images is None and mapping.columns["image"] is not None:
+        raise InputError("--image: --images names no folder or archive that holds the images")
+    if images is not None and mapping.columns["image"] is None:
+        print(f"  {images}: left out: no column names its files")
+        images = None
     block = _make_block(arguments, mapping, place, images)
-    posts = _try_reading(arguments, block, images)
-    print("\n".join(_describe_posts(posts)))
+    posts, protocol = _try_reading(arguments, block, mapping)
+    pictures, absent = _find_pictures(cells, mapping, images)
+    if absent > data["max_unreadable_fraction"]:
+        block["max_unreadable_fraction"] = math.ceil(absent * 20) / 20
+    print("\n".join(_describe_posts(posts, pictures)))
+    if protocol != _load_params()["split"]["protocol"]:
+        print(f"  held out: {PROTOCOLS[protocol]}, as the times do not allow the newest posts")
+    if "max_unreadable_fraction" in block:
+        share = block["max_unreadable_fraction"]
+        print(f"  data.max_unreadable_fraction becomes {share:g}, as so many pictures are missing")
     if not (arguments.yes or _confirm()):
         print("nothing is written")
         return 1
     _put(arguments.file, images, place)
-    _write_params(block, mapping)
+    _write_params(block, protocol)
     print(f"data are in {place}, under DVC; params.yaml reads them. Next: {NEXT}")
     return 0
 
@@ -104,7 +122,8 @@ def _list_given(arguments: argparse.Namespace, names: list[str]) -> dict[str, An
     }
     for key in ("categories", "numeric"):
         if getattr(arguments, key) is not None:
-            given[key] = [name for name in getattr(arguments, key).split(",") if name]
+            value = getattr(arguments, key)
+            given[key] = [value] if value in names else [n for n in value.split(",") if n]
     wanted = [(k, n) for k, v in given.items() for n in (v if isinstance(v, list) else [v])]
     absent = [f"--{key} {name}" for key, name in wanted if name not in names]
     if absent:
@@ -112,6 +131,28 @@ def _list_given(arguments: argparse.Namespace, names: list[str]) -> dict[str, An
             f"{arguments.file}: no column for {', '.join(absent)}; its columns: {', '.join(names)}"
         )
     return given
+
+
+def _find_images(arguments: argparse.Namespace) -> Path | None:
+    """The folder or archive of the images, as given or beside the file.
+
+    Raises:
+        InputError: what was given is not there.
+    """
+    images: Path | None = arguments.images
+    if images is None:
+        return _find_images_beside(arguments.file)
+    if not images.is_dir() and not (images.is_file() and is_archive(images)):
+        raise InputError(
+            f"{images}: no folder and no archive of images; allowed: a folder, or a file that ends "
+            f"with {', '.join(SUFFIXES)}"
+        )
+    if images.is_dir():
+        inside = _take_some(images)
+        archives = [path for path in inside if path.is_file() and is_archive(path)]
+        if len(inside) == len(archives) == 1:
+            return archives[0]
+    return images
 
 
 def _find_images_beside(file: Path) -> Path | None:
@@ -141,8 +182,30 @@ def _describe_mapping(file: Path, count: int, mapping: Mapping) -> list[str]:
     lines += [f"  {name:<{width}}  {reason}" for name, reason in mapping.reasons.items()]
     lines += [f"  {name:<{width}}  left out: {why}" for name, why in mapping.left_out.items()]
     if mapping.counts:
-        lines.append("  the target looks like raw counts: learned as log2(x + 1), log2p1")
+        lines.append("  the target looks like raw counts and is learned as log2(x + 1): log2p1")
     return lines
+
+
+def _find_pictures(cells: Cells, mapping: Mapping, images: Path | None) -> tuple[list[str], float]:
+    """How many posts have a picture, in words, and the share of listed ones that are absent.
+
+    Raises:
+        InputError: none of the listed files is there.
+    """
+    if images is None:
+        return [], 0.0
+    listed = read_names(cells.column(mapping.columns["image"])).to_pylist()
+    found, absent = count_found(listed, images)
+    if not found:
+        raise InputError(
+            f"{images}: none of the {len(absent):,} listed images is there, for instance "
+            f"{absent[0] if absent else ''!r}; --images names the folder or archive that the "
+            "listed paths start from"
+        )
+    line = f"  pictures: {found:,} of {len(listed):,} posts have one in {images}"
+    if absent:
+        line += f"; {len(absent):,} are listed and not there, for instance {absent[0]!r}"
+    return [line], len(absent) / (found + len(absent))
 
 
 def _make_block(
@@ -164,9 +227,9 @@ def _make_block(
 
 
 def _try_reading(
-    arguments: argparse.Namespace, block: dict[str, Any], images: Path | None
-) -> Posts:
-    """The posts as ingest will read them; images are looked for where they lie now.
+    arguments: argparse.Namespace, block: dict[str, Any], mapping: Mapping
+) -> tuple[Posts, str]:
+    """The posts as ingest will read them, but for their images, and the protocol that splits them.
 
     Raises:
         InputError: whatever would stop the run.
@@ -179,24 +242,43 @@ def _try_reading(
     without_images = data.model_copy(
         update={"table": table.model_copy(update={"columns": columns})}
     )
-    if images is not None and not images.exists():
-        raise InputError(f"{images}: no such folder or archive of images")
-    return TableFile(without_images).load(arguments.file.resolve().parent)
+    posts = TableFile(without_images).load(arguments.file.resolve().parent)
+    labelled = ingest.transform_target(posts.table, posts.findings, data)
+    schema.validate(labelled)
+    split = params.validate(params.SplitParams, _plain(document["split"]), PARAMS.name)
+    return posts, _choose_protocol(labelled, split, mapping)
 
 
-def _describe_posts(posts: Posts) -> list[str]:
+def _choose_protocol(table: pa.Table, split: params.SplitParams, mapping: Mapping) -> str:
+    """The protocol of params.yaml, or the first one that the posts allow.
+
+    Raises:
+        InputError: none does.
+    """
+    others = ["user", "random"] if mapping.columns["user"] else ["random"]
+    problems = []
+    for protocol in [split.protocol, *others]:
+        try:
+            ingest.split_posts(table, split.model_copy(update={"protocol": protocol}))
+        except InputError as error:
+            problems.append(error)
+        else:
+            return protocol
+    raise problems[0]
+
+
+def _describe_posts(posts: Posts, pictures: list[str]) -> list[str]:
     """Some posts as they are read, and what reading decided."""
-    shown = [
-        name
-        for name, column in zip(posts.table.column_names, posts.table.columns, strict=True)
-        if column.null_count < len(column)
-    ]
     lines = ["", f"the first {min(SHOWN_POSTS, len(posts.table))} posts as they are read:"]
-    for row in posts.table.select(shown).slice(0, SHOWN_POSTS).to_pylist():
-        cells = [f"{_name(name)}={_shorten(value)}" for name, value in row.items()]
+    for row in posts.table.slice(0, SHOWN_POSTS).to_pylist():
+        cells = [
+            f"{_name(name)}={_shorten(value)}"
+            for name, value in row.items()
+            if value is not None and value != []
+        ]
         lines.append(f"  {' | '.join(cells)}")
     notes = sorted(posts.findings.notes, key=lambda note: note.became == READ)
-    lines += ["", *(f"  {note.describe(posts.findings.unit)}" for note in notes)]
+    lines += ["", *pictures, *(f"  {note.describe(posts.findings.unit)}" for note in notes)]
     return lines
 
 
@@ -208,12 +290,16 @@ def _shorten(value: Any) -> str:
     text = (
         " ".join(value)
         if isinstance(value, list)
-        else f"{value:g}"
-        if (isinstance(value, float))
+        else _write_number(value)
+        if isinstance(value, float)
         else str(value)
     )
     text = " ".join(text.split())
     return text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + "..."
+
+
+def _write_number(value: float) -> str:
+    return f"{value:,.0f}" if value.is_integer() else f"{value:.6g}"
 
 
 def _confirm() -> bool:
@@ -299,15 +385,13 @@ def _in_line(values: list[str]) -> CommentedSeq:
     return sequence
 
 
-def _write_params(block: dict[str, Any], mapping: Mapping | None) -> None:
+def _write_params(block: dict[str, Any], protocol: str | None = None) -> None:
     """The profile for own posts, the data block, and a split that these posts allow."""
     apply_profile(PROFILE)
     document = _load_params()
     _lay(document["data"], block)
-    columns = {} if mapping is None else mapping.columns
-    has_no_times = bool(columns) and columns["time"] is None
-    if has_no_times and document["split"].get("protocol") == "chronological":
-        document["split"]["protocol"] = "random" if columns["user"] is None else "user"
+    if protocol is not None:
+        document["split"]["protocol"] = protocol
     with files.replacing(PARAMS) as temporary, temporary.open("w", encoding="utf-8") as file:
         _yaml().dump(document, file)
     params.load(PARAMS, kinds=False)
@@ -339,6 +423,6 @@ def _set_up_smpd(arguments: argparse.Namespace) -> int:
     if not (arguments.yes or _confirm()):
         print("nothing is written")
         return 1
-    _write_params({"source": "smpd", "root": place.as_posix()}, None)
+    _write_params({"source": "smpd", "root": place.as_posix()})
     print(f"params.yaml reads {place} where it lies. Next: {NEXT}")
     return 0

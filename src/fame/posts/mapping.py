@@ -1,7 +1,9 @@
 """Which column of a file is what: a proposal from names and contents, with its reasons."""
 
 import re
+import unicodedata
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,17 +11,27 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from fame.posts.contract import SPLITS as SPLIT_WORDS
 from fame.posts.data_report import correlate, looks_like_counts
 from fame.posts.findings import Column, Findings
-from fame.posts.sources.images import IMAGE_SUFFIXES
+from fame.posts.sources.images import IMAGE_SUFFIXES, count_found
 from fame.posts.sources.table_files import Cells
 from fame.posts.sources.table_numbers import read_numbers, weigh
-from fame.posts.sources.table_texts import WORDS, to_texts
+from fame.posts.sources.table_texts import NUMERIC_WORDS, PARTS, WORDS, to_texts
 from fame.posts.sources.table_times import read_times
 
 FEW = 0.05  # of a column's cells may be no number or no time, and it still is one
 MAX_CATEGORY_SHARE = 0.2  # distinct values, as a share of the posts
 MAX_CATEGORIES = 1000
+BY_NAME = "by its name"
+# What each key of data.table.columns is, in words.
+NAMES = {
+    **{"target": "the target, which is predicted", "id": "the id", "time": "the time of posting"},
+    **{"user": "the author", "split": "the part", "tags": "the tags", "image": "the picture"},
+    **{"title": "the title", "categories": "a category", "numeric": "a number"},
+}
+HINTS = {"id": "in which no two posts have the same", "target": "the number to predict"}
+ROW_NUMBERS = ("column", "unnamed", "index")  # first words of names of row numbers
 LEAK = 0.95  # rank correlation with the target of what was counted with it
 
 
@@ -34,22 +46,27 @@ IDS = _words(
 USERS = _words(
     "user_id author_id userid channel_id owner_id page_id account_id uid author user username "
     "user_name screen_name handle owner account channel channel_title creator page page_name brand "
-    "seller shop poster profile speaker main_speaker publisher blogger artist"
+    "seller shop poster profile speaker main_speaker publisher blogger artist seitenname autor "
+    "auteur autore usuario utente pagina kanal"
 )
 TIMES = _words(
     "posted_at published_at publish_time publish_date post_time post_date created_at created_time "
     "create_time created published postdate date datetime timestamp time when taken_at upload_date "
-    "uploaded_at created_utc posted posting_time published_date film_date listed_at"
+    "uploaded_at created_utc posted posting_time published_date film_date listed_at veroffentlicht "
+    "veroffentlichungszeit datum zeitpunkt erstellt publie date_de_publication fecha publicado "
+    "pubblicato data"
 )
 TITLES = _words(
     "title caption text full_text tweet message headline post_text content body name description "
-    "desc status_message product_name"
+    "desc status_message product_name titel nachricht beitrag beschreibung titre texte legende "
+    "titulo texto mensaje descripcion titolo testo mensagem descricao"
 )
-TAGS = _words("tags hashtags alltags keywords labels topics tag hashtag")
+TAGS = _words("tags hashtags alltags keywords labels topics tag hashtag challenges schlagworte")
 IMAGES = _words(
     "image image_path picture photo img image_file filename file file_name path thumbnail "
     "image_url media cover img_path"
 )
+ADDRESSES = frozenset(_words("url link permalink uri slug"))  # where there is no id
 # Words that are enough where no whole name is known.
 USER_WORDS = frozenset(_words("username author owner user creator seller speaker handle nickname"))
 TIME_WORDS = frozenset(_words("published posted created posting publishing time date timestamp"))
@@ -58,7 +75,8 @@ TARGETS = _words(
     "popularity likes like_count num_likes views view_count num_views target label score "
     "play_count favorite_count favourites favorites hearts digg_count reactions num_reactions "
     "engagement retweet_count retweets shares num_shares upvotes ups sales sold orders comments "
-    "comment_count num_comments plays"
+    "comment_count num_comments plays reaktionen gefallt_mir aufrufe vues mentions_jaime jaime "
+    "me_gusta reproducciones visualizaciones mi_piace visualizzazioni curtidas visualizacoes"
 )
 # Words of what is counted after a post is out, beside the target: a leak.
 OUTCOMES = frozenset(
@@ -67,21 +85,26 @@ OUTCOMES = frozenset(
         "favourites reaction reactions play plays save saves saved reply replies quote quotes "
         "upvotes downvotes ups hearts loves wows hahas sads angrys digg dislikes dislike click "
         "clicks reach impressions engagement sales sold orders purchases reposts repost rating "
-        "ratings bookmarks popularity trending viewed"
+        "ratings bookmarks popularity trending viewed reviews reaktionen gefallt kommentare "
+        "geteilt aufrufe klicks reichweite impressionen vues commentaires partages clics portee "
+        "gusta comentarios compartidos alcance reproducciones visualizaciones piace commenti "
+        "condivisioni visualizzazioni curtidas compartilhamentos visualizacoes"
     )
 )
 # Words of an account's totals, known when a post is written.
 ACCOUNT = frozenset(
     _words(
         "user author channel account profile owner page creator seller shop brand follower "
-        "followers following subscriber subscribers friends statuses total"
+        "followers following subscriber subscribers friends statuses total fans abonnenten abonnes "
+        "seguidores"
     )
 )
 LATER = frozenset(_words("updated crawled scraped retrieved collected fetched modified edited"))
 CATEGORIES = frozenset(
     _words(
         "category subcategory type genre language lang country section topic kind format media "
-        "source region platform concept department class group event status state city"
+        "source region platform concept department class group event status state city typ "
+        "kategorie tipo categoria categorie sprache langue idioma land pays pais"
     )
 )
 
@@ -111,6 +134,7 @@ class _Look:
 
     Attributes:
         numbers: (n,) float64, NaN where none; None if the column is no numbers.
+        is_mostly_numbers: whether half of its cells or more are.
         texts: its cells as text.
         distinct: their number.
         filled: cells that are not empty.
@@ -118,6 +142,7 @@ class _Look:
     """
 
     numbers: np.ndarray | None
+    is_mostly_numbers: bool
     texts: pa.ChunkedArray
     distinct: int
     filled: int
@@ -146,7 +171,7 @@ def propose(
     for key, value in given.items():
         mapping.columns[key] = value
         for name in value if isinstance(value, list) else [value]:
-            mapping.reasons[name] = f"{key}: as you say"
+            mapping.reasons[name] = f"{NAMES.get(key, key)}, as you say"
     for key, choose in (
         ("target", _choose_target),
         ("id", _choose_id),
@@ -154,21 +179,31 @@ def propose(
         ("user", _choose_user),
         ("split", _choose_split),
         ("tags", _choose_tags),
-        ("image", _choose_image),
+        ("image", partial(_choose_image, images=images)),
         ("title", _choose_title),
     ):
         if key not in mapping.columns:
-            found = choose(free, cells, mapping) if key != "image" or images else None
+            found = choose(free, cells, mapping)
             mapping.columns[key] = found[0] if found else None
             if found:
-                mapping.reasons[found[0]] = f"{key}: {found[1]}"
-                free.pop(found[0])
+                before = mapping.reasons.get(found[0])
+                reason = f"{NAMES[key]} ({found[1]})"
+                mapping.reasons[found[0]] = f"{before}, and {reason}" if before else reason
+                free.pop(found[0], None)  # the id may name the pictures too
     _sort_rest(free, looks, cells, mapping)
+    for name in dict.fromkeys(cells.names):
+        if name not in cells.columns:
+            mapping.left_out[name] = "several columns have this name"
+    if time_format and mapping.columns["time"] is None:
+        mapping.refusals.append(
+            f"no column holds times like --time-format {time_format!r}; allowed: 'day first', "
+            "'month first', or a format like '%d/%m/%Y %H:%M'"
+        )
     for key in ("id", "target"):
         if mapping.columns[key] is None:
             mapping.refusals.append(
-                f"no column is the {key} beyond doubt; name it: --{key} COLUMN, one of "
-                f"{', '.join(cells.columns)}"
+                f"no column is the {key} beyond doubt; name it: --{key} COLUMN, "
+                f"{HINTS[key]}, one of {', '.join(cells.columns)}"
             )
     return mapping
 
@@ -180,17 +215,22 @@ def _list_given(given: dict[str, Any]) -> set[str]:
 def _look(column: Column) -> _Look:
     texts = to_texts(column.cells)
     trimmed = pc.utf8_trim_whitespace(texts)
-    is_empty = pc.is_in(trimmed, value_set=pa.array(["", *WORDS, None]))
-    filled = len(texts) - pc.sum(is_empty).as_py()
-    numbers = None
+    is_filled = pc.invert(pc.is_in(trimmed, value_set=pa.array(["", *WORDS, None])))
+    filled, distinct = int(pc.sum(is_filled).as_py()), len(pc.unique(trimmed.filter(is_filled)))
+    numbers, is_mostly_numbers = None, False
     trial = Column(column.name, column.cells, column.numbers, Findings(column.findings.path))
     if filled and not pa.types.is_list(column.cells.type):
         values = read_numbers(trial, weigh(trial).mark(), note=False)
-        if len(values) - values.null_count >= (1 - FEW) * filled:
+        count = len(values) - values.null_count
+        is_empty = pc.is_in(trimmed, value_set=pa.array(["", *NUMERIC_WORDS, None]))
+        most = len(texts) - int(pc.sum(is_empty).as_py())
+        is_mostly_numbers = 2 * count >= most > 0
+        if count and count >= (1 - FEW) * most:
             numbers = values.to_numpy()
-    spaced = re.sub(r"([a-z])([A-Z])", r"\1 \2", column.name)
+    plain = unicodedata.normalize("NFKD", column.name).encode("ascii", "ignore").decode()
+    spaced = re.sub(r"([a-z])([A-Z])", r"\1 \2", plain.replace("'", ""))
     words = tuple(re.findall(r"[a-z0-9]+", spaced.lower())) or (column.name,)
-    return _Look(numbers, texts, pc.count_distinct(texts).as_py(), filled, words)
+    return _Look(numbers, is_mostly_numbers, texts, distinct, filled, words)
 
 
 def _by_name(free: dict[str, _Look], names: tuple[str, ...]) -> list[str]:
@@ -214,23 +254,44 @@ Choice = tuple[str, str] | None
 
 
 def _choose_target(free: dict[str, _Look], _cells: Cells, mapping: Mapping) -> Choice:
-    for name in _by_name(free, TARGETS):
+    named = _by_name(free, TARGETS)
+    for name in named:
         numbers = free[name].numbers
         if numbers is not None and np.nanmin(numbers) < np.nanmax(numbers):
             mapping.counts = looks_like_counts(numbers[~np.isnan(numbers)])
-            return name, "its name, and its numbers differ"
-    return None
+            return name, BY_NAME
+    left = [name for name, look in free.items() if _may_be_target(look)]
+    outcomes = [name for name in left if OUTCOMES & set(free[name].words)]
+    for names, why in ((outcomes, "counted after the post is out"), (left, "such a number")):
+        if len(names) == 1:
+            values = free[names[0]].numbers
+            mapping.counts = values is not None and looks_like_counts(values[~np.isnan(values)])
+            return names[0], f"no other column is {why}"
+    return (named[0], BY_NAME) if named else None
+
+
+def _may_be_target(look: _Look) -> bool:
+    """Whether it is a number that no id, time, split or account has."""
+    if look.numbers is None or look.distinct < 2 or look.words[0] in ROW_NUMBERS:
+        return False
+    taken = ACCOUNT | TIME_WORDS | CATEGORIES | LATER | set(SPLITS) | {"id", "uid"}
+    return not taken & set(look.words) and look.name not in (*IDS, *TIMES, *USERS)
 
 
 def _choose_id(free: dict[str, _Look], cells: Cells, _mapping: Mapping) -> Choice:
     count = len(cells.numbers)
     for name in _by_name(free, IDS):
         if free[name].filled >= (1 - FEW) * count and free[name].distinct >= (1 - FEW) * count:
-            return name, "its name, and no two are the same"
+            return name, f"{BY_NAME}; no two are the same"
     unique = [
         name
         for name, look in free.items()
         if look.distinct == count == look.filled and "id" in look.words
+    ]
+    unique += [
+        name
+        for name in _by_words(free, ADDRESSES, ())
+        if free[name].distinct == count == free[name].filled
     ]
     return (unique[0], "no two are the same") if unique else None
 
@@ -245,52 +306,64 @@ def _choose_time(free: dict[str, _Look], cells: Cells, mapping: Mapping) -> Choi
                 f"{name}: days and months cannot be told apart; say --time-format "
                 "'day first', 'month first', or a format like '%d/%m/%Y %H:%M'"
             )
-            return name, "its name; the order of day and month is not known"
+            return name, f"{BY_NAME}; the order of day and month is not known"
         known = len(times) - times.null_count
         is_account = bool(ACCOUNT & set(free[name].words))  # when it was opened
         if known and not is_account and known >= (1 - FEW) * free[name].filled:
-            return name, f"its name, and {known:,} cells are times"
+            return name, f"{BY_NAME}; {known:,} cells are times"
     return None
 
 
 def _choose_user(free: dict[str, _Look], cells: Cells, _mapping: Mapping) -> Choice:
     for name in _by_words(free, USER_WORDS, USERS):
         look = free[name]
+        if not look.filled:
+            continue
         is_name = look.numbers is None or look.words[-1] in ("id", "uid")
         if (is_name and 1 < look.distinct < len(cells.numbers)) or look.name in USERS[:8]:
-            return name, f"its name, and {free[name].distinct:,} are different"
+            return name, f"{BY_NAME}; {free[name].distinct:,} different ones"
     return None
 
 
 def _choose_split(free: dict[str, _Look], _cells: Cells, _mapping: Mapping) -> Choice:
-    allowed = pa.array(["fit", "holdout", "challenge"])
+    allowed = pa.array([*SPLIT_WORDS, *(word for words in PARTS.values() for word in words)])
     for name in _by_name(free, SPLITS):
-        if pc.all(pc.is_in(free[name].texts, value_set=allowed)).as_py():
-            return name, "it names parts"
+        words = pc.utf8_lower(pc.utf8_trim_whitespace(free[name].texts))
+        if pc.all(pc.is_in(words, value_set=allowed)).as_py():
+            return name, "its cells say which posts are held out"
     return None
 
 
 def _choose_tags(free: dict[str, _Look], _cells: Cells, _mapping: Mapping) -> Choice:
     for name in _by_name(free, TAGS):
         if free[name].numbers is None and free[name].filled:
-            return name, "its name, and it holds texts"
+            return name, BY_NAME
     return None
 
 
-def _choose_image(free: dict[str, _Look], _cells: Cells, _mapping: Mapping) -> Choice:
+def _choose_image(
+    free: dict[str, _Look], cells: Cells, mapping: Mapping, images: Path | None
+) -> Choice:
+    if images is None:
+        return None
     suffixes = "|".join(suffix[1:] for suffix in IMAGE_SUFFIXES)
     for name in dict.fromkeys([*_by_name(free, IMAGES), *free]):
         look = free[name]
         paths = pc.match_substring_regex(look.texts, rf"(?i)\.({suffixes})(\?.*)?$")
         if look.filled and (pc.sum(paths).as_py() or 0) >= look.filled / 2:
-            return name, "it names files of images"
+            return name, "its cells are names of image files"
+    post_id = mapping.columns["id"]
+    if post_id in cells.columns:
+        listed = to_texts(cells.columns[post_id]).to_pylist()
+        if 2 * count_found(listed, images)[0] >= len(listed):
+            return post_id, "the image files have its cells as names"
     return None
 
 
 def _choose_title(free: dict[str, _Look], _cells: Cells, _mapping: Mapping) -> Choice:
     for name in _by_name(free, TITLES):
         if free[name].numbers is None and free[name].filled and free[name].distinct > 1:
-            return name, "its name, and it holds texts"
+            return name, BY_NAME
     return None
 
 
@@ -300,39 +373,47 @@ def _sort_rest(
     """Numbers, categories, and what is left out."""
     target_name = mapping.columns["target"]
     target = looks[target_name].numbers if target_name in looks else None
+    has_no_time = mapping.columns["time"] is None
     categories: list[tuple[int, str]] = []
     for name, look in free.items():
-        why = _find_reason_to_leave(look, target, len(cells.numbers))
+        why = _find_reason_to_leave(look, target, len(cells.numbers), has_no_time)
         if why:
             mapping.left_out[name] = why
         elif look.numbers is not None:
             mapping.columns["numeric"].append(name)
-            mapping.reasons[name] = "numeric: a number, known when the post is written"
+            mapping.reasons[name] = "a number that is known when the post is written"
         elif _is_category(look, len(cells.numbers)):
             categories.append((look.distinct, name))
-            mapping.reasons[name] = f"category: {look.distinct:,} different texts"
+            mostly = ", most of them numbers" if look.is_mostly_numbers else ""
+            mapping.reasons[name] = f"a category of {look.distinct:,} different texts{mostly}"
+        elif look.name in USERS and look.distinct == len(cells.numbers):
+            mapping.left_out[name] = "no two posts have the same author"
         else:
-            mapping.left_out[name] = "a text; titles, tags and categories are read"
+            mapping.left_out[name] = "a text that is no title, tags or category"
     mapping.columns["categories"] += [name for _, name in sorted(categories)]
 
 
-def _find_reason_to_leave(look: _Look, target: np.ndarray | None, count: int) -> str | None:
+def _find_reason_to_leave(
+    look: _Look, target: np.ndarray | None, count: int, has_no_time: bool
+) -> str | None:
     if not look.filled:
         return "it is empty"
-    if look.distinct == 1:
+    if look.distinct == 1 and look.filled == count:
         return "all cells are the same"
+    if has_no_time and look.name in TIMES:
+        return "its name says a time, but its cells are in no form that is known; --time-format"
     words = set(look.words)
     if words & LATER:
-        return "it was written after the post: a leak"
+        return "written after the post is out: a leak"
     if look.numbers is None:
         return None
     if words & OUTCOMES and not words & ACCOUNT:
-        return "counted after the post, beside the target: a leak"
+        return "counted after the post is out, like the target: a leak"
     if target is not None:
         correlation = correlate(look.numbers, target)
         if abs(correlation) >= LEAK:
-            return f"it orders the posts as the target does ({correlation:.2f}): a leak"
-    if look.words[0] in ("column", "unnamed", "index") and look.distinct == count:
+            return f"orders the posts as the target does (correlation {correlation:.2f}): a leak"
+    if look.words[0] in ROW_NUMBERS and look.distinct == count:
         return "it numbers the rows"
     if look.words[-1] == "id":
         return "an id, no quantity"

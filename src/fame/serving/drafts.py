@@ -27,6 +27,7 @@ from fame.posts.contract import (
 from fame.posts.findings import Findings
 from fame.posts.sources.images import BOMB, DIGEST_BYTES, EMPTY, MAX_IMAGE_BYTES, locate
 from fame.posts.sources.table import TableFile, take_posts
+from fame.posts.sources.table_encoding import decode
 from fame.posts.sources.table_files import Cells, read_cells
 from fame.posts.sources.table_json import read_json
 from fame.registry import SOURCES, resolve
@@ -122,7 +123,7 @@ class DraftReader:
             InputError: no JSON, or values that cannot be read.
         """
         findings = Findings(Path(name), "record")
-        names, numbers, columns = read_json(content, None, findings)
+        names, numbers, columns = read_json(decode(content, None, findings), findings)
         if not len(numbers):
             findings.settle("stop", 0)
             raise InputError(f"{name}: holds no post, expected at least one")

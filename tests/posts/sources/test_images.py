@@ -49,6 +49,19 @@ def test_a_folder_gives_paths_and_digests(tmp_path):
     ]
 
 
+def test_a_file_name_alone_is_found_below_any_folder(tmp_path):
+    write_files(tmp_path, ["2022/may/é1.JPG", "2022/june/2.jpg", "a/3.jpg", "b/3.jpg"])
+    listed = ["e\u03011.jpg", "2", "3.jpg", "4.jpg"]
+    found = statuses(locate(["1", "2", "3", "4"], listed, [tmp_path]))
+    assert found == ["located", "located", "missing", "missing"]
+    assert images.count_found(listed, tmp_path) == (2, ["3.jpg", "4.jpg"])
+
+
+def test_a_users_picture_is_never_that_of_another(tmp_path):
+    write_files(tmp_path, ["images/60@N11/1.jpg"])
+    assert statuses(locate(["1"], ["train/59@N75/1.jpg"], [tmp_path])) == ["missing"]
+
+
 def test_a_relative_place_stays_relative(tmp_path, monkeypatch):
     write_files(tmp_path / "data", PATHS)
     monkeypatch.chdir(tmp_path)

@@ -299,6 +299,22 @@ def test_images_outside_the_root_are_never_opened(tmp_path: Path) -> None:
     assert found["digest"].null_count == 2
 
 
+def test_a_split_in_other_words(tmp_path: Path) -> None:
+    write_csv(tmp_path, "a,1,Train", "b,2,val", "c,3,test", "d,,test", header="id,popularity,part")
+    posts = make_source(split="part").load(tmp_path)
+    assert posts.table["split"].to_pylist() == ["fit", "holdout", "holdout", "challenge"]
+    notes = [(note.what, note.count) for note in posts.findings.notes]
+    assert ("parts named otherwise, read as holdout", 3) in notes
+
+
+def test_rows_of_totals_are_no_posts(tmp_path: Path) -> None:
+    write_csv(tmp_path, "Total,99", "a,1", "b,2", "Average,1.5", header="id,popularity")
+    posts = make_source().load(tmp_path)
+    assert posts.table["post_id"].to_pylist() == ["a", "b"]
+    notes = [(note.what, note.became, note.count) for note in posts.findings.notes]
+    assert ("rows of totals", "left out", 2) in notes
+
+
 def test_own_split_is_kept(tmp_path: Path) -> None:
     write_csv(tmp_path, "a,1,fit", "b,2,holdout", "c,,challenge", header="id,popularity,part")
     posts = make_source(split="part").load(tmp_path).table
@@ -320,17 +336,25 @@ def expect_error(folder: Path, *parts: str, file: str = "posts.csv", **columns: 
 @pytest.mark.parametrize(
     ("rows", "columns", "parts"),
     [
-        (["a,1", "b,x"], {}, ["posts.csv: popularity: 1 of 2 cells are no number (row 2: 'x')"]),
-        (["a,1", "b,inf"], {}, ["1 of 2 numbers are infinite (row 2: 'inf')", "a finite number"]),
+        (
+            ["a,1", "b,x"],
+            {},
+            ["posts.csv: popularity: cells that are no number: 1 of 2 (row 2: 'x')"],
+        ),
+        (["a,1", "b,inf"], {}, ["infinite numbers: 1 of 2 (row 2: 'inf')", "a finite number"]),
         (["a,1_000"], {}, ["row 1: '1_000'", "a number", "data.on_bad: mask accepts"]),
         (["a,1", "a,2"], {}, ["id: 1 rows have the id", "'a' in rows 1 and 2", "unique"]),
-        (["a,1", ",2"], {}, ["id: 1 of 2 rows have no id (row 2: '')", "expected an id"]),
+        (["a,1", ",2"], {}, ["id: rows without an id: 1 of 2 (row 2: '')", "expected an id"]),
         (["a,1", "b"], {}, ["another number of cells", "row 2: 'b'", "expected 2 cells"]),
         (["a,1", "b,1,2"], {}, ["row 2: 'b,1,2'", "expected 2 cells"]),
         (['a,"1'], {}, ["a quote that does not close", "row 1: 'a,\"1'"]),
-        (["a,1"], {"time": "id"}, ["no time (row 1: 'a')", "2016-03-01T12:00", "epoch seconds"]),
+        (
+            ["a,1"],
+            {"time": "id"},
+            ["no time: 1 of 1 (row 1: 'a')", "2016-03-01T12:00", "epoch seconds"],
+        ),
         (["2016,1"], {"time": "id"}, ["row 1: '2016'", "2016-03-01T12:00"]),
-        (["a,1"], {"numeric": ["id"]}, ["id: 1 of 1 cells are no number (row 1: 'a')"]),
+        (["a,1"], {"numeric": ["id"]}, ["id: cells that are no number: 1 of 1 (row 1: 'a')"]),
         (["a,1"], {"split": "id"}, ["row 1: 'a'", "fit, holdout, challenge"]),
         (["challenge,1"], {"split": "id"}, ["1 challenge posts have a value", "row 1"]),
         (["holdout,"], {"split": "id"}, ["1 fit or holdout posts have no value", "a number"]),
@@ -415,16 +439,28 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "parts"),
     [
-        ('{"id": 1, "popularity": 2}\n\n{"id": 2,', ["1 of 2 lines", "no JSON", "line 3: "]),
-        ('{"id": 1, "popularity": 2}\n[1]\n', ["1 of 2 lines", "line 2: '[1]'", "an object"]),
+        (
+            '{"id": 1, "popularity": 2}\n\n{"id": 2,',
+            ["lines that are no JSON object: 1 of 2", "line 3: "],
+        ),
+        (
+            '{"id": 1, "popularity": 2}\n[1]\n',
+            ["lines that are no JSON object: 1 of 2", "line 2: '[1]'", "an object"],
+        ),
         ("[" * 100_000, ["not readable JSON"]),
-        ('[{"id": 1, "popularity": 2}, 7]', ["1 of 2 records are no JSON object", "record 2: "]),
+        (
+            '[{"id": 1, "popularity": 2}, 7]',
+            ["records that are no JSON object: 1 of 2", "record 2: "],
+        ),
         ('[{"id": 1, "popularity": 2}', ["line 1: not valid JSON at character 28"]),
         ('{"a": 1}', ["no column 'id'"]),
         ('{"id": 1,\n "popularity": 2}', ["holds a dict, expected an array of objects"]),
         ("\n", ["posts.jsonl: is empty"]),
         ('{"id": 1, "popularity": 2}\n\n{"id": 1, "popularity": 3}', ["'1' in lines 1 and 3"]),
-        ('{"id": 1, "popularity": Infinity}', ["infinite (line 1: 'Infinity')", "a finite"]),
+        (
+            '{"id": 1, "popularity": Infinity}',
+            ["infinite numbers: 1 of 1 (line 1: 'Infinity')", "a finite"],
+        ),
         ('{"id": 1, "popularity": 1%s}' % ("0" * 400), ["popularity", "a finite number"]),
         ('{"id": 1, "popularity": {}}', ["line 1: '{}'", "a number"]),
         ('{"id": 1, "popularity": [1]}', ["line 1: '[\"1\"]'", "a number"]),

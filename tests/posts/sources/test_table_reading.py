@@ -1,9 +1,11 @@
 """Real files: whatever their dialect, encoding and forms, each row is there and right, or named."""
 
+import bz2
 import csv
 import gzip
 import io
 import json
+import lzma
 import zipfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,7 +21,7 @@ from hypothesis import strategies as st
 from fame.posts.findings import LEFT_OUT, MASKED, MISSING, NOTICED, READ, REPAIRED, Findings
 from fame.posts.sources.table_files import read_cells
 from fame.posts.sources.table_numbers import read_numbers, weigh
-from fame.posts.sources.table_texts import WORDS, read_ids, read_names, read_tags
+from fame.posts.sources.table_texts import WORDS, read_ids, read_names, read_tags, read_texts
 from fame.posts.sources.table_times import read_times
 from fame.runtime.errors import InputError
 
@@ -118,6 +120,51 @@ def test_a_named_encoding_is_used(tmp_path):
     assert cells.columns["t"].to_pylist() == ["Ђ"]
 
 
+@pytest.mark.parametrize(
+    ("encoding", "titles"),
+    [
+        ("cp1254", ["güneş batımı çok güzel", "İstanbul ışıkları", "şehir ve ağaç"]),
+        ("iso8859_2", ["Zażółć gęślą jaźń", "piękny zachód słońca", "Łódź nocą świetnie"]),
+        ("mac_roman", ["Été à la plage", "naïve café", "l’été “grand”", "señor niño"]),
+        ("cp850", ["Été à la plage", "naïve café", "señor niño"]),
+        (
+            "euc_jp",
+            ["美しい夕日です", "今日はとても天気がいい", "猫と犬の写真", "旅行"],
+        ),
+        ("big5", ["你好世界", "美麗的日落", "新的帖子發布了"]),
+        ("cp874", ["สวัสดีชาวโลก", "พระอาทิตย์ตกที่สวยงาม", "โพสต์ใหม่"]),
+    ],
+)
+def test_encodings_are_told_by_the_texts_alone(tmp_path, encoding, titles):
+    """Ids and dates around them, and many rows alike, must not count."""
+    rows = [[f"p{i}", "2022-01-01", f"{titles[i % len(titles)]} {i}"] for i in range(60)]
+    cells = read(tmp_path, write_csv([["id", "date", "t"], *rows]).encode(encoding))
+    assert cells.columns["t"].to_pylist() == [row[2] for row in rows]
+
+
+def test_one_odd_letter_is_western_and_noticed(tmp_path):
+    cells = read(tmp_path, "id,t\n1,plain\n2,one é only\n".encode("cp1252"))
+    assert cells.columns["t"].to_pylist() == ["plain", "one é only"]
+    assert list_notes(cells, NOTICED) == [("few letters to tell the encoding by", 0)]
+
+
+@pytest.mark.parametrize("share", [2, 7])
+def test_lines_of_another_encoding_are_read_and_counted(tmp_path, share):
+    lines = [f"{i},größe {i}" for i in range(40)]
+    others = range(0, 40, share)
+    content = [line.encode("cp1252" if i in others else "utf-8") for i, line in enumerate(lines)]
+    cells = read(tmp_path, b"id,t\n" + b"\n".join(content))
+    assert cells.columns["t"].to_pylist() == [line.split(",")[1] for line in lines]
+    what = "lines that are cp1252 in a file of utf-8"
+    assert list_notes(cells, REPAIRED) == [(what, len(others))]
+
+
+def test_texts_that_another_program_spoilt_are_noticed(tmp_path):
+    column = read_column(tmp_path, ["cafÃ©", "donâ€™t", "Ã la carte", "café"])
+    read_texts(column)
+    assert [count for _, count in list_notes(column, NOTICED)] == [2]
+
+
 def test_bytes_that_are_no_utf_8_are_counted_and_shown(tmp_path):
     content = "".join(f"{i},größe é {i}\n" for i in range(50)).encode()
     cells = read(tmp_path, b"id,t\n" + content + b"50,bad\xff\n")
@@ -129,7 +176,7 @@ def test_bytes_that_are_no_utf_8_are_counted_and_shown(tmp_path):
 def test_excels_own_ways(tmp_path):
     cells = read(tmp_path, 'sep=;\r\nid;n\r\n="007";1\r\n="008";2\r\n'.encode("utf-16"))
     assert cells.columns["id"].to_pylist() == ["007", "008"]
-    assert list_notes(cells, REPAIRED) == [("cells are formulas of a text", 2)]
+    assert list_notes(cells, REPAIRED) == [("formulas of a text", 2)]
 
 
 @pytest.mark.parametrize(
@@ -139,6 +186,14 @@ def test_excels_own_ways(tmp_path):
         (b'id,t\n1,"a\\",b"\n2,"c"\n3,"x\\"y,z"\n', ['a",b', "c", 'x"y,z']),
         (b'id,t\n1,5" tall\n2,"a ""b"" c"\n', ['5" tall', 'a "b" c']),
         (b'id,t\r1,"a\rb"\r2,c\r', ["a\rb", "c"]),
+        (b"'id','t'\n'1','a'\n'2','c'\n", ["a", "c"]),
+        (b'"id","t"\n"1","a \\"b\\" "\n"2","c"\n', ['a "b" ', "c"]),
+        (b'id, t\n1, a\n2, "c, d"\n', ["a", "c, d"]),
+        (b"# by a program\n\nMy posts\nid,t\n1,a\n2,c\n", ["a", "c"]),
+        (b"Report,,\n,,\nid,t,n\n1,a,3\n2,c,4\n", ["a", "c"]),
+        (b"id,t,n\n1,a,3,\n2,c,4,\n", ["a", "c"]),
+        (b'"id","t"\n"1",7,a\n"2",8,c\n', ["a", "c"]),
+        (b"id,t\n1,a\n2,c\n\x1a", ["a", "c"]),
     ],
 )
 def test_quotes_and_line_ends_of_other_programs(tmp_path, content, expected):
@@ -229,6 +284,116 @@ def test_parquet_types_of_all_kinds(tmp_path):
     }
 
 
+@pytest.mark.parametrize("packed", [bz2.compress, lzma.compress])
+def test_other_ways_to_pack(tmp_path, packed):
+    assert read(tmp_path, packed(b"id,t\n1,a\n")).columns["t"].to_pylist() == ["a"]
+
+
+def test_what_lies_beside_the_table_of_a_zip(tmp_path):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("posts/export.csv", "id,t\n1,a\n")
+        archive.writestr("posts/readme.txt", "read me")
+        archive.writestr("__MACOSX/posts/._export.csv", "x")
+    assert read(tmp_path, file.getvalue()).columns["t"].to_pylist() == ["a"]
+    with zipfile.ZipFile(file, "a") as archive:
+        archive.writestr("posts/second.csv", "id,t\n1,a\n")
+    with pytest.raises(InputError, match=r"several files \(posts/export.csv, posts/second.csv\)"):
+        read(tmp_path, file.getvalue())
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (b"\xd0\xcf\x11\xe0" + bytes(99), "an old Excel"),
+        (b"%PDF-1.4\n", "a PDF"),
+        (b"<!DOCTYPE html>\n<table>", "HTML"),
+        (np.random.default_rng(1).bytes(5000), "no text and no table"),
+        (bytes(1000), "no text and no table"),
+    ],
+)
+def test_files_that_hold_no_table_are_named(tmp_path, content, what):
+    with pytest.raises(InputError, match=what):
+        read(tmp_path, content)
+
+
+def test_a_column_that_stands_twice_is_read_by_nobody(tmp_path):
+    cells = read(tmp_path, b"id,x,x\n1,2,3\n")
+    assert (cells.names, list(cells.columns)) == (["id", "x", "x"], ["id"])
+
+
+RECORDS = [{"id": "1", "t": "a", "tags": ["x"]}, {"id": "2", "t": "b", "tags": ["y", "z"]}]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"meta": {"page": 1}, "data": RECORDS},
+        {"data": {"posts": RECORDS}},
+        {"ok": True, "items": RECORDS * 2},
+        {"columns": ["id", "t", "tags"], "data": [list(r.values()) for r in RECORDS]},
+        {"id": ["1", "2"], "t": ["a", "b"]},
+        {"id": {"0": "1", "1": "2"}, "t": {"0": "a", "1": "b"}},
+        {f"p{i}": RECORDS[i % 2] | {"id": str(i % 2 + 1)} for i in range(4)},
+    ],
+)
+@pytest.mark.parametrize("indent", [None, 1])
+def test_json_wherever_its_records_are(tmp_path, content, indent):
+    cells = read(tmp_path, json.dumps(content, indent=indent).encode(), "posts.json")
+    assert cells.columns["id"].to_pylist()[:2] == ["1", "2"]
+    assert cells.columns["t"].to_pylist()[:2] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ",\n".join(map(json.dumps, RECORDS)),
+        "\n".join(json.dumps(record, indent=1) for record in RECORDS),
+        f"window.YTD.tweets.part0 = {json.dumps(RECORDS, indent=1)};\n",
+    ],
+)
+def test_json_that_is_not_quite(tmp_path, text):
+    assert read(tmp_path, text.encode("utf-16")).columns["id"].to_pylist() == ["1", "2"]
+
+
+def test_json_of_several_arrays_is_refused(tmp_path):
+    content = {"posts": RECORDS, "users": [{"a": 1}]}
+    with pytest.raises(InputError, match=r"several arrays of objects \(posts, users\)"):
+        read(tmp_path, json.dumps(content, indent=1).encode())
+
+
+def test_names_that_meet_when_they_are_dotted_move_no_row(tmp_path):
+    lines = [{"a": {"b": 1}, "a.b": 2}, {"a": {"b": 3}}, {"a.b": 4}]
+    cells = read(tmp_path, "\n".join(map(json.dumps, lines)).encode())
+    assert cells.columns["a.b"].to_pylist() == ["2", "3", "4"]
+
+
+def write_workbook(path, sheets):
+    with pd.ExcelWriter(path) as writer:
+        for name, rows in sheets.items():
+            pd.DataFrame(rows).to_excel(writer, sheet_name=name, header=False, index=False)
+
+
+def test_a_workbook_with_a_cover_and_a_title_above_the_header(tmp_path):
+    table = [["My posts", None, None], [None] * 3, ["id", None, "t"], [1, None, "a"], [None] * 3]
+    write_workbook(tmp_path / "x.xlsx", {"Cover": [["Hello"]], "Data": [*table, [2, None, "b"]]})
+    cells = read_cells(tmp_path / "x.xlsx", None)
+    assert {name: column.to_pylist() for name, column in cells.columns.items()} == {
+        "id": ["1", "2"],
+        "t": ["a", "b"],
+    }
+    assert ("lines above the header", 1) in list_notes(cells, LEFT_OUT)
+    assert ("the sheet 'Data', and none of 'Cover'", 0) in list_notes(cells, READ)
+
+
+def test_parquet_bytes_are_texts_or_hexadecimal(tmp_path):
+    table = pa.table({"a": [b"p1", b"p2"], "b": pa.array([b"\xff\x00", None], pa.binary(2))})
+    pq.write_table(table, tmp_path / "x.parquet")
+    cells = read_cells(tmp_path / "x.parquet", None)
+    assert cells.columns["a"].to_pylist() == ["p1", "p2"]
+    assert cells.columns["b"].to_pylist() == ["ff00", None]
+
+
 def test_a_workbook_is_read_as_it_looks(tmp_path):
     frame = pd.DataFrame({"id": ["007", "008"], "n": [1.5, None], "t": [datetime(2022, 1, 2)] * 2})
     frame.to_excel(tmp_path / "posts.xlsx", index=False)
@@ -285,6 +450,13 @@ def test_the_mark_of_decimals_is_that_of_the_column(tmp_path, cents, decimal):
         (["3M", "1.5b", "2k", "12"], [3e6, 1.5e9, 2e3, 12]),
         (["1:30", "01:00:01", "PT1M30S", "PT2H"], [90, 3601, 90, 7200]),
         (["−5", "+7", "1e3", "007"], [-5, 7, 1000, 7]),
+        (["１２", "٣٤", "5"], [12, 34, 5]),
+        (["10K+", "1.2万", "2억"], [1e4, 1.2e4, 2e8]),
+        (["1,2 Mio.", "3 Tsd."], [1.2e6, 3e3]),
+        (["R$ 1.200,50", "500円", "CHF 7", "Rs. 30", "12 zł"], [1200.5, 500, 7, 30, 12]),
+        (["1.741", "12.250", "999"], [1741, 12_250, 999]),
+        (["1.741", "12.250", "1741"], [1.741, 12.25, 1741]),
+        (["1,741", "999"], [1741, 999]),
         (["nan", "None", "#N/A", "null", "?", "5"], [None] * 5 + [5]),
     ],
 )
@@ -294,11 +466,25 @@ def test_numbers_as_people_write_them(tmp_path, texts, expected):
     column.findings.settle("stop", 0)
 
 
+@pytest.mark.parametrize(
+    ("texts", "what"),
+    [
+        (["1.741", "12.250"], "numbers whose dot is taken as decimals"),
+        (["1,741", "12,250"], "numbers whose comma is taken as a separator of thousands"),
+        (["$5", "7 €"], "amounts in 2 currencies ($, €), none exchanged"),
+    ],
+)
+def test_numbers_that_may_mean_another_are_noticed(tmp_path, texts, what):
+    column = read_column(tmp_path, texts)
+    read_numbers(column, weigh(column).mark())
+    assert list_notes(column, NOTICED) == [(what, 2)]
+
+
 @pytest.mark.parametrize("text", ["seven", "1_000", "0x10", "7 8", "1,2,3", "12 apples", "1.2.3"])
 def test_what_is_no_number_is_named(tmp_path, text):
     column = read_column(tmp_path, ["1", text, "3"])
     assert read_numbers(column, None).to_pylist() == [1, None, 3]
-    assert f"x: 1 of 3 cells are no number (row 2: {text!r})" in list_bad(column.findings)
+    assert f"x: cells that are no number: 1 of 3 (row 2: {text!r})" in list_bad(column.findings)
 
 
 @QUICK
@@ -398,11 +584,66 @@ def test_iso_dates_with_words_behind_them(tmp_path):
     assert offset.to_pylist() == [None, 60.0, None]
 
 
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        (["31/01/2022 - 13:05:06", "02/03/2022 - 01:00:00"], ["01-31 13:05:06", "03-02 01:00"]),
+        (["31.01.2022 um 13:05 Uhr", "02.03.2022 1:00 Uhr"], ["01-31 13:05", "03-02 01:00"]),
+        (["31/01/2022 13h05", "02/03/2022 1h00"], ["01-31 13:05", "03-02 01:00"]),
+        (["1/31/2022 1:05pm", "3/2/2022 1 a.m."], ["01-31 13:05", "03-02 01:00"]),
+        (["22/01/30", "22/01/31", "22/03/02"], ["01-30", "01-31", "03-02"]),
+        (["2022年1月31日 13:05", "2022年3月2日 1时0分"], ["01-31 13:05", "03-02 01:00"]),
+        (["2022년 1월 31일", "2022년 3월 2일"], ["01-31", "03-02"]),
+        (["2022-01-31\u00a013:05", "'2022-03-02 01:00"], ["01-31 13:05", "03-02 01:00"]),
+        (["31. Januar 2022", "2. März 2022"], ["01-31", "03-02"]),
+        (["31 janvier 2022 13:05", "2 août 2022 1:00"], ["01-31 13:05", "08-02 01:00"]),
+        (["31 de enero de 2022", "2 de agosto de 2022"], ["01-31", "08-02"]),
+        (["20220131_130506", "20220302_010000"], ["01-31 13:05:06", "03-02 01:00"]),
+        (["202201311305.0", "202203020100.0"], ["01-31 13:05", "03-02 01:00"]),
+        (["20220131.0", "20220302.0"], ["01-31", "03-02"]),
+        (["20220131130506789"] * 2, ["01-31 13:05:06"] * 2),
+        (["1,643,634,306", "1.643.634.306"], ["01-31 13:05:06"] * 2),
+        (["44592,5", "44622,25"], ["01-31 12:00", "03-02 06:00"]),
+        (["2022-01", "2022-03"], ["01-01", "03-01"]),
+    ],
+)
+def test_times_as_other_programs_and_languages_write_them(tmp_path, texts, expected):
+    column = read_column(tmp_path, texts)
+    found, _ = read_times(column, None)
+    assert found.to_pylist() == [
+        datetime.fromisoformat(f"2022-{text}").replace(tzinfo=UTC) for text in expected
+    ]
+    column.findings.settle("stop", 0)
+
+
+@pytest.mark.parametrize("text", ["03/04 2022", "on 03/04/2022 or so", "2.02202E+11", "25122022"])
+def test_an_order_is_never_guessed_cell_by_cell(tmp_path, text):
+    column = read_column(tmp_path, [text])
+    assert read_times(column, None)[0].to_pylist() == [None]
+    assert "cells that are no time" in list_bad(column.findings)
+
+
+def test_the_name_of_a_zone_behind_its_offset_is_left(tmp_path):
+    column = read_column(tmp_path, ["2022-01-31T13:05:00+01:00[Europe/Paris]"])
+    times, offsets = read_times(column, None)
+    assert times.to_pylist() == [datetime(2022, 1, 31, 12, 5, tzinfo=UTC)]
+    assert offsets.to_pylist() == [60]
+
+
+@pytest.mark.parametrize("cells", [["1643634306"], pa.array([datetime(2022, 1, 31, tzinfo=UTC)])])
+def test_epoch_numbers_and_utc_tell_nothing_of_the_posters_clock(tmp_path, cells):
+    pq.write_table(pa.table({"x": cells}), tmp_path / "posts.parquet")
+    column = read_cells(tmp_path / "posts.parquet", None).column("x")
+    assert read_times(column, None)[1].to_pylist() == [None]
+    notes = [what for what, _ in list_notes(column, READ)]
+    assert "times in UTC, the poster's clock is not known" in notes
+
+
 def test_compact_digits_are_never_epoch_seconds(tmp_path):
     column = read_column(tmp_path, ["202202021253", "202201011556", "202112312359"])
     found, _ = read_times(column, None)
     assert found[0].as_py() == datetime(2022, 2, 2, 12, 53, tzinfo=UTC)
-    assert ("times are digits, %Y%m%d%H%M", 3) in list_notes(column, READ)
+    assert ("times as digits, %Y%m%d%H%M", 3) in list_notes(column, READ)
 
 
 @QUICK
@@ -438,14 +679,14 @@ def test_a_time_far_from_all_others_is_masked_and_named(tmp_path, far):
     found, _ = read_times(column, None)
     assert found.is_null().to_pylist() == [row == 4 for row in range(28)]
     column.findings.settle("mask", 0.05)
-    assert list_notes(column, MASKED) == [("times are far from all others", 1)]
+    assert list_notes(column, MASKED) == [("times far from all others", 1)]
 
 
 @pytest.mark.parametrize("text", ["soon", "May", "2016", "12:30", "2016-02-30", "32/01/2016"])
 def test_what_is_no_time_is_named(tmp_path, text):
     column = read_column(tmp_path, ["2016-03-01", text])
     assert read_times(column, None)[0].to_pylist()[1] is None
-    assert f"cells are no time (row 2: {text!r})" in list_bad(column.findings)
+    assert f"cells that are no time: 1 of 2 (row 2: {text!r})" in list_bad(column.findings)
 
 
 def test_times_in_several_forms_are_read_and_noticed(tmp_path):
@@ -463,6 +704,8 @@ def test_times_in_several_forms_are_read_and_noticed(tmp_path):
         pa.array([2.0**24, 1.0], pa.float32()),
         pa.array(["1.2345678901234568e+17", "7"]),
         pa.array(["1.23457E+17", "7"]),
+        pa.array(["1,23457E+17", "7"]),
+        pa.array(["1.23457e17", "7"]),
         pa.array(["12345678901234568.0", "7"]),
         pa.array(["123456789012345000", "223456789012346000", "323456789012347000"]),
     ],
@@ -488,7 +731,20 @@ def test_ids_are_kept_exactly(tmp_path, ids):
 def test_words_for_missing_are_missing_and_counted(tmp_path, word):
     column = read_column(tmp_path, ["ann", word, f" {word}", "", "nancy"])
     assert read_names(column).to_pylist() == ["ann", None, None, None, "nancy"]
-    assert list_notes(column, MISSING) == [("cells hold a word for missing", 2)]
+    assert list_notes(column, MISSING) == [("words for a missing value", 2)]
+
+
+@pytest.mark.parametrize("word", ["-", "?", "unknown", "[deleted]", "none"])
+def test_nobody_is_no_author(tmp_path, word):
+    column = read_column(tmp_path, ["ann", word])
+    assert read_ids(column, "authors").to_pylist() == ["ann", None]
+    assert list_notes(column, MISSING) == [("words for a missing value", 1)]
+    assert read_names(read_column(tmp_path, ["ann", word])).to_pylist() == ["ann", word]
+
+
+def test_items_that_are_no_text_are_no_tags(tmp_path):
+    column = read_column(tmp_path, ["['a', nan]", '["b", null]', "['c', None, '']", '["it\'s"]'])
+    assert read_tags(column, None).to_pylist() == [["a"], ["b"], ["c"], ["it's"]]
 
 
 TAGS = [["new york", "sky"], [], ["été", "a-b"], ["one"], ["x", "y z", "q"]]
@@ -504,6 +760,15 @@ TAGS = [["new york", "sky"], [], ["été", "a-b"], ["one"], ["x", "y z", "q"]]
         lambda tags: ", ".join(tags),
         lambda tags: "|".join(tags),
         lambda tags: "; ".join(tags),
+        lambda tags: "、".join(tags),
+        lambda tags: "，".join(tags),
+        lambda tags: str(tuple(tags)),
+        lambda tags: "{" + ",".join(f"'{tag}'" for tag in tags) + "}",
+        lambda tags: "{" + ",".join(f'"{tag}"' if " " in tag else tag for tag in tags) + "}",
+        lambda tags: "|".join(f'"{tag}"' for tag in tags),
+        lambda tags: ", ".join(f"'{tag}'" for tag in tags),
+        lambda tags: json.dumps([{"id": 7, "hashtagName": tag} for tag in tags]),
+        lambda tags: str(tags)[:-1] if tags else "",
         lambda tags: json.dumps([{"text": tag} for tag in tags]),
     ],
 )
@@ -516,6 +781,8 @@ def test_tags_as_programs_write_them(tmp_path, write):
 def test_hashtags_and_no_break_spaces_divide_tags(tmp_path):
     column = read_column(tmp_path, ["#a #b", "#c#d", "", "#e, #f"])
     assert read_tags(column, None).to_pylist() == [["a", "b"], ["c", "d"], [], ["e", "f"]]
+    column = read_column(tmp_path, ["＃a ＃b", "#c\u200b#d\u200b"])
+    assert read_tags(column, None).to_pylist() == [["a", "b"], ["c", "d"]]
     column = read_column(tmp_path, ["a\u00a0b", "c d"])
     assert read_tags(column, None).to_pylist() == [["a", "b"], ["c", "d"]]
 
@@ -523,20 +790,20 @@ def test_hashtags_and_no_break_spaces_divide_tags(tmp_path):
 def test_a_separator_that_looks_wrong_is_noticed(tmp_path):
     column = read_column(tmp_path, ["a,b", "c,d", "e"])
     assert read_tags(column, " ").to_pylist() == [["a,b"], ["c,d"], ["e"]]
-    assert list_notes(column, NOTICED) == [("tags look divided by ',', not by ' '", 2)]
+    assert list_notes(column, NOTICED) == [("tags that look divided by ',', not by ' '", 2)]
 
 
 def test_all_problems_are_said_at_once_with_their_switch():
     findings = Findings(Path("posts.csv"))
-    findings.bad("a", "cells are no number", "a number", 3, 40, [(2, "x"), (3, "y")])
-    findings.bad("b", "cells are no time", "a time", 1, 40, [(9, "z")])
+    findings.bad("a", "cells that are no number", "a number", 3, 40, [(2, "x"), (3, "y")])
+    findings.bad("b", "cells that are no time", "a time", 1, 40, [(9, "z")])
     findings.refuse("id: twice")
     with pytest.raises(InputError) as caught:
         findings.settle("mask", 0.05)
     assert str(caught.value).splitlines() == [
         "posts.csv: 2 problems:",
         "  posts.csv: id: twice",
-        "  posts.csv: a: 3 of 40 cells are no number (row 2: 'x', row 3: 'y'), expected a number; "
-        "data.max_bad_fraction is 0.05",
+        "  posts.csv: a: cells that are no number: 3 of 40 (row 2: 'x', row 3: 'y'), "
+        "expected a number; data.max_bad_fraction is 0.05",
     ]
     assert [note.column for note in findings.notes] == ["b"]

@@ -132,7 +132,7 @@ class Descriptions:
         allowed = f"{WIDTHS[key]} numbers"
         filled = int((texts.codes >= 0).sum())
         name = f"{path.name} {key}"
-        what = f"texts are not {allowed}"
+        what = "texts without their numbers"
         self._findings.bad(name, what, allowed, len(rows), filled, examples)
 
 

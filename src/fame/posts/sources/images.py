@@ -2,7 +2,7 @@
 
 A listed path and a file belong together where one ends with all of the other, folder by folder:
 ``train/59@N75/1.jpg`` is found as ``59@N75/1.jpg`` where a folder or archive starts one level
-deeper, and inside an archive as ``images/train/59@N75/1.jpg`` too. The longest match counts, and
+deeper, and as ``images/train/59@N75/1.jpg`` too. The longest match counts, and
 what two paths would share by such a match belongs to neither. A name that is found nowhere is
 looked for as other systems write it (Unicode form, separators, case, suffix).
 """
@@ -77,6 +77,19 @@ def locate(
     return pa.table([post_ids, *columns], schema=IMAGES)
 
 
+def count_found(paths: Sequence[str | None], place: Path) -> tuple[int, list[str]]:
+    """How many of the listed paths are in a place, and those that are not; nothing is read.
+
+    Raises:
+        InputError: the place does not exist, or the archive is not whole.
+    """
+    with ExitStack() as stack:
+        listed = [path for path in paths if path]
+        matches = _match(set(listed), [_open_place(place, stack)])
+    absent = [path for path in listed if isinstance(matches[path], str)]
+    return len(listed) - len(absent), absent
+
+
 def find_places(root: Path) -> list[Path]:
     """Folders and archives with images in a folder of the challenge; empty if there are none.
 
@@ -118,18 +131,34 @@ class _Place(ABC):
 
     def find_alike(self, path: str) -> str | None:
         """The one member whose name is written in another way: see `_fold`."""
-        if self._by_fold is None:
-            self._by_fold = {}
-            for name in self._list_names():
-                self._by_fold.setdefault(_fold(name), []).append(name)
-        alike = self._by_fold.get(_fold(path), [])
+        alike = self._list_alike().get(_fold(path), [])
         for is_same in (_is_same_text, _is_same_but_case, _lacks_suffix):
             names = [name for name in alike if is_same(name, path)]
             if names:
                 return self.find(names[0]) if len(names) == 1 else None
         return None
 
+    def find_alike_below(self, path: str) -> str | None:
+        """The one member written in another way, below folders that the path does not name."""
+        if self._by_file is None:
+            self._by_file = {}
+            for fold in self._list_alike():
+                self._by_file.setdefault(fold.rpartition("/")[2], []).append(fold)
+        wanted = _fold(path)
+        folds = self._by_file.get(wanted.rpartition("/")[2], [])
+        below = [fold for fold in folds if fold.endswith(f"/{wanted}")]
+        names = [name for fold in below for name in self._list_alike()[fold]]
+        return self.find(names[0]) if len(names) == 1 else None
+
+    def _list_alike(self) -> dict[str, list[str]]:
+        if self._by_fold is None:
+            self._by_fold = {}
+            for name in self._list_names():
+                self._by_fold.setdefault(_fold(name), []).append(name)
+        return self._by_fold
+
     _by_fold: dict[str, list[str]] | None = None
+    _by_file: dict[str, list[str]] | None = None
 
     @abstractmethod
     def _list_names(self) -> Iterator[str]:
@@ -257,6 +286,12 @@ def _match_alike(path: str, places: list[_Place]) -> Match | str:
                 return OUTSIDE
             if member is not None:
                 return place, member
+    for place in places:
+        member = place.find_alike_below("/".join(parts))
+        if member == OUTSIDE:
+            return OUTSIDE
+        if member is not None:
+            return place, member
     return MISSING
 
 

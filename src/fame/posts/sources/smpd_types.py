@@ -58,7 +58,7 @@ def _type_times_of_posts(records: Records, findings: Findings) -> pa.ChunkedArra
     if not far.any():
         return times
     column = Column(f"{origin.path.name} Postdate", texts, np.arange(1, len(texts) + 1), findings)
-    column.bad("times are far from all others", "a time among the others", far)
+    column.bad("times far from all others", "a time among the others", far)
     return pc.if_else(pa.array(far), pa.scalar(None, times.type), times)
 
 

@@ -24,10 +24,26 @@ from fame.posts.findings import LEFT_OUT, NOTICED, SHOWN, Findings
 from fame.posts.sources.images import locate
 from fame.posts.sources.table_files import Cells, read_cells
 from fame.posts.sources.table_numbers import Evidence, read_numbers, weigh
-from fame.posts.sources.table_texts import read_ids, read_names, read_split, read_tags, read_texts
+from fame.posts.sources.table_texts import (
+    read_ids,
+    read_names,
+    read_split,
+    read_tags,
+    read_texts,
+    to_texts,
+)
 from fame.posts.sources.table_times import read_times
 from fame.runtime.errors import InputError
 
+# What programs write for an id where they sum or average the column.
+TOTALS = tuple(
+    form(word)
+    for word in (
+        *("total", "totals", "grand total", "sum", "average", "mean", "gesamt", "summe", "somme"),
+        *("totaal", "suma", "totale", "итого", "合计", "总计", "合計", "총계"),
+    )
+    for form in (str.lower, str.capitalize, str.title, str.upper)
+)
 CATEGORIES = ("category", "subcategory", "concept")
 FIELDS = [field for field in POSTS if field.name not in ASSIGNED]
 
@@ -165,16 +181,25 @@ def _resolve(root: Path, key: str, value: str) -> Path:
 def take_posts(cells: Cells, column: str) -> tuple[Cells, pa.ChunkedArray]:
     """The rows that are posts, and their ids: each has one, and no two the same.
 
-    Rows without an id are left out as bad; of rows that are the same in every column that is read
-    the first is kept; other rows with the id of an earlier one are refused.
+    Rows without an id are left out as bad, and so are rows of totals; of rows that are the same in
+    every column that is read the first is kept; other rows with the id of an earlier one are
+    refused.
     """
     ids = read_ids(cells.column(column), "ids")
     findings = cells.findings
     if ids.null_count:
         without = np.flatnonzero(ids.is_null().to_numpy())
         examples = [(cells.numbers[row], "") for row in without[:SHOWN]]
-        findings.bad(column, "rows have no id", "an id", len(without), len(ids), examples, LEFT_OUT)
+        findings.bad(
+            column, "rows without an id", "an id", len(without), len(ids), examples, LEFT_OUT
+        )
         kept = np.flatnonzero(ids.is_valid().to_numpy())
+        cells, ids = cells.take(kept), ids.take(pa.array(kept))
+    totals = np.flatnonzero(pc.is_in(ids, value_set=pa.array(TOTALS)).to_numpy())
+    if len(totals):
+        examples = [(cells.numbers[row], ids[int(row)].as_py()) for row in totals[:SHOWN]]
+        findings.note(column, "rows of totals", LEFT_OUT, len(totals), examples)
+        kept = np.delete(np.arange(len(ids)), totals)
         cells, ids = cells.take(kept), ids.take(pa.array(kept))
     if findings.is_refused or pc.count_distinct(ids).as_py() == len(ids):
         return cells, ids
@@ -198,7 +223,7 @@ def _find_first_rows(cells: Cells, column: str, ids: list[str]) -> np.ndarray:
     findings = cells.findings
     if same:
         examples = [(cells.numbers[row], ids[row]) for row in same[:SHOWN]]
-        findings.note("", "rows repeat an earlier row", LEFT_OUT, len(same), examples)
+        findings.note("", "rows that repeat an earlier row", LEFT_OUT, len(same), examples)
     if other:
         shown = ", ".join(
             f"{ids[row]!r} in {findings.unit}s {cells.numbers[first]} and {cells.numbers[row]}"
@@ -219,8 +244,11 @@ def _is_same(values: pa.ChunkedArray, first: int, row: int) -> bool:
 def _read_split(
     cells: Cells, column: str, target: str, popularity: pa.ChunkedArray
 ) -> pa.ChunkedArray:
-    """The posts' own split, which must agree with the labels."""
+    """The posts' own split, which must agree with the labels; a test post without one is open."""
     split = read_split(cells.column(column), SPLITS)
+    is_test = pc.equal(pc.utf8_lower(to_texts(cells.columns[column])), "test")
+    is_open = pc.and_(pc.fill_null(is_test, False), pc.is_null(popularity))
+    split = pc.if_else(is_open, CHALLENGE, split)
     is_challenge = pc.fill_null(pc.equal(split, CHALLENGE), False)
     is_labelled = pc.is_valid(popularity)
     for chosen, problem in (
@@ -259,5 +287,9 @@ def _check_images(
             "that the listed paths start from"
         )
     findings.note(
-        "", f"listed images are not in {places[0]}", NOTICED, count, [(row + 1, paths[row].as_py())]
+        "",
+        f"listed images that are not in {places[0]}",
+        NOTICED,
+        count,
+        [(row + 1, paths[row].as_py())],
     )

@@ -19,13 +19,14 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
 from fame.posts.findings import LEFT_OUT, READ, REPAIRED, SHOWN, Findings
-from fame.posts.sources.table_encoding import decode
 from fame.runtime.errors import InputError
 
 DELIMITERS = (",", ";", "\t", "|", "^", "~", "\x01")
 NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 SAMPLE_CHARACTERS = 1 << 18
 BLOCK_BYTES = 4 << 20
+BROKEN_LINES, BROKEN_ROW_LINES = 300, 20  # looked at to find a dialect where quotes do not pair
+MAX_LINES_ABOVE = 20  # the header
 MAX_ROW_LINES = 1000  # of one row with line breaks in its cells, where quotes do not pair
 # A return in a cell of a file whose lines end in line feeds: Python and pandas do not quote it.
 _BARE_RETURN = re.compile(r"\r(?!\n)")
@@ -40,6 +41,7 @@ class Dialect:
     delimiter: str
     quote: str = '"'
     escape: str | None = None
+    is_spaced: bool = False  # a space behind each delimiter is no part of the cell
 
     def read(self, lines: Iterator[str], strict: bool = False) -> Iterator[list[str]]:
         """The rows of ``lines``."""
@@ -50,19 +52,20 @@ class Dialect:
             quotechar=self.quote,
             escapechar=self.escape,
             doublequote=self.escape is None,
+            skipinitialspace=self.is_spaced,
             strict=strict,
         )
 
 
 def read_csv(
-    content: bytes, encoding: str | None, findings: Findings, wanted: list[str] | None
+    text: str, findings: Findings, wanted: list[str] | None
 ) -> tuple[list[str], np.ndarray, dict[str, pa.ChunkedArray]]:
     """Names of all columns, numbers of the rows, and the wanted columns (None: all) as text.
 
     Raises:
-        InputError: no header, a wanted column that stands twice, or another encoding than named.
+        InputError: no header, or a wanted column that stands twice.
     """
-    text = decode(content, encoding, findings)
+    text = text.rstrip("\x1a\0")  # where DOS ends a file
     is_held = "\n" in text and text.count("\r") > text.count("\r\n") and HELD not in text
     if is_held:
         text = _BARE_RETURN.sub(HELD, text)
@@ -74,13 +77,17 @@ def read_csv(
         quoted = f", cells in {dialect.quote}" if dialect.quote != '"' else ""
         findings.note("", f"cells divided by {name}{quoted}{escaped}", READ)
     names, body = _take_header(text, dialect, findings)
-    check_names(findings, names, wanted)
-    if dialect.quote == '"' and dialect.escape is None and _quotes_pair(body, dialect.delimiter):
+    twice = find_twice(findings, names, wanted)
+    if dialect == Dialect(dialect.delimiter) and _quotes_pair(body, dialect.delimiter):
         rows = _read_fast(body, dialect, len(names), findings)
     else:
         rows = _read_carefully(body, dialect, len(names), findings)
     numbers, cells = rows
-    chosen = [i for i, name in enumerate(names) if wanted is None or name in wanted]
+    chosen = [
+        i
+        for i, name in enumerate(names)
+        if name not in twice and (wanted is None or name in wanted)
+    ]
     columns = {names[i]: cells[i] for i in chosen}
     if is_held:
         columns = {n: pc.replace_substring(c, HELD, "\r") for n, c in columns.items()}
@@ -90,67 +97,148 @@ def read_csv(
     return names, numbers, columns
 
 
-def check_names(findings: Findings, names: list[str], wanted: list[str] | None) -> None:
-    """A column that is used stands once.
+def find_twice(findings: Findings, names: list[str], wanted: list[str] | None) -> set[str]:
+    """Names of more than one column, which are not read.
 
     Raises:
-        InputError: it stands twice.
+        InputError: a column that is wanted stands twice.
     """
-    for name, count in Counter(names).items():
-        if count > 1 and (wanted is None or name in wanted):
+    twice = {name for name, count in Counter(names).items() if count > 1}
+    for name in names if wanted is None else wanted:
+        if name in twice and wanted is not None:
             raise InputError(f"{findings.path}: column {name!r} stands twice, expected once")
+    return twice
 
 
 def _find_dialect(text: str) -> tuple[Dialect, str]:
-    """The dialect under which most rows of the beginning are as wide as the header."""
+    """The dialect under which most rows of the beginning are as wide as the header.
+
+    Where none is, lines may stand above the header, or the header has a cell less than the rows:
+    then the dialect of the widest rows of one width.
+    """
     if told := _SEPARATOR_LINE.match(text):
         return Dialect(told[1]), text[told.end() :]
     sample = text[:SAMPLE_CHARACTERS]
     is_cut = len(sample) < len(text)
-    best, best_score = Dialect(","), (0.0, 0)
-    for quote, escape in (('"', None), ('"', "\\"), ("'", None)):
-        if (escape or quote) not in sample and (quote, escape) != ('"', None):
-            continue
-        for delimiter in DELIMITERS:
-            dialect = Dialect(delimiter, quote, escape)
-            score = _score(sample, dialect, is_cut)
-            if score[1] > 1 and score > best_score:
-                best, best_score = dialect, score
+    best, best_score = Dialect(","), (-1.0, 0, False, 0)
+    for dialect in _list_dialects(sample):
+        score = _score(sample, dialect, is_cut)
+        if score[1] > 1 and score > best_score:
+            best, best_score = dialect, score
     return best, text
 
 
-def _score(sample: str, dialect: Dialect, is_cut: bool) -> tuple[float, int]:
-    """Share of rows as wide as the header, and that width."""
-    lines = io.StringIO(sample, newline="")
+def _list_dialects(sample: str) -> Iterator[Dialect]:
+    for quote, escape in (('"', None), ('"', "\\"), ("'", None)):
+        if f"{escape or ''}{quote}" not in sample and (quote, escape) != ('"', None):
+            continue
+        for delimiter in DELIMITERS:
+            yield Dialect(delimiter, quote, escape)
+            if f"{delimiter} " in sample and delimiter != "\t":
+                yield Dialect(delimiter, quote, escape, is_spaced=True)
+
+
+def _score(sample: str, dialect: Dialect, is_cut: bool) -> tuple[float, int, bool, int]:
+    """How many lines are rows as wide as the header, that width, and how clean the cells are."""
+    rows = _read_sample(sample, dialect)
+    is_clean = bool(rows)
+    rows = rows or _read_broken_sample(sample, dialect)
+    if is_cut and len(rows) > 1:
+        rows.pop()
+    if not rows:
+        return -1.0, 0, False, 0
+    at, width = _find_header(rows)
+    below = rows[at + 1 :]
+    fitting = sum(1 if len(row) == width else -1 for row in below) / max(1, sample.count("\n"))
+    if at or len(rows[at]) != width:
+        fitting -= 0.5  # a dialect whose header fits is better
+    odd_names = sum(name != name.strip().strip("\"'") for name in rows[at])
+    return round(fitting, 2), width, is_clean, -odd_names
+
+
+def _read_sample(sample: str, dialect: Dialect) -> list[list[str]]:
+    """Rows of the beginning; none where its quotes break the rules, but for a row that is cut."""
+    rows = []
     try:
-        widths = [len(row) for row in dialect.read(lines) if row]
-    except csv.Error:
-        return 0.0, 0
-    if is_cut and len(widths) > 1:
-        widths.pop()
-    if not widths:
-        return 0.0, 0
-    return round(widths.count(widths[0]) / len(widths), 2), widths[0]
+        for row in dialect.read(io.StringIO(sample, newline=""), strict=True):
+            rows += [row] if row else []
+    except csv.Error as error:
+        if "unexpected end" not in str(error) or len(sample) < SAMPLE_CHARACTERS:
+            return []
+    return rows
+
+
+def _read_broken_sample(sample: str, dialect: Dialect) -> list[list[str]]:
+    """Rows of the beginning, where a quote that does not close costs its own line alone."""
+    lines = list(io.StringIO(sample, newline=""))[:BROKEN_LINES]
+    rows, at = [], 0
+    while at < len(lines):
+        row, used = _take_row(lines, at, dialect, BROKEN_ROW_LINES)
+        rows += [row] if row else []
+        at += used
+    return rows
+
+
+def _find_header(rows: list[list[str]]) -> tuple[int, int]:
+    """Which row is the header, and the width of the rows behind it.
+
+    It is the first row, unless that is narrower than most or has one filled cell at most, and a row
+    as wide as most comes soon.
+    """
+    width = Counter(len(row) for row in rows[1:]).most_common(1)[0][0] if rows[1:] else 0
+    if width < 2:
+        return 0, len(rows[0])
+    for at, row in enumerate(rows[:MAX_LINES_ABOVE]):
+        filled = sum(bool(cell.strip()) for cell in row)
+        if len(row) in (width, width - 1) and (2 * filled > width or (not at and filled > 1)):
+            return at, width
+        if len(row) >= width and filled > 1:
+            break
+    return 0, len(rows[0])
 
 
 def _take_header(text: str, dialect: Dialect, findings: Findings) -> tuple[list[str], bytes]:
     """The names, and the bytes behind them."""
-    lines = io.StringIO(text[:SAMPLE_CHARACTERS], newline="")
-    used = 0
+    sample = text[:SAMPLE_CHARACTERS]
+    rows = _read_sample(sample, dialect) or _read_broken_sample(sample, dialect)
+    if not rows:
+        raise InputError(
+            f"{findings.path}: is empty, expected a header with the names of the columns"
+        )
+    at, width = _find_header(rows)
+    header = list(rows[at])
+    used, found = 0, -1
 
     def count() -> Iterator[str]:
         nonlocal used
-        for line in lines:
+        for line in io.StringIO(sample, newline=""):
             used += len(line)
             yield line
 
-    header = next((row for row in dialect.read(count()) if row), [])
+    for row in dialect.read(count()):
+        found += bool(row)
+        if found == at:
+            break
+    if at:
+        above = [(number, dialect.delimiter.join(row)) for number, row in enumerate(rows[:at], 1)]
+        findings.note("", "lines above the header", LEFT_OUT, at, above[:SHOWN])
+    if len(header) == width - 1:
+        _lengthen(header, [row for row in rows[at + 1 :] if len(row) == width], findings)
     names = [name.strip() or f"column {i + 1}" for i, name in enumerate(header)]
     if not any(name.strip() for name in header):
         raise InputError(
             f"{findings.path}: is empty, expected a header with the names of the columns"
         )
     return names, text[used:].encode()
+
+
+def _lengthen(header: list[str], rows: list[list[str]], findings: Findings) -> None:
+    """A name more, where rows have a cell more: an empty one at their end, or R's row names."""
+    if any(row[-1].strip() for row in rows):
+        header.insert(0, "")
+        findings.note("", "a first column without a name", READ)
+    else:
+        header.append("")
 
 
 def _quotes_pair(body: bytes, delimiter: str) -> bool:
@@ -178,7 +266,7 @@ def _read_fast(
     odd: list[tuple[int, str]] = []
 
     def leave_out(row: pa_csv.InvalidRow) -> str:
-        odd.append((row.number, row.text))
+        odd.append((row.number, row.text.replace(HELD, "\r")))
         return "skip"
 
     converting = pa_csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()))
@@ -244,9 +332,11 @@ def _read_carefully(
     return np.array(numbers, np.int64), columns
 
 
-def _take_row(lines: list[str], at: int, dialect: Dialect) -> tuple[list[str] | None, int]:
+def _take_row(
+    lines: list[str], at: int, dialect: Dialect, most: int = MAX_ROW_LINES
+) -> tuple[list[str] | None, int]:
     """The row that starts with a line, and its lines; None and 1 if a quote in it never closes."""
-    for used in range(1, min(MAX_ROW_LINES, len(lines) - at) + 1):
+    for used in range(1, min(most, len(lines) - at) + 1):
         try:
             rows = list(dialect.read(iter(lines[at : at + used]), strict=True))
         except csv.Error as error:
@@ -269,5 +359,5 @@ def _unwrap_formulas(
         return cells
     rows = np.flatnonzero(chosen.to_numpy())[:SHOWN]
     examples = [(numbers[row], cells[int(row)].as_py()) for row in rows]
-    findings.note(name, "cells are formulas of a text", REPAIRED, count, examples)
+    findings.note(name, "formulas of a text", REPAIRED, count, examples)
     return pc.if_else(chosen, pc.utf8_slice_codeunits(cells, 2, -1), cells)

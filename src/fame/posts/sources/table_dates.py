@@ -23,8 +23,8 @@ MONTH_FIRST = "month first"
 
 
 NUMERIC_DATE = (
-    r"^(?P<a>\d{1,4})(?P<mark>[/.\-])(?P<b>\d{1,2})[/.\-](?P<c>\d{4}|\d{2})"
-    r"(?:[T ,]+(?P<time>\d.*))?$"
+    r"^(?P<a>\d{1,4})(?P<mark>[/.\-])\s?(?P<b>\d{1,2})[/.\-]\s?(?P<c>\d{4}|\d{2})\.?"
+    r"(?:[^\d:]{1,8}(?P<time>\d.*))?$"
 )
 
 
@@ -51,6 +51,33 @@ _ZONES = {
         **{"MDT": -6, "PST": -8, "PDT": -7, "CET": 1, "CEST": 2, "BST": 1, "JST": 9},
     }.items()
 }
+
+
+class _Words(dateutil_parser.parserinfo):
+    """The months of some more languages, and what stands between day, month, year and clock."""
+
+    MONTHS = [  # noqa: RUF012  # as dateutil has it
+        tuple(names.split())
+        for names in (
+            "jan january januar janvier janv enero ene gennaio gen janeiro januari",
+            "feb february februar février févr fév febrero febbraio fevereiro fev februari",
+            "mar march märz mär mrz mars marzo março maart",
+            "apr april avril avr abril abr aprile",
+            "may mai mayo maggio mag maio mei",
+            "jun june juni juin junio giugno giu junho",
+            "jul july juli juillet juil julio luglio lug julho",
+            "aug august août aoû agosto ago augustus",
+            "sep sept september septembre septiembre settembre set setembro",
+            "oct october oktober okt octobre octubre ottobre ott outubro out",
+            "nov november novembre noviembre novembro",
+            "dec december dezember dez décembre déc diciembre dic dicembre dezembro",
+        )
+    ]
+    JUMP = [*dateutil_parser.parserinfo.JUMP, "de", "del", "um", "uhr", "à", "le"]  # noqa: RUF012
+
+
+_WORDS = _Words()
+_PARSER = dateutil_parser.parser(_WORDS)
 
 
 @dataclass
@@ -125,16 +152,17 @@ def read_dates(
     first, second, third = (
         pc.struct_field(parts, name).cast(pa.int64()).to_numpy() for name in ("a", "b", "c")
     )
-    year_first = first > 31
+    is_short = _starts_with_short_years(first, third)
+    year_first = (first > 31) | is_short
     order = time_format or _find_order(column, first, second, year_first, texts)
     if order is None:
         times.is_refused = True
         return
     day, month = (first, second) if order == DAY_FIRST else (second, first)
-    year = np.where(third < 100, third + np.where(third < 70, 2000, 1900), third)
-    year = np.where(year_first, first, year)
+    year = np.where(year_first, first, third)
+    year = np.where(year < 100, year + np.where(year < 70, 2000, 1900), year)
     month, day = np.where(year_first, second, month), np.where(year_first, third, day)
-    clock = [text or "00:00" for text in pc.struct_field(parts, "time").to_pylist()]
+    clock = [_spell_clock(text or "00:00") for text in pc.struct_field(parts, "time").to_pylist()]
     written = [
         f"{y:04d}-{m:02d}-{d:02d} {c}" for y, m, d, c in zip(year, month, day, clock, strict=True)
     ]
@@ -142,13 +170,26 @@ def read_dates(
     times.put(rows, parsed - np.nan_to_num(offset) * MINUTE, offset)
 
 
+def _starts_with_short_years(first: np.ndarray, third: np.ndarray) -> bool:
+    """Whether these are 22/01/31, 22/02/01: what changes most is the day."""
+    if not ((third >= 1) & (third <= 31)).all():
+        return False
+    return len(np.unique(third)) > 2 * len(np.unique(first))
+
+
+def _spell_clock(text: str) -> str:
+    """5.30 p.m. as 5:30 PM; 17h30 and 17.30 Uhr as 17:30."""
+    text = re.sub(r"(?i)\s*([ap])\.?\s?m\.?$", r" \1M", text).upper()
+    text = re.sub(r"\s*(UHR|HRS?|H)\.?$", "", text)
+    return text if ":" in text else re.sub(r"(\d)\s?[H.]\s?(?=\d\d)", r"\1:", text)
+
+
 def _parse_clocks(written: pd.Series) -> np.ndarray:
     seconds = to_seconds(pd.to_datetime(written, format="ISO8601", errors="coerce"))
     for form in (
         "%Y-%m-%d %I:%M %p",
         "%Y-%m-%d %I:%M:%S %p",
-        "%Y-%m-%d %H.%M",
-        "%Y-%m-%d %H.%M.%S",
+        "%Y-%m-%d %I %p",
     ):
         left = np.isnan(seconds)
         if not left.any():
@@ -166,6 +207,8 @@ def _find_order(
 ) -> str | None:
     """What no other reading allows; None, and refused, where both orders fit every cell."""
     if year_first.all():
+        if first.max() < 100:
+            column.findings.note(column.name, "dates with the year first", READ, len(texts))
         return DAY_FIRST
     day, month = (int(((part > 12) & ~year_first).sum()) for part in (first, second))
     dotted = pc.all(pc.match_substring_regex(texts, r"^\d+\.")).as_py()
@@ -218,15 +261,19 @@ def read_named(column: Column, texts: pa.ChunkedArray, rows: np.ndarray, times: 
 
 
 def _parse_with_dateutil(text: str) -> list[float | None] | None:
-    """Seconds and offset; None unless the text itself says day, month and year."""
-    if not re.search(r"\d", text):
+    """Seconds and offset; None unless the text itself says day, month and year.
+
+    Without a month's name or a year in front the order would be a guess, cell by cell.
+    """
+    is_told = re.match(r"\d{4}", text) or any(map(_WORDS.month, re.findall(r"[^\W\d_]+", text)))
+    if not is_told or not re.search(r"\d", text):
         return None
     found = []
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # an unknown zone is none
         for default in (datetime(2001, 2, 3), datetime(2006, 7, 8)):
             try:
-                found.append(dateutil_parser.parse(text, default=default, tzinfos=_ZONES))
+                found.append(_PARSER.parse(text, default=default, tzinfos=_ZONES))
             except (ValueError, OverflowError, TypeError, Warning):
                 return None
     if found[0] != found[1]:

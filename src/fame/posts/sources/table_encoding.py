@@ -4,9 +4,10 @@ import codecs
 import re
 from pathlib import Path
 
+import pyarrow.compute as pc
 from charset_normalizer import from_bytes
 
-from fame.posts.findings import NOTICED, READ, REPAIRED, SHOWN, Findings
+from fame.posts.findings import NOTICED, READ, REPAIRED, SHOWN, Column, Findings
 from fame.runtime.errors import InputError
 
 MARKS = (
@@ -16,20 +17,25 @@ MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+# Those in use: among all that exist a rare one often fits as well.
+ENCODINGS = [
+    *("cp1250", "cp1251", "cp1252", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp874"),
+    *("iso8859_2", "iso8859_5", "iso8859_7", "iso8859_8", "koi8_r", "mac_roman", "cp437", "cp850"),
+    *("cp932", "euc_jp", "gb18030", "big5", "cp949"),
+]
 WESTERN = "cp1252"  # what Windows and Excel write in Western Europe; holds all of Latin-1's letters
+JAPANESE = "euc_jp"
+LATIN = {"cp1250", WESTERN, "cp1254", "cp1257", "iso8859_2", "mac_roman", "cp437", "cp850"}
 SAMPLE_BYTES = 1 << 16
-DAMAGE = 0.2  # broken bytes, as a share of the whole sequences, that are damage of UTF-8
+MIXED = 0.1  # lines with whole sequences of UTF-8, among the odd ones, that make it UTF-8 after all
 _SEQUENCE = re.compile(
     rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}"
 )
-_ODD_WORD = re.compile(r"\S*[^\x00-\x7f]\S*")
-# Languages that the Western table cannot write: what was found for them is kept.
-_OTHER_LANGUAGES = {"Polish", "Czech", "Slovak", "Hungarian", "Romanian", "Croatian", "Slovene"}
-_OTHER_LATIN = {"cp1254", "iso8859_9"}  # Turkish
-_LATIN = ("cp125", "cp4", "cp7", "cp8", "iso8859_1", "iso8859_2", "hp_", "mac_", "latin")
-_NO_LATIN = ("cp1251", "cp1253", "cp1255", "cp1256", "mac_greek", "mac_cyrillic")
-_WESTERN_LETTERS = 0.9  # share of letters and typographic marks among the odd characters
-_TYPOGRAPHY = frozenset("‘’“”„‚«»‹›–—…•€£¥¢§°©®™´·¡¿\u00a0")
+_ODD_CELL = re.compile(rb'[^,;\t"\r\n]*[\x80-\xff][^,;\t"\r\n]*')
+_ODD_WORD = re.compile(r"[^\s,;]*[^\x00-\x7f][^\s,;]*")
+_KANA = re.compile("[ぁ-ヶ]")
+_CASE_INSIDE = re.compile(r"(?<=[a-z])[A-ZÀ-ÞŠŽŸ]")  # cafŽ
+_READ_TWICE = r"Ã[\x{80}-\x{bf}‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]|â€"  # what UTF-8 looks like as cp1252
 
 
 def decode(content: bytes, encoding: str | None, findings: Findings) -> str:
@@ -62,11 +68,11 @@ def decode(content: bytes, encoding: str | None, findings: Findings) -> str:
     else:
         findings.facts["encoding"] = "utf-8"
         return text
-    whole = _SEQUENCE.sub(b"", content)
-    broken = sum(byte > 0x7F for byte in whole)
-    if broken < DAMAGE * len(_SEQUENCE.findall(content)):
-        return _decode_marked(content, "utf-8", findings)
-    return _detect(content, findings)
+    odd_lines = [line for line in content.split(b"\n") if not line.isascii()]
+    whole = sum(_is_whole(line) for line in odd_lines)
+    if whole >= max(2, MIXED * len(odd_lines)):
+        return _decode_mixed(content, findings)
+    return _detect(odd_lines, content, findings)
 
 
 def _decode_as(content: bytes, encoding: str, path: Path) -> str:
@@ -93,7 +99,7 @@ def _decode_marked(content: bytes, encoding: str, findings: Findings) -> str:
     lines = [(number, line) for number, line in enumerate(text.split("\n")) if "\ufffd" in line]
     shown = [(number, _ODD_WORD.findall(line)[0]) for number, line in lines[:SHOWN]]
     count = text.count("\ufffd")
-    findings.note("", f"bytes are not {encoding} and read as U+FFFD", REPAIRED, count, shown)
+    findings.note("", f"bytes that are not {encoding}, read as U+FFFD", REPAIRED, count, shown)
     return text
 
 
@@ -110,27 +116,63 @@ def _find_wide(content: bytes) -> str | None:
     return None
 
 
-def _reads_as_western(sample: bytes) -> bool:
-    """Whether its odd characters are letters or typography, not signs inside of words."""
-    odd = [c for c in sample.decode(WESTERN, errors="replace") if not c.isascii()]
-    good = sum(c.isalpha() or c in _TYPOGRAPHY for c in odd)
-    return good >= _WESTERN_LETTERS * len(odd)
+def _is_whole(line: bytes) -> bool:
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
-def _detect(content: bytes, findings: Findings) -> str:
-    odd_lines = [line for line in content.split(b"\n") if not line.isascii()]
-    sample = b"\n".join(odd_lines)[:SAMPLE_BYTES]
-    matches = list(from_bytes(sample))
-    names = {name for match in matches for name in (match.encoding, *match.could_be_from_charset)}
-    found = matches[0].encoding if matches else WESTERN
-    is_other = bool(matches) and (matches[0].language in _OTHER_LANGUAGES or found in _OTHER_LATIN)
-    if (
-        found.startswith(_LATIN)
-        and found not in _NO_LATIN
-        and not is_other
-        and _reads_as_western(sample)
-    ):
-        found = WESTERN
+def _decode_mixed(content: bytes, findings: Findings) -> str:
+    """UTF-8 some lines of which are in another encoding, or damaged."""
+    lines = content.split(b"\n")
+    others = [row for row, line in enumerate(lines) if not _is_whole(line)]
+    others = [row for row in others if not _SEQUENCE.search(lines[row])]
+    name = _choose([lines[row] for row in others])[0]
+    changed: list[tuple[int, str]] = []
+    for row in others:
+        text = lines[row].decode(name, errors="replace")
+        if b"\xff" in lines[row] or _CASE_INSIDE.search(text):
+            continue  # damage
+        lines[row] = text.encode()
+        changed.append((row + 1, _ODD_WORD.findall(text)[0]))
+    if changed:
+        what = f"lines that are {name} in a file of utf-8"
+        findings.note("", what, REPAIRED, len(changed), changed[:SHOWN])
+    return _decode_marked(b"\n".join(lines), "utf-8", findings)
+
+
+def _choose(odd_lines: list[bytes]) -> tuple[str, bool]:
+    """The encoding of some lines, and whether others fit as well."""
+    cells = dict.fromkeys(
+        cell.strip(b" 0123456789") for line in odd_lines for cell in _ODD_CELL.findall(line)
+    )
+    sample = b"\n".join(cells)[:SAMPLE_BYTES]
+    matches = list(from_bytes(sample, cp_isolation=ENCODINGS))
+    best = [
+        name
+        for match in matches
+        for name in match.could_be_from_charset  # which give the same text
+        if (match.chaos, match.coherence) == (matches[0].chaos, matches[0].coherence)
+    ]
+    if JAPANESE in best and len(_KANA.findall(sample.decode(JAPANESE, errors="replace"))) > 1:
+        return JAPANESE, False  # which Korean reads as letters that stand alone
+    odd_words = re.findall(rb"[^\x00-\x40]+", b"\n".join(_ODD_CELL.findall(sample)))
+    odd_words = [word for word in odd_words if not word.isascii() and len(word) > 2]
+    odd_words = odd_words or _ODD_CELL.findall(sample)
+    mingled = sum(bool(re.search(rb"[A-Za-z]", word)) for word in odd_words)
+    is_latin = 2 * mingled >= len(odd_words)  # other scripts keep to themselves
+    if is_latin and WESTERN in best:
+        if not _CASE_INSIDE.search(sample.decode(WESTERN, errors="replace")):
+            return WESTERN, len(best) > 1 and len(cells) < SHOWN
+        best.sort(key=WESTERN.__eq__)  # the last one then
+    fitting = [name for name in best if (name in LATIN) == is_latin]
+    return (fitting or best or [WESTERN])[0], len(best) > 1
+
+
+def _detect(odd_lines: list[bytes], content: bytes, findings: Findings) -> str:
+    found, is_doubtful = _choose(odd_lines)
     for name in dict.fromkeys((found, WESTERN, "latin-1")):
         try:
             text = content.decode(name)
@@ -138,9 +180,17 @@ def _detect(content: bytes, findings: Findings) -> str:
             continue
         break
     findings.facts["encoding"] = name
-    words = list(dict.fromkeys(_ODD_WORD.findall(sample.decode(name, errors="replace"))))
+    words = list(dict.fromkeys(_ODD_WORD.findall(text)))
     shown = ", ".join(words[:SHOWN])[:80]
     findings.note("", f"encoding {name}, found (data.table.encoding names another): {shown}", READ)
-    if len(names) > 1 and len(odd_lines) < SHOWN:
-        findings.note("", "few letters to tell the encoding by", NOTICED, len(odd_lines))
+    if is_doubtful:
+        findings.note("", "few letters to tell the encoding by", NOTICED)
     return text
+
+
+def note_read_twice(column: Column) -> None:
+    """Texts of UTF-8 that another program took for cp1252 and wrote again, such as Ã©."""
+    if not any(pc.any(pc.match_substring(column.cells, mark)).as_py() for mark in ("Ã", "â€")):
+        return
+    odd = pc.match_substring_regex(column.cells, _READ_TWICE)
+    column.note("texts that another program read in a wrong encoding", NOTICED, odd)

@@ -4,11 +4,15 @@ The format is told by the content, not by the name: delimited text, JSON lines, 
 Parquet, an Excel workbook, each also gzipped or alone in a zip.
 """
 
+import bz2
 import gzip
 import io
 import json
+import lzma
+import re
 import zipfile
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,12 +22,34 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from fame.posts.findings import READ, Column, Findings
-from fame.posts.sources.table_csv import check_names, read_csv
+from fame.posts.findings import LEFT_OUT, READ, Column, Findings
+from fame.posts.sources.table_csv import MAX_LINES_ABOVE, find_twice, read_csv
+from fame.posts.sources.table_encoding import decode
 from fame.posts.sources.table_json import read_json, to_text
 from fame.runtime.errors import InputError
 
-_GZIP, _PARQUET, _ZIP = b"\x1f\x8b", b"PAR1", b"PK\x03\x04"
+_PARQUET, _ZIP = b"PAR1", b"PK\x03\x04"
+_PACKED: tuple[tuple[bytes, str, Callable[[bytes], bytes]], ...] = (
+    (b"\x1f\x8b", "gzip", gzip.decompress),
+    (b"BZh", "bzip2", bz2.decompress),
+    (b"\xfd7zXZ\0", "xz", lzma.decompress),
+)
+_OTHERS = (
+    (b"\xd0\xcf\x11\xe0", "a workbook of an old Excel (.xls): save it as .xlsx"),
+    (b"%PDF", "a PDF"),
+    (b"SQLite format 3", "an SQLite database"),
+    (b"ARROW1", "an Arrow file: write it as Parquet"),
+)
+_EXPECTED = "CSV, TSV, JSON, Parquet or Excel (.xlsx), also gzipped or in a zip"
+TABLE_SUFFIXES = (
+    *(".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".parquet", ".xlsx"),
+    *(".csv.gz", ".tsv.gz", ".json.gz", ".jsonl.gz"),
+)
+TEXT_SAMPLE = 1 << 16
+MAX_CONTROL, FEW_CONTROL = 0.05, 32  # of the characters: some stand in real texts
+_CONTROL = re.compile("[\x00\x02-\x08\x0e-\x19\x1c-\x1e\x7f-\x84\x86-\x9f]")
+_WEB_PAGE = re.compile(r"\s*<(!doctype html|html|table|head)\b", re.IGNORECASE)
+_SCRIPT = re.compile(r"\s*(?:window\.|var |let |const )[\w.$\[\]\"']+\s*=\s*(?=[\[{])")  # Twitter's
 
 
 @dataclass(frozen=True)
@@ -76,7 +102,7 @@ def read_cells(
     if not len(numbers):
         findings.settle("stop", 0)  # if rows were left out, say why
         raise InputError(f"{path}: holds no post, expected at least one")
-    kept = {name: columns[name] for name in names if chosen is None or name in chosen}
+    kept = {n: columns[n] for n in names if n in columns and (chosen is None or n in chosen)}
     return Cells(names, numbers, kept, findings)
 
 
@@ -87,42 +113,72 @@ def _read(
     findings: Findings,
     chosen: list[str] | None,
 ) -> tuple[list[str], np.ndarray, dict[str, pa.ChunkedArray]]:
-    if content.startswith(_GZIP):
-        findings.note("", "gzipped", READ)
-        return _read(path, _decompress(path, content), encoding, findings, chosen)
+    for magic, name, decompress in _PACKED:
+        if content.startswith(magic):
+            findings.note("", f"packed by {name}", READ)
+            inner = _decompress(path, content, name, decompress)
+            return _read(path, inner, encoding, findings, chosen)
     if content.startswith(_PARQUET):
         return _read_parquet(path, content, findings, chosen)
     if content.startswith(_ZIP):
         try:
             with zipfile.ZipFile(io.BytesIO(content)) as archive:
                 is_workbook = "xl/workbook.xml" in archive.namelist()
-                inner = b"" if is_workbook else _read_only_member(path, archive)
+                inner = b"" if is_workbook else _read_member(path, archive)
         except zipfile.BadZipFile as error:
             raise InputError(f"{path}: not a whole zip: {error}") from None
         if is_workbook:
-            return _read_workbook(path, content, findings)
-        findings.note("", "the one file of a zip", READ)
+            return _read_workbook(path, content, findings, chosen)
+        findings.note("", "the one table of a zip", READ)
         return _read(path, inner, encoding, findings, chosen)
-    if b"\0" not in content[:4] and content.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"["):
-        return read_json(content, encoding, findings)
-    return read_csv(content, encoding, findings, chosen)
+    for magic, name in _OTHERS:
+        if content.startswith(magic):
+            raise InputError(f"{path}: is {name}, expected {_EXPECTED}")
+    text = decode(content, encoding, findings)
+    _check_text(path, text)
+    if script := _SCRIPT.match(text):
+        findings.note("", "the value of a script's variable", READ)
+        text = text[script.end() :].rstrip("; \r\n")
+    if text.lstrip("\ufeff \t\r\n")[:1] in ("{", "["):
+        return read_json(text, findings)
+    return read_csv(text, findings, chosen)
 
 
-def _decompress(path: Path, content: bytes) -> bytes:
+def _decompress(
+    path: Path, content: bytes, name: str, decompress: Callable[[bytes], bytes]
+) -> bytes:
     try:
-        return gzip.decompress(content)
-    except (OSError, EOFError, zlib.error) as error:
-        raise InputError(f"{path}: not a whole gzip file: {error}") from None
+        return decompress(content)
+    except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError) as error:
+        raise InputError(f"{path}: not a whole {name} file: {error}") from None
 
 
-def _read_only_member(path: Path, archive: zipfile.ZipFile) -> bytes:
-    members = [entry for entry in archive.infolist() if not entry.is_dir()]
-    if len(members) != 1:
-        raise InputError(f"{path}: a zip of {len(members)} files, expected one with the posts")
+def _read_member(path: Path, archive: zipfile.ZipFile) -> bytes:
+    """The one table of a zip; what a Mac and a publisher put beside it is no table."""
+    members = [
+        entry
+        for entry in archive.infolist()
+        if not entry.is_dir() and not entry.filename.startswith("__MACOSX/")
+    ]
+    tables = [entry for entry in members if entry.filename.lower().endswith(TABLE_SUFFIXES)]
+    tables = [entry for entry in tables if not entry.filename.endswith(".txt")] or tables
+    chosen = tables if len(members) > 1 else members
+    if len(chosen) != 1:
+        names = ", ".join(entry.filename for entry in (chosen or members)[:5])
+        raise InputError(f"{path}: a zip of several files ({names}), expected one with the posts")
     try:
-        return archive.read(members[0])
-    except (zipfile.BadZipFile, RuntimeError, zlib.error) as error:
+        return archive.read(chosen[0])
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, zlib.error) as error:
         raise InputError(f"{path}: not a readable zip: {error}") from None
+
+
+def _check_text(path: Path, text: str) -> None:
+    """Refuse what is no text, or a page of the web."""
+    sample = text[:TEXT_SAMPLE]
+    if len(_CONTROL.findall(sample)) > max(FEW_CONTROL, MAX_CONTROL * len(sample)):
+        raise InputError(f"{path}: is no text and no table, expected {_EXPECTED}")
+    if _WEB_PAGE.match(sample):
+        raise InputError(f"{path}: is a page of the web (HTML), expected {_EXPECTED}")
 
 
 def _check_columns(path: Path, names: list[str], wanted: dict[str, list[str]]) -> None:
@@ -148,10 +204,11 @@ def _read_parquet(
     except (pa.ArrowException, OSError) as error:
         problem = str(error).splitlines()[0]
         raise InputError(f"{path}: not a readable Parquet file: {problem}") from None
-    check_names(findings, table.column_names, chosen)
+    twice = find_twice(findings, table.column_names, chosen)
     columns: dict[str, pa.ChunkedArray] = {}
     for i, name in enumerate(table.column_names):
-        columns |= _unnest(name, table.column(i))
+        if name not in twice:
+            columns |= _unnest(name, table.column(i))
     return list(columns), np.arange(1, len(table) + 1), columns
 
 
@@ -178,6 +235,12 @@ def _simplify(cells: pa.ChunkedArray) -> pa.ChunkedArray:
         return cells
     if pa.types.is_null(kind) or pa.types.is_decimal(kind) or _is_text(kind):
         return cells.cast(pa.string())
+    if any(is_bytes(kind) for is_bytes in _BYTES):
+        try:
+            return cells.cast(pa.binary()).cast(pa.string())
+        except pa.ArrowInvalid:
+            texts = [None if value is None else value.hex() for value in cells.to_pylist()]
+            return pa.chunked_array([pa.array(texts, pa.string())])
     if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
         try:
             return cells.cast(pa.list_(pa.string()))
@@ -185,6 +248,9 @@ def _simplify(cells: pa.ChunkedArray) -> pa.ChunkedArray:
             pass
     texts = [to_text(_plain(value)) for value in cells.to_pylist()]
     return pa.chunked_array([pa.array(texts, pa.string())])
+
+
+_BYTES = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary)
 
 
 def _is_text(kind: pa.DataType) -> bool:
@@ -199,22 +265,52 @@ def _plain(value: Any) -> Any:
 
 
 def _read_workbook(
-    path: Path, content: bytes, findings: Findings
+    path: Path, content: bytes, findings: Findings, chosen: list[str] | None
 ) -> tuple[list[str], np.ndarray, dict[str, pa.ChunkedArray]]:
-    """The first sheet, all cells as text; a workbook keeps 15 digits of a number."""
+    """The first sheet that holds a table, all cells as text; a number keeps 15 digits there."""
     import pandas as pd  # only workbooks need it here
 
     findings.facts["format"] = "xlsx"
     try:
-        frame = pd.read_excel(io.BytesIO(content), dtype=object, na_filter=False, engine="openpyxl")
-    except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
+        sheets = pd.read_excel(
+            *(io.BytesIO(content), None),
+            header=None,
+            dtype=object,
+            na_filter=False,
+            engine="openpyxl",
+        )
+    except Exception as error:  # whatever a damaged part makes openpyxl raise
         raise InputError(f"{path}: not a readable workbook: {error}") from None
-    names = [str(name).strip() for name in frame.columns]
-    columns = {}
-    for i, name in enumerate(names):
-        texts = [_cell_text(value) for value in frame.iloc[:, i]]
-        columns[name] = pa.chunked_array([pa.array(texts, pa.string())])
-    return names, np.arange(1, len(frame) + 1), columns
+    tables = {name: table for name, frame in sheets.items() if (table := _find_table(frame))}
+    if not tables:
+        raise InputError(f"{path}: holds no post, expected a sheet with a header and rows")
+    sheet, (above, rows) = next(iter(tables.items()))
+    if len(sheets) > 1:
+        others = ", ".join(map(repr, [name for name in sheets if name != sheet]))
+        findings.note("", f"the sheet {sheet!r}, and none of {others}", READ)
+    if above:
+        findings.note("", "lines above the header", LEFT_OUT, above)
+    names = [name or f"column {i + 1}" for i, name in enumerate(rows[0])]
+    twice = find_twice(findings, names, chosen)
+    columns = {
+        name: pa.chunked_array([pa.array([row[i] or None for row in rows[1:]], pa.string())])
+        for i, name in enumerate(names)
+        if name not in twice
+    }
+    return names, np.arange(1, len(rows)), columns
+
+
+def _find_table(frame: Any) -> tuple[int, list[list[str]]] | None:
+    """Lines above the header, and the rows from it on, without empty rows and columns."""
+    rows = [[_cell_text(value) or "" for value in row] for row in frame.itertuples(index=False)]
+    above = 0
+    while rows and sum(map(bool, rows[0])) < 2 and above < MAX_LINES_ABOVE:
+        above += any(rows.pop(0))
+    rows = [row for row in rows if any(row)]
+    if len(rows) < 2:
+        return None
+    kept = [i for i in range(len(rows[0])) if any(row[i] for row in rows)]
+    return above, [[row[i].strip() if row is rows[0] else row[i] for i in kept] for row in rows]
 
 
 def _cell_text(value: Any) -> str | None:

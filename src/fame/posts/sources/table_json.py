@@ -11,7 +11,6 @@ import numpy as np
 import pyarrow as pa
 
 from fame.posts.findings import LEFT_OUT, READ, REPAIRED, SHOWN, Findings
-from fame.posts.sources.table_encoding import decode
 from fame.runtime.errors import InputError
 
 _DECODER = json.JSONDecoder(
@@ -20,20 +19,19 @@ _DECODER = json.JSONDecoder(
 
 
 def read_json(
-    content: bytes, encoding: str | None, findings: Findings
+    text: str, findings: Findings
 ) -> tuple[list[str], np.ndarray, dict[str, pa.ChunkedArray]]:
     """Names of the columns, numbers of the records, and the columns as text.
 
     Raises:
         InputError: no JSON, or neither an array of objects nor objects line by line.
     """
-    text = decode(content, encoding, findings)
     lines = _read_lines(text, findings) if text.lstrip()[:1] == "{" else None
     numbers, records = _read_document(text, findings) if lines is None else lines
     findings.facts["format"] = "json" if lines is None else "jsonl"
     columns: dict[str, list[str | None]] = {}
     for row, record in enumerate(records):
-        for name, value in _flatten(record):
+        for name, value in dict(_flatten(record)).items():
             column = columns.setdefault(name, [])
             column.extend([None] * (row - len(column)))
             column.append(value)
@@ -63,29 +61,88 @@ def _read_lines(text: str, findings: Findings) -> tuple[np.ndarray, list[dict[st
         else:
             if _is_document(text):
                 return None
+            if (sequence := _read_sequence(text)) is not None:
+                findings.unit = "record"
+                return np.arange(1, len(sequence) + 1), sequence
             broken.append((number, line.strip()))
     if len(records) == 1 and not broken and _is_wrapper(records[0]):
         return None
     findings.unit = "line"
     if broken:
         count = len(records) + len(broken)
-        what, allowed = "lines are no JSON object", 'an object like {"id": "1"}'
+        what, allowed = "lines that are no JSON object", 'an object like {"id": "1"}'
         findings.bad("", what, allowed, len(broken), count, broken[:SHOWN], LEFT_OUT)
     return np.array(numbers, np.int64), records
 
 
+def _read_sequence(text: str) -> list[dict[str, Any]] | None:
+    """Objects one behind the other, each printed over lines; None if they are not."""
+    records: list[dict[str, Any]] = []
+    at = 0
+    while at < len(text):
+        if text[at] in " \t\r\n,":
+            at += 1
+            continue
+        try:
+            record, at = _DECODER.raw_decode(text, at)
+        except (ValueError, RecursionError):
+            return None
+        if not isinstance(record, dict):
+            return None
+        records.append(record)
+    return records
+
+
 def _is_wrapper(content: dict[str, Any]) -> bool:
-    """Whether an object holds the records, and is none itself."""
+    """Whether an object holds the records, and is none itself: a post may hold an array too."""
     values = list(content.values())
-    return all(isinstance(value, dict) for value in values) or any(
-        isinstance(value, list) and value and isinstance(value[0], dict) and len(values) == 1
-        for value in values
-    )
+    if all(isinstance(value, dict) for value in values):
+        return True
+    if _holds_columns(content) or _holds_rows(content):
+        return True
+    arrays = _find_arrays(content)
+    if not arrays:
+        return False
+    others = [value for value in values if not isinstance(value, (dict, list))]
+    return not others or max(map(len, arrays.values())) > len(content)
+
+
+def _find_arrays(content: dict[str, Any]) -> dict[str, list[Any]]:
+    """Arrays of objects by their dotted names, of the least depth that has some."""
+    level = {"": content}
+    while level:
+        found: dict[str, list[Any]] = {}
+        below: dict[str, dict[str, Any]] = {}
+        for prefix, parent in level.items():
+            for key, value in parent.items():
+                if isinstance(value, list) and value and isinstance(value[0], dict):
+                    found[f"{prefix}{key}"] = value
+                elif isinstance(value, dict):
+                    below[f"{prefix}{key}."] = value
+        if found:
+            return found
+        level = below
+    return {}
+
+
+def _holds_rows(content: dict[str, Any]) -> bool:
+    """Whether these are the names of the columns, and rows of cells."""
+    names, rows = content.get("columns"), content.get("data")
+    if not isinstance(names, list) or not isinstance(rows, list):
+        return False
+    return all(isinstance(row, list) for row in rows)
+
+
+def _holds_columns(content: dict[str, Any]) -> bool:
+    """Whether each value is the list of a column's cells."""
+    lists = [value for value in content.values() if isinstance(value, list)]
+    is_table = len(lists) == len(content) > 1 and len({len(cells) for cells in lists}) == 1
+    return is_table and not any(isinstance(cells[0], (dict, list)) for cells in lists if cells)
 
 
 def _parse_line(line: str) -> dict[str, Any] | None:
     try:
-        record = _DECODER.decode(line.strip())
+        record = _DECODER.decode(line.strip().rstrip(","))
     except (ValueError, RecursionError):
         return None
     return record if isinstance(record, dict) else None
@@ -118,34 +175,57 @@ def _read_document(text: str, findings: Findings) -> tuple[np.ndarray, list[dict
         if not isinstance(record, dict)
     ]
     if odd:
-        what, allowed = "records are no JSON object", 'objects like {"id": "1"}'
+        what, allowed = "records that are no JSON object", 'objects like {"id": "1"}'
         findings.bad("", what, allowed, len(odd), len(records), odd[:SHOWN], LEFT_OUT)
     kept = [(row, record) for row, record in enumerate(records, 1) if isinstance(record, dict)]
     return np.array([row for row, _ in kept], np.int64), [record for _, record in kept]
 
 
 def _find_records(content: Any, findings: Findings) -> list[Any]:
-    """The array itself, the one array of objects in an object, or pandas' object of columns."""
+    """The array itself, the one in an object, or what an object has by columns or by ids."""
     if isinstance(content, list):
         return content
-    if isinstance(content, dict):
-        arrays = {
-            name: value
-            for name, value in content.items()
-            if isinstance(value, list) and value and isinstance(value[0], dict)
-        }
+    if isinstance(content, dict) and content:
+        if _holds_rows(content):
+            findings.note("", "names of columns, and rows", READ)
+            names = content["columns"]
+            return [
+                dict(zip(names, row, strict=True)) if len(row) == len(names) else row
+                for row in content["data"]
+            ]
+        if _holds_columns(content):
+            findings.note("", "an object of columns", READ)
+            rows = zip(*content.values(), strict=True)
+            return [dict(zip(content, row, strict=True)) for row in rows]
+        arrays = _find_arrays(content)
         if len(arrays) == 1:
             name, records = next(iter(arrays.items()))
             findings.note("", f"the records are the array {name!r}", READ)
             return records
-        if content and all(isinstance(column, dict) for column in content.values()):
-            keys = list(dict.fromkeys(key for column in content.values() for key in column))
-            findings.note("", "an object of columns", READ)
-            return [{name: column.get(key) for name, column in content.items()} for key in keys]
+        if all(isinstance(value, dict) for value in content.values()):
+            if len(content) == 1:
+                return _find_records(next(iter(content.values())), findings)
+            return _turn(content, findings)
+        if arrays:
+            raise InputError(
+                f"{findings.path}: holds several arrays of objects ({', '.join(arrays)}), "
+                "expected one, with the posts"
+            )
     raise InputError(
         f"{findings.path}: holds a {type(content).__name__}, expected an array of objects or an "
         'object like {"id": "1"} on each line'
     )
+
+
+def _turn(content: dict[str, dict[str, Any]], findings: Findings) -> list[dict[str, Any]]:
+    """Records of an object of columns by row, or of records by their ids."""
+    inner = list(dict.fromkeys(key for value in content.values() for key in value))
+    if all(key.isdigit() for key in inner) or len(inner) > len(content):
+        findings.note("", "an object of columns", READ)
+        return [{name: column.get(key) for name, column in content.items()} for key in inner]
+    findings.note("", "an object of records by their ids", READ)
+    name = "key" if "id" in inner else "id"
+    return [{name: key, **record} for key, record in content.items()]
 
 
 def _flatten(record: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str | None]]:
@@ -182,6 +262,6 @@ def _to_array(
         if fixed is not None and fixed != text:
             changed.append((int(numbers[row]), fixed))
             texts[row] = fixed
-    what = "texts hold half of a character, read as U+FFFD"
+    what = "texts with half of a character, read as U+FFFD"
     findings.note(name, what, REPAIRED, len(changed), changed[:SHOWN])
     return pa.chunked_array([pa.array(texts, pa.string())])

@@ -1,10 +1,13 @@
 """Cells -> numbers, as they are written over the whole column.
 
 Whether a comma or a dot marks the decimals is decided by the cells that leave no doubt, of the
-column or, where it has none, of the file's other columns of numbers.
+column or, where it has none, of the file's other columns of numbers. Where nothing tells, 1.741 has
+decimals and 1,741 has none, and that is said.
 """
 
 import re
+import sys
+import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -13,18 +16,29 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fame.posts.findings import READ, REPAIRED, Column, map_distinct
+from fame.posts.findings import NOTICED, READ, REPAIRED, SHOWN, Column, map_distinct
 from fame.posts.sources.table_texts import drop_words
 
 PLAIN = r"^-?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$"
 WHOLE = r"^-?\d+$"
 FLAGS = {"true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0, "t": 1.0, "f": 0.0, "y": 1.0, "n": 0.0}
-SCALES = {"": 1.0, "k": 1e3, "m": 1e6, "b": 1e9, "bn": 1e9, "t": 1e12}
+SCALES = {
+    **{"k": 1e3, "tsd": 1e3, "千": 1e3, "万": 1e4, "萬": 1e4, "만": 1e4, "m": 1e6, "mio": 1e6},
+    **{"mln": 1e6, "亿": 1e8, "億": 1e8, "억": 1e8, "b": 1e9, "bn": 1e9, "mrd": 1e9, "t": 1e12},
+}
+_SCALE = "|".join(sorted(SCALES, key=len, reverse=True))
 _SPACES = "  \u00a0\u2009\u202f\u2007'’"
-_PARTS = re.compile(
-    rf"(?P<sign>[+\-−–]?)\s*(?P<money>[$€£¥₹]|USD|EUR|GBP)?\s*(?P<digits>\d[\d.,{_SPACES}]*|[.,]\d+)"
-    r"\s*(?P<scale>[kKmMbBtT]|bn)?\s*(?P<after>%|[$€£¥₹]|USD|EUR|GBP)?"
+_SIGNS = "".join(c for c in map(chr, range(sys.maxunicode)) if unicodedata.category(c) == "Sc")
+_MONEY = (
+    rf"(?:[A-Z]{{0,3}}[{_SIGNS}]|Rs\.?|kr\.?|zł|Kč|Ft|元|円|원|USD|EUR|GBP|JPY|CNY|INR|KRW|BRL|CAD|"
+    "AUD|NZD|CHF|SEK|NOK|DKK|PLN|CZK|HUF|RUB|TRY|MXN|ZAR|SGD|HKD|TWD|THB|IDR|PHP|VND)"
 )
+_PARTS = re.compile(
+    rf"(?P<sign>[+\-−–]?)\s*(?P<money>{_MONEY})?\s*(?P<digits>\d[\d.,{_SPACES}]*|[.,]\d+)"
+    rf"\s*(?:(?P<scale>(?i:{_SCALE}))\.?\+?)?\s*(?P<after>%|{_MONEY})?"
+)
+_IN_THREES = r"^[+-]?[1-9]\d{0,2}[.,]\d{3}$"  # 1.741 may be 1741
+_SHORT = r"^[+-]?\d{1,3}$"
 _SPACED = re.compile(rf"\d{{1,3}}(?:[{_SPACES}]\d{{3}})+(?:[.,]\d+)?")
 # One mark and not three digits behind it: decimals, whatever the other cells have.
 _OTHER_DECIMALS = re.compile(r"\d*[.,](\d{1,2}|\d{4,})|0[.,]\d+")
@@ -33,6 +47,7 @@ _ISO_DURATION = re.compile(
     r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?", re.IGNORECASE
 )
 EXPECTED = "a number"
+MONEY = "amounts of money"
 
 
 @dataclass(frozen=True)
@@ -59,9 +74,31 @@ def weigh(column: Column) -> Evidence:
         return Evidence()
     marked = pc.or_(pc.match_substring(cells, ","), pc.greater(pc.count_substring(cells, "."), 1))
     if not _any(marked):
-        return Evidence()
+        return _weigh_threes(cells, ".")
     texts = pc.unique(cells).drop_null().to_pylist()
-    return sum(map(_weigh_text, texts), Evidence())
+    found = sum(map(_weigh_text, texts), Evidence())
+    return found if found.mark() else _weigh_threes(cells, ",")
+
+
+def _weigh_threes(cells: pa.ChunkedArray, mark: str) -> Evidence:
+    """1.741 beside 999, and never 1741 or 1.5, has a separator of thousands."""
+    if not _all_in_threes(cells, mark):
+        return Evidence()
+    marked = pc.match_substring(cells, mark)
+    others = cells.filter(pc.invert(marked)).drop_null()
+    whole = others.filter(pc.match_substring_regex(others, r"^[+-]?\d+$"))
+    if not len(whole) or not pc.all(pc.match_substring_regex(whole, _SHORT)).as_py():
+        return Evidence()
+    return Evidence(dot=1) if mark == "," else Evidence(comma=1)
+
+
+def _all_in_threes(cells: pa.ChunkedArray, mark: str) -> bool:
+    """Whether a mark stands in some cells, always before the last three digits."""
+    is_marked = pc.match_substring(cells, mark)
+    first = pc.index(is_marked, True).as_py()
+    if first < 0 or not re.match(_IN_THREES, cells[first].as_py()):
+        return False
+    return bool(pc.all(pc.match_substring_regex(cells.filter(is_marked), _IN_THREES)).as_py())
 
 
 def _any(chosen: pa.ChunkedArray) -> bool:
@@ -105,15 +142,24 @@ def read_numbers(
     if pa.types.is_integer(cells.type) or pa.types.is_floating(cells.type):
         return _finite(column, cells.cast(pa.float64(), safe=False))
     if not pa.types.is_string(cells.type):
-        column.bad("cells are no number", EXPECTED, pc.is_valid(cells))
+        column.bad("cells that are no number", EXPECTED, pc.is_valid(cells))
         return pa.chunked_array([pa.nulls(len(cells), pa.float64())])
     texts = drop_words(column, numeric=True, note=note)
+    if mark is None and note:
+        _doubt_threes(column, texts)
     plain = _match_plain(texts, mark)
     if plain is None:
         return _finite(column, texts.cast(pa.float64()))
     values = pc.if_else(plain, texts, pa.scalar(None, pa.string())).cast(pa.float64())
     others = pc.if_else(plain, pa.scalar(None, pa.string()), texts)
     return _finite(column, _read_others(column, values, others, mark or ".", scaled))
+
+
+def _doubt_threes(column: Column, texts: pa.ChunkedArray) -> None:
+    for mark, read in ((".", "decimals"), (",", "a separator of thousands")):
+        if _all_in_threes(texts, mark):
+            what = f"numbers whose {'dot' if mark == '.' else 'comma'} is taken as {read}"
+            column.note(what, NOTICED, pc.match_substring(texts, mark))
 
 
 def _match_plain(texts: pa.ChunkedArray, mark: str | None) -> pa.ChunkedArray | None:
@@ -142,29 +188,47 @@ def _read_others(
         if not _any(is_found):
             continue
         column.note(what, READ if what.startswith("true") else REPAIRED, is_found)
+        if what == MONEY:
+            _compare_currencies(column, others, is_found)
         values = pc.coalesce(values, found)
         others = pc.if_else(is_found, pa.scalar(None, pa.string()), others)
         is_left = pc.is_valid(others)
-    column.bad("cells are no number", EXPECTED, is_left)
+    column.bad("cells that are no number", EXPECTED, is_left)
     return values
 
 
+def _compare_currencies(column: Column, texts: pa.ChunkedArray, is_money: pa.ChunkedArray) -> None:
+    """Amounts are not exchanged into one another."""
+    found = pc.unique(texts.filter(is_money)).to_pylist()
+    names = {re.sub(rf"[\d.,+\-−–\s{_SPACES}]", "", text) for text in found}
+    if len(names) > 1:
+        what = f"amounts in {len(names)} currencies ({', '.join(sorted(names)[:SHOWN])})"
+        column.note(f"{what}, none exchanged", NOTICED, is_money)
+
+
 def _ways(mark: str, scaled: bool) -> Iterable[tuple[str, Callable[[str], float | None]]]:
-    words = {",": "commas before decimals", ".": "separators of thousands"}
+    words = {",": "commas before decimals, dots between thousands", ".": "separators of thousands"}
     others = {",": "dots before decimals", ".": "commas before decimals"}
     ways: list[tuple[str, Callable[[str], float | None]]] = [
         ("true and false as 1 and 0", lambda text: FLAGS.get(text.lower())),
+        ("numbers in other digits or signs", _parse_spelled),
         (f"numbers with {words[mark]}", partial(_parse_parts, mark=mark, allowed="")),
         (f"numbers with {others[mark]} among others", partial(_parse_other_mark, mark=mark)),
     ]
     if scaled:
         ways += [
             ("percentages, 12.5 % as 0.125", partial(_parse_parts, mark=mark, allowed="%")),
-            ("amounts of money", partial(_parse_parts, mark=mark, allowed="$")),
+            (MONEY, partial(_parse_parts, mark=mark, allowed="$")),
             ("short counts, 1.2K as 1200", partial(_parse_parts, mark=mark, allowed="k")),
             ("durations, as seconds", _parse_duration),
         ]
     return ways
+
+
+def _parse_spelled(text: str) -> float | None:
+    """Full-width and other scripts' digits, a typographic minus, a plus."""
+    plain = unicodedata.normalize("NFKC", text).replace("−", "-").removeprefix("+")
+    return float(plain) if re.fullmatch(WHOLE, plain) else None
 
 
 def _parse_parts(text: str, mark: str, allowed: str) -> float | None:
@@ -185,7 +249,7 @@ def _parse_parts(text: str, mark: str, allowed: str) -> float | None:
     if number is None:
         return None
     sign = -1 if parts["sign"] in ("-", "−", "–") and parts["sign"] else 1
-    scale = SCALES[(parts["scale"] or "").lower()]
+    scale = SCALES[parts["scale"].lower()] if is_scaled else 1.0
     return float(sign * number * scale) / (100 if is_percent else 1)
 
 
@@ -239,7 +303,7 @@ def _finite(column: Column, values: pa.ChunkedArray) -> pa.ChunkedArray:
             if (pc.any(pc.is_nan(values)).as_py())
             else values
         )
-    column.bad("numbers are infinite", "a finite number", np.isinf(numbers))
+    column.bad("infinite numbers", "a finite number", np.isinf(numbers))
     return pa.chunked_array(
         [pa.array(np.where(np.isfinite(numbers), numbers, np.nan), from_pandas=True)]
     )

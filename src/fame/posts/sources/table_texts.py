@@ -1,6 +1,7 @@
 """Cells -> texts, ids, categories and tags; the words for missing are missing everywhere."""
 
 import ast
+import csv
 import json
 import re
 
@@ -16,21 +17,29 @@ from fame.posts.findings import (
     Column,
     map_distinct,
 )
+from fame.posts.sources.table_encoding import note_read_twice
 
-# How files write that there is no value: pandas' own list.
+# How files write that there is no value: pandas' own list, MySQL, JavaScript and Excel.
 WORDS = (
-    *("nan", "NaN", "-nan", "-NaN", "None", "null", "NULL", "NA", "N/A", "n/a", "<NA>"),
-    *("#N/A", "#N/A N/A", "#NA", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN"),
+    *("nan", "NaN", "-nan", "-NaN", "None", "null", "NULL", "NA", "N/A", "n/a", "<NA>", "NaT"),
+    *("#N/A", "#N/A N/A", "#NA", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN", "Nan", "NAN", "Null"),
+    *("\\N", "(null)", "undefined", "#VALUE!", "#DIV/0!", "#REF!", "#NAME?", "#NULL!", "#NUM!"),
 )
+# Among authors these are nobody.
+NOBODY = (*WORDS, "-", "--", "–", "—", "?", "none", "NONE", "unknown", "Unknown", "[deleted]")
 # In a column of numbers or times these can mean nothing else either.
-NUMERIC_WORDS = (
-    *(*WORDS, "-", "--", "–", "—", "?", ".", "none", "na", "Nan", "NAN", "Null", "NaT"),
-    *("nat", "unknown", "undefined", "#VALUE!", "#DIV/0!", "#REF!"),
-)
+NUMERIC_WORDS = (*NOBODY, ".", "na", "nat", "n.a.", "N.A.", "missing")
+# Other words for the parts of a split.
+PARTS = {
+    "fit": ("train", "training", "tr"),
+    "holdout": ("test", "testing", "val", "valid", "validation", "dev", "eval"),
+}
 EXACT = 2**53  # floats beyond it no longer hold every whole number
 EXCEL_DIGITS = 15
-SEPARATORS = ("|", ";", ",", "\n")
-_LIST = r"(?s)^\s*\[.*\]\s*$"
+SEPARATORS = ("|", ";", ",", "\n", "，", "、", "；")
+_FLOAT_ID = r"^\s*[+-]?(\d([.,]\d+)?[eE]\+\d\d|\d[.,]\d+[eE]\d\d|\d{16,}\.0*)\s*$"
+# Lists, sets, tuples, and lists that were cut off.
+_LIST = r"(?s)^\s*(\[.*\]|\{.*\}|\(.*\)|[\[{(]\s*['\"].*)\s*$"
 _QUOTED = re.compile(r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"")
 _NOTHING = pa.scalar(None, pa.string())
 
@@ -55,28 +64,31 @@ def to_texts(cells: pa.ChunkedArray) -> pa.ChunkedArray:
     return cells.cast(pa.string())
 
 
-def drop_words(column: Column, *, numeric: bool = False, note: bool = True) -> pa.ChunkedArray:
+def drop_words(
+    column: Column, words: tuple[str, ...] = WORDS, *, numeric: bool = False, note: bool = True
+) -> pa.ChunkedArray:
     """Null for empty cells and for words that mean missing, which are counted."""
     texts = to_texts(column.cells)
     trimmed = pc.utf8_trim_whitespace(texts)
-    words = pa.array(NUMERIC_WORDS if numeric else WORDS)
-    is_word = pc.is_in(trimmed, value_set=words)
+    is_word = pc.is_in(trimmed, value_set=pa.array(NUMERIC_WORDS if numeric else words))
     is_missing = pc.or_(is_word, pc.equal(trimmed, ""))
     if note:
-        column.note("cells hold a word for missing", MISSING, is_word)
+        column.note("words for a missing value", MISSING, is_word)
     return pc.if_else(is_missing, _NOTHING, trimmed if numeric else texts)
 
 
 def read_texts(column: Column) -> pa.ChunkedArray:
     """Any text as it is."""
+    if pa.types.is_string(column.cells.type):
+        note_read_twice(column)
     return drop_words(column)
 
 
-def read_names(column: Column) -> pa.ChunkedArray:
-    """Authors and categories: white space around them is dropped."""
-    texts = drop_words(column)
+def read_names(column: Column, words: tuple[str, ...] = WORDS) -> pa.ChunkedArray:
+    """Categories and paths: white space around them is dropped."""
+    texts = drop_words(column, words)
     trimmed = pc.utf8_trim_whitespace(texts)
-    column.note("texts have white space around them", REPAIRED, pc.not_equal(texts, trimmed))
+    column.note("texts with white space around them", REPAIRED, pc.not_equal(texts, trimmed))
     return trimmed
 
 
@@ -88,7 +100,7 @@ def read_ids(column: Column, what: str) -> pa.ChunkedArray:
         what: "ids", "authors".
     """
     _refuse_lost_digits(column, what)
-    return read_names(column)
+    return read_names(column, NOBODY if what == "authors" else WORDS)
 
 
 def _refuse_lost_digits(column: Column, what: str) -> None:
@@ -99,7 +111,7 @@ def _refuse_lost_digits(column: Column, what: str) -> None:
         lost = pc.greater_equal(pc.abs(cells.cast(pa.float64())), float(limit))
         origin = f"are floats beyond 2^{limit.bit_length() - 1} and no longer exact"
     elif pa.types.is_string(cells.type):
-        lost = pc.match_substring_regex(cells, r"^\s*[+-]?(\d(\.\d+)?[eE]\+\d\d|\d{16,}\.0*)\s*$")
+        lost = pc.match_substring_regex(cells, _FLOAT_ID)
         origin = "are written as floats (1.5e+17) and no longer exact"
         if not pc.any(lost).as_py():
             lost, origin = (
@@ -119,6 +131,11 @@ def _refuse_lost_digits(column: Column, what: str) -> None:
 
 def _find_rounded(cells: pa.ChunkedArray) -> pa.ChunkedArray:
     """Long whole numbers, if all of them (three or more) are zeros behind the fifteenth digit."""
+    is_other = pc.greater(pc.utf8_length(cells), EXCEL_DIGITS + 1)
+    is_other = pc.and_(is_other, pc.invert(pc.ends_with(cells, "00")))
+    row = pc.index(is_other, True).as_py()
+    if row >= 0 and cells[row].as_py().isdecimal():
+        return pc.and_(is_other, False)
     is_long = pc.match_substring_regex(cells, rf"^\d{{{EXCEL_DIGITS + 2},}}$")
     rounded = pc.match_substring_regex(cells, rf"^\d{{{EXCEL_DIGITS}}}00+$")
     counts = [pc.sum(chosen).as_py() or 0 for chosen in (is_long, rounded)]
@@ -134,13 +151,16 @@ def read_tags(column: Column, separator: str | None) -> pa.ChunkedArray:
     """
     cells = column.cells
     if pa.types.is_list(cells.type):
-        column.findings.note(column.name, "tags are lists", READ)
+        column.findings.note(column.name, "tags as lists", READ)
         return _trim_items(column, cells)
     texts = pc.fill_null(drop_words(column), "")
     lists = None
-    if _any(pc.starts_with(texts, "[")):
+    if _any(pc.match_substring_regex(texts, r"[＃\x{200b}-\x{200d}\x{feff}]")):
+        texts = pc.replace_substring_regex(texts, "＃", "#")
+        texts = pc.replace_substring_regex(texts, r"[\x{200b}-\x{200d}\x{feff}]+", " ")
+    if _any(pc.match_substring_regex(texts, r"^\s*[\[{(]")):
         is_list = pc.match_substring_regex(texts, _LIST)
-        column.note("tags are written as lists", READ, is_list)
+        column.note("tags written as lists", READ, is_list)
         lists = pc.if_else(is_list, texts, _NOTHING)
         texts = pc.if_else(is_list, "", texts)
     if separator is None:
@@ -164,10 +184,12 @@ def _put_lists(column: Column, tags: pa.ChunkedArray, lists: pa.ChunkedArray) ->
 
 
 def _parse_list(text: str) -> list[str]:
-    """The items of a JSON or Python list, or what stands between its brackets."""
+    """The items of a JSON or Python list, set or tuple, or what stands between its brackets."""
+    text = text.strip()
+    inner = text[1:-1] if text[-1] in "])}" else text[1:]
     for parse in (json.loads, ast.literal_eval):
         try:
-            items = parse(text)
+            items = parse(f"[{inner}]")
         except (ValueError, SyntaxError, RecursionError, MemoryError):
             continue
         # numpy writes ['a' 'b'], which Python reads as one text.
@@ -175,14 +197,17 @@ def _parse_list(text: str) -> list[str]:
         if is_one_text and len(_QUOTED.findall(text)) > 1:
             break
         return [_name_item(item) for item in items]
-    quoted = ["".join(pair) for pair in _QUOTED.findall(text)]
-    return quoted or [part.strip() for part in text.strip()[1:-1].split(",")]
+    if not re.sub(r"[\s,]", "", _QUOTED.sub("", inner)):
+        return ["".join(pair) for pair in _QUOTED.findall(inner)]
+    parts = next(csv.reader([inner.replace("\n", " ")], skipinitialspace=True), [])
+    return [part.strip("'\"") for part in parts if part not in WORDS]
 
 
 def _name_item(item: object) -> str:
     """A tag, or the name of an object that describes one."""
     if isinstance(item, dict):
         named = [item[key] for key in ("text", "tag", "name", "hashtag") if key in item]
+        named += [value for value in item.values() if isinstance(value, str)]
         return str(named[0]) if named else json.dumps(item, ensure_ascii=False)
     return "" if item is None else str(item)
 
@@ -212,13 +237,13 @@ def _doubt_separator(column: Column, texts: pa.ChunkedArray, separator: str) -> 
     found = _find_separator(texts)
     if found != separator and not (found == " " and separator.isspace()):
         other = pc.match_substring(texts, found)
-        column.note(f"tags look divided by {found!r}, not by {separator!r}", NOTICED, other)
+        column.note(f"tags that look divided by {found!r}, not by {separator!r}", NOTICED, other)
 
 
 def _split(column: Column, texts: pa.ChunkedArray, separator: str) -> pa.ChunkedArray:
-    if separator == "#":
+    if separator == "#" and _any(pc.match_substring_regex(texts, r"[^\s#]#|[,;|]")):
         parts = pc.split_pattern_regex(texts, r"[\s,;|]*#|[\s,;|]+")
-    elif separator.isspace() and separator != "\n":
+    elif separator == "#" or (separator.isspace() and separator != "\n"):
         parts = pc.utf8_split_whitespace(texts)
     else:
         parts = pc.split_pattern(texts, separator)
@@ -230,7 +255,7 @@ def _trim_items(column: Column, lists: pa.ChunkedArray) -> pa.ChunkedArray:
     marked: list[np.ndarray] = []
     chunks = [_trim_chunk(chunk, marked) for chunk in lists.chunks]
     if marked:
-        column.note("tags start with #, which is dropped", REPAIRED, np.concatenate(marked))
+        column.note("tags with #, which is dropped", REPAIRED, np.concatenate(marked))
     return pa.chunked_array(chunks, pa.list_(pa.string()))
 
 
@@ -238,6 +263,8 @@ def _trim_chunk(lists: pa.ListArray, marked: list[np.ndarray]) -> pa.ListArray:
     """Without its odd characters; to ``marked`` come the rows that had a #."""
     rows = pc.list_parent_indices(lists).to_numpy()
     items = pc.fill_null(pc.utf8_trim_whitespace(pc.list_flatten(lists)), "")
+    if any(_any(pc.starts_with(items, quote)) for quote in "\"'"):
+        items = pc.replace_substring_regex(items, r"""^(?:"([^"]*)"|'([^']*)')$""", r"\1\2")
     has_mark = pc.starts_with(items, "#").to_numpy(zero_copy_only=False)
     marked.append(np.bincount(rows[has_mark], minlength=len(lists)) > 0)
     items = pc.utf8_ltrim(items, "#")
@@ -249,8 +276,15 @@ def _trim_chunk(lists: pa.ListArray, marked: list[np.ndarray]) -> pa.ListArray:
 
 
 def read_split(column: Column, allowed: tuple[str, ...]) -> pa.ChunkedArray:
-    """One of the allowed words in each row; others are refused, not masked."""
-    words = pc.utf8_trim_whitespace(to_texts(column.cells))
+    """One of the allowed words in each row; others are refused, not masked.
+
+    Train and its kin are fit, test and its kin holdout.
+    """
+    words = pc.utf8_lower(pc.utf8_trim_whitespace(to_texts(column.cells)))
+    for part, others in PARTS.items():
+        is_other = pc.is_in(words, value_set=pa.array(others))
+        column.note(f"parts named otherwise, read as {part}", READ, is_other)
+        words = pc.if_else(is_other, part, words)
     chosen = pc.invert(pc.fill_null(pc.is_in(words, value_set=pa.array(allowed)), False))
     rows = np.flatnonzero(chosen.to_numpy())
     if len(rows):

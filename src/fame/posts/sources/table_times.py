@@ -39,15 +39,35 @@ NO_POST_BEFORE = 631_152_000  # 1990
 FAR_SECONDS = 15 * 365 * DAY  # about as old as most platforms
 FAR_SPANS = 6  # times the span of the middle half of the posts
 _NUMBER = r"^[+-]?\d+(\.\d*)?([eE]\+?\d+)?$"
-_ISO = r"^\d{4}-\d\d?-\d\d?([T ]|$)"
-# Epoch numbers by magnitude, and what divides them to seconds.
-_EPOCHS = (
-    (1e8, 1e11, 1, "epoch seconds"),
-    (1e11, 1e14, 10**3, "epoch milliseconds"),
-    (1e14, 1e17, 10**6, "epoch microseconds"),
-    (1e17, 1e20, 10**9, "epoch nanoseconds"),
+_ISO = r"^\d{4}-\d\d?(-\d\d?([T ]|$)|$)"
+# What divides epoch numbers to seconds; they are told by a magnitude of the years 1990 to 2100.
+_EPOCHS = {
+    1: "epoch seconds",
+    10**3: "epoch milliseconds",
+    10**6: "epoch microseconds",
+    10**9: "epoch nanoseconds",
+}
+_EPOCH_SECONDS = (NO_POST_BEFORE, 4_102_444_800)
+_COMPACT = {
+    **{8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"},
+    17: "%Y%m%d%H%M%S%f",
+}
+_UNUSUAL = r"[^0-9A-Za-z :+./-]|^\d+,\d|^\d{1,3}\.\d{3}\.|^\d{8}-\d"
+# How other programs and languages write the same.
+_SPELLINGS = (
+    ("[\u00a0\u2007\u2009\u202f]", " "),
+    ("^'", ""),
+    (r"\[[^\]]*\]$", ""),  # Java's name of the zone
+    (r"^(\d{4,}),(\d+)$", r"\1.\2"),
+    (r"^(\d{8})[_-](\d{4,6})$", r"\1T\2"),
+    (r"(\d)\s*[年년月월]\s*(\d)", r"\1-\2"),
+    (r"(\d)\s*[年년月월]\s*(\d)", r"\1-\2"),
+    (r"(\d)\s*[日일]\s*", r"\1 "),
+    (r"(\d)\s*[时時시点분分]\s*(\d)", r"\1:\2"),
+    (r"(\d)\s*[时時시点분分]\s*(\d)", r"\1:\2"),
+    (r"(\d)\s*[分분秒초]\s*$", r"\1"),
 )
-_COMPACT = {8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
+_GROUPED = r"^\d{1,3}(?:[,.' ]\d{3}){3,}$"
 # Reads texts into the rows (m,) of times.
 _Read = Callable[[pa.ChunkedArray, np.ndarray, Times], None]
 _SPREADSHEET_DAYS = (25_569, 73_050)  # 1970 to 2100
@@ -68,14 +88,14 @@ def read_times(column: Column, time_format: str | None) -> tuple[pa.ChunkedArray
         times = _read_typed(column.cells)
         filled = pc.is_valid(column.cells).to_numpy()
     else:
-        texts = pc.utf8_trim_whitespace(drop_words(column, numeric=True))
+        texts = _spell(pc.utf8_trim_whitespace(drop_words(column, numeric=True)))
         filled = pc.is_valid(texts).to_numpy()
         times = _read_texts(column, texts, filled, time_format)
     known = ~np.isnan(times.seconds)
     if not times.is_refused:
-        column.bad("cells are no time", EXPECTED, filled & ~known)
+        column.bad("cells that are no time", EXPECTED, filled & ~known)
     far = find_far(times.seconds)
-    column.bad("times are far from all others", "a time among the others", far)
+    column.bad("times far from all others", "a time among the others", far)
     times.put(np.flatnonzero(far), np.nan)
     _note_zones(column, times)
     return _to_arrow(times)
@@ -99,7 +119,7 @@ def _read_typed(cells: pa.ChunkedArray) -> Times:
     rows = np.flatnonzero(pc.is_valid(cells).to_numpy())
     seconds = pc.cast(naive, pa.int64()).drop_null().to_numpy() / 1e6
     offset: np.ndarray | float = np.nan
-    if zone and zone.upper() not in ("UTC", "ETC/UTC", "GMT", "Z", "+00:00"):
+    if zone:
         local = pc.cast(pc.local_timestamp(naive), pa.int64()).drop_null().to_numpy() / 1e6
         offset = (local - seconds) / MINUTE
     times.put(rows, seconds, offset)
@@ -113,9 +133,11 @@ def _read_texts(
     if time_format and time_format not in (DAY_FIRST, MONTH_FIRST):
         _read_format(texts, filled, time_format, times)
         return times
-    is_number = _matches(texts, _NUMBER)
     is_iso = _matches(texts, _ISO)
-    is_date = _matches(texts, NUMERIC_DATE) & ~is_iso
+    is_number = is_date = np.zeros(len(texts), bool)
+    if (filled & ~is_iso).any():
+        is_number = _matches(texts, _NUMBER)
+        is_date = _matches(texts, NUMERIC_DATE) & ~is_iso
     forms: list[tuple[str, np.ndarray, _Read]] = [
         ("numbers", is_number, partial(_read_numbers, column)),
         ("ISO 8601", is_iso, _read_iso),
@@ -138,6 +160,17 @@ def _read_texts(
     return times
 
 
+def _spell(texts: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The same times in the usual signs."""
+    if not _matches(texts, _UNUSUAL).any():
+        return texts
+    for pattern, usual in _SPELLINGS:
+        texts = pc.replace_substring_regex(texts, pattern, usual)
+    grouped = pc.match_substring_regex(texts, _GROUPED)
+    texts = pc.if_else(grouped, pc.replace_substring_regex(texts, "[,.' ]", ""), texts)
+    return pc.utf8_trim_whitespace(texts)
+
+
 def _matches(texts: pa.ChunkedArray, pattern: str) -> np.ndarray:
     pattern = re.sub(r"\?P<\w+>", "", pattern)
     return pc.fill_null(pc.match_substring_regex(texts, pattern), False).to_numpy()
@@ -145,6 +178,7 @@ def _matches(texts: pa.ChunkedArray, pattern: str) -> np.ndarray:
 
 def _read_numbers(column: Column, texts: pa.ChunkedArray, rows: np.ndarray, times: Times) -> None:
     """Compact digits where they are a calendar's, else epoch or days by magnitude."""
+    texts = pc.replace_substring_regex(texts, r"^(\d+)\.0*$", r"\1")
     numbers = texts.cast(pa.float64()).to_numpy()
     lengths = pc.utf8_length(texts).to_numpy()
     left = np.ones(len(rows), bool)
@@ -162,27 +196,26 @@ def _read_numbers(column: Column, texts: pa.ChunkedArray, rows: np.ndarray, time
             continue  # epoch numbers that look like the calendar's now and then
         times.put(rows[chosen], parsed)
         left &= ~chosen
-        column.findings.note(column.name, f"times are digits, {form}", READ, found.sum())
+        column.findings.note(column.name, f"times as digits, {form}", READ, found.sum())
     magnitude = np.median(np.abs(numbers[left])) if left.any() else 0
-    for low, high, divisor, name in _EPOCHS:
+    for divisor, name in _EPOCHS.items():
+        low, high = (limit * divisor for limit in _EPOCH_SECONDS)
         if low <= magnitude < high:
             chosen = left & (np.abs(numbers) < 100 * high)
-            times.put(rows[chosen], _divide(texts, numbers, divisor)[chosen])
-            column.findings.note(column.name, f"times are {name}", READ, chosen.sum())
+            times.put(rows[chosen], _divide(numbers, divisor)[chosen], 0.0)
+            column.findings.note(column.name, name, READ, chosen.sum())
     if _SPREADSHEET_DAYS[0] <= magnitude < _SPREADSHEET_DAYS[1]:
         chosen = left & (numbers >= _SPREADSHEET_DAYS[0]) & (numbers < _SPREADSHEET_DAYS[1])
         seconds = np.round(numbers[chosen] * DAY) + _SPREADSHEET_EPOCH
         times.put(rows[chosen], seconds)
-        column.findings.note(
-            column.name, "times are a spreadsheet's day numbers", READ, chosen.sum()
-        )
+        column.findings.note(column.name, "a spreadsheet's day numbers", READ, chosen.sum())
 
 
-def _divide(texts: pa.ChunkedArray, numbers: np.ndarray, divisor: int) -> np.ndarray:
+def _divide(numbers: np.ndarray, divisor: int) -> np.ndarray:
     """Epoch seconds, whole ones exactly."""
     seconds = numbers / divisor
     limit = 253_402_300_799  # the last second of the year 9999
-    return np.where(np.abs(seconds) <= limit, seconds, np.nan) if len(texts) else seconds
+    return np.where(np.abs(seconds) <= limit, seconds, np.nan)
 
 
 def _read_iso(texts: pa.ChunkedArray, rows: np.ndarray, times: Times) -> None:
@@ -238,10 +271,10 @@ def _note_zones(column: Column, times: Times) -> None:
     zoned = known & ~np.isnan(times.offset)
     if zoned.any() and not np.nan_to_num(times.offset)[known].any():
         times.offset[:] = np.nan
-        column.findings.note(column.name, "times are in UTC, the poster's clock is not known", READ)
+        column.findings.note(column.name, "times in UTC, the poster's clock is not known", READ)
     elif zoned.any():
         column.findings.note(
             column.name, "times with a zone, kept as the poster's clock", READ, zoned.sum()
         )
-    elif known.any() and pa.types.is_string(column.cells.type):
+    elif known.any():
         column.findings.note(column.name, "times without a zone, taken as the poster's clock", READ)

@@ -111,7 +111,7 @@ def _refuse(
         raise origin.error(row, texts[row].as_py(), allowed)
     name = f"{origin.path.name} {origin.key}"
     numbers = np.arange(1, len(texts) + 1)
-    Column(name, texts, numbers, findings).bad(f"values are not {allowed}", allowed, is_odd)
+    Column(name, texts, numbers, findings).bad("values that cannot be", allowed, is_odd)
     return pc.if_else(is_odd, pa.scalar(None, values.type), values)
 
 
@@ -195,7 +195,7 @@ def to_offset_minutes(
     parsed = map_distinct(texts, lambda text: _parse_offset(text, factor), pa.float32())
     if findings is not None and largest:
         unit = {60.0: "hours", 1.0: "minutes"}.get(factor, "seconds")
-        findings.note(f"{origin.path.name} {origin.key}", f"offsets are {unit}", READ)
+        findings.note(f"{origin.path.name} {origin.key}", f"offsets in {unit}", READ)
     return _keep_parsed(texts, parsed, origin, findings, "an offset like +01:00, or a number")
 
 
