@@ -51,3 +51,15 @@ def test_settings_and_random_state_come_back():
 def test_torchvision_can_be_imported_twice():
     import_torchvision()
     import_torchvision()
+
+
+def test_arithmetic_is_deterministic_without_the_compiler():
+    """Whose import takes seconds of every stage and of `fame predict`."""
+    code = (
+        "import sys, torch\n"
+        "from fame.runtime.devices import deterministic\n"
+        "with deterministic(1):\n"
+        "    print(torch.are_deterministic_algorithms_enabled(), 'torch._inductor' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "True False\n"

@@ -1,6 +1,7 @@
 """`from fame import Predictor`: the popularity of posts that are not published yet."""
 
 import json
+import os
 import shutil
 import tempfile
 import threading
@@ -63,6 +64,8 @@ class Predictor:
             InputError: a file is missing, damaged or changed, a library has another version, or
                 weights are not those of the training; one sentence says which.
         """
+        # Before a library starts its threads: waiting for each other, they took most of the time.
+        os.environ.setdefault("OMP_WAIT_POLICY", "passive")
         place, folder = Path(place), None
         if place.is_file():
             folder = tempfile.TemporaryDirectory(prefix="fame_bundle_")
