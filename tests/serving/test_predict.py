@@ -29,7 +29,7 @@ def test_a_file_becomes_a_file(command, predictor, tmp_path):
     table = pd.read_csv(tmp_path / "out.csv", dtype={"id": str}, float_precision="round_trip")
     assert (status, out) == (0, "")
     assert table["id"].tolist() == ["a", "b"]
-    expected = predictor.predict_file(tmp_path / "posts.csv")
+    expected = predictor.predict_drafts(predictor.read_file(tmp_path / "posts.csv"))
     assert table["prediction"].equals(expected["prediction"])
     assert err.splitlines()[-1].startswith(
         "predict: 2 posts scored; 2 by new authors, 2 with notes; "
@@ -43,6 +43,15 @@ def test_json_lines_come_from_stdin(command, monkeypatch):
     status, out, _ = command("-")
     assert status == 0
     assert [line.split(",")[0] for line in out.splitlines()] == ["id", "a", "b"]
+
+
+def test_numbers_on_the_screen_are_rounded(command, tmp_path):
+    _, out, _ = command("posts.csv")
+    command("posts.csv", "-o", "out.csv")
+    shown = pd.read_csv(io.StringIO(out), dtype={"id": str})
+    written = pd.read_csv(tmp_path / "out.csv", dtype={"id": str})
+    assert shown.equals(written.round(4))
+    assert not shown.equals(written)
 
 
 @pytest.mark.parametrize("suffix", ["tsv", "json", "jsonl", "parquet"])

@@ -115,18 +115,14 @@ class Predictor:
             scored = self.score(drafts)
             return self.tabulate(drafts, scored), self.find_reasons(drafts, scored)
 
-    def predict_file(self, path: str | Path, *, images: str | Path | None = None) -> pd.DataFrame:
-        """Predict the posts of a file or of the challenge's folder, some at a time.
+    def read_file(
+        self, path: Path, images: Path | None = None, *, lines: bytes | None = None
+    ) -> Drafts:
+        """The posts of a file, of the challenge's folder, or of JSON lines that were read already.
 
         Raises:
             InputError: see `fame.serving.drafts.DraftReader`.
         """
-        return self.predict_drafts(
-            self.read_file(Path(path), None if images is None else Path(images))
-        )
-
-    def read_file(self, path: Path, images: Path | None, *, lines: bytes | None = None) -> Drafts:
-        """The posts of a file, or of JSON lines that were read from it already."""
         if lines is not None:
             return self._reader.read_lines(lines, str(path), images)
         return self._reader.read_file(path, images)
@@ -200,8 +196,9 @@ class Predictor:
             "prediction": scored.fused,
         }
         for share, name in zip(self.bundle.params.fusion.intervals, self.shares, strict=True):
-            half = intervals.half_widths(self.bundle.widths, scored.known, share)
-            columns |= {f"low_{name}": scored.fused - half, f"high_{name}": scored.fused + half}
+            columns[f"low_{name}"], columns[f"high_{name}"] = intervals.find_ends(
+                scored.fused, scored.known, self.bundle.widths, share, self.bundle.reach
+            )
         columns |= {f"learner_{name}": values for name, values in scored.learners.items()}
         columns["author"] = np.where(scored.known, *intervals.GROUPS)
         columns["author_posts"] = scored.past
