@@ -144,7 +144,7 @@ def test_odd_input_does_not_end_in_a_traceback(predictor):
     )
     with pytest.raises(InputError, match="no post given"):
         predictor.predict([])
-    with pytest.raises(InputError, match="ids"):
+    with pytest.raises(InputError, match="posts: id 'a' stands twice; ids are unique"):
         predictor.predict([POST | {"id": "a"}, POST | {"id": "a", "title": "another"}])
 
 

@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from fame.fusion import intervals
 from fame.params import RuntimeParams
+from fame.posts.contract import NO_IMAGE
 from fame.runtime.errors import InputError
 from fame.runtime.progress import bar
 from fame.serving import export, reasons
@@ -123,9 +124,15 @@ class Predictor:
         Raises:
             InputError: see `fame.serving.drafts.DraftReader`.
         """
-        if lines is not None:
-            return self._reader.read_lines(lines, str(path), images)
-        return self._reader.read_file(path, images)
+        if lines is None and path.is_dir():
+            return self._reader.read_folder(path)
+        if lines is None:
+            drafts = self._reader.read_file(path, images)
+        else:
+            drafts = self._reader.read_lines(lines, str(path), images)
+        self._check_times(drafts)
+        self._check_contents(drafts, str(path))
+        return drafts
 
     def predict_drafts(
         self, drafts: Drafts, *, explain: bool = False, progress: bool = True
@@ -152,7 +159,8 @@ class Predictor:
         try:
             place = None if images is None else Path(images)
             drafts = self._reader.read_records(records, Path(folder), place)
-            self._check(drafts)
+            self._check_times(drafts)
+            self._check_contents(drafts)
             yield drafts
         finally:
             shutil.rmtree(folder, ignore_errors=True)
@@ -205,28 +213,46 @@ class Predictor:
         columns["notes"] = ["; ".join(notes) for notes in scored.notes]
         return pd.DataFrame(columns)
 
-    def _check(self, drafts: Drafts) -> None:
-        """Refuse what is no post, or a slip."""
-        problems = []
-        training = self.bundle.training
+    def _check_times(self, drafts: Drafts) -> None:
+        """Refuse a time far from all training posts: a slip."""
+        first, last = (self.bundle.training[name] for name in ("first_post", "last_post"))
+        if first is None:
+            return
         reach = FAR_YEARS * SECONDS_PER_YEAR
-        times = drafts.posts["posted_at"]
-        rows = zip(
-            *(drafts.posts[name].to_pylist() for name in ("post_id", "title", "tags")),
-            drafts.images["status"].to_pylist(),
-            times.cast(pa.timestamp("s", tz="UTC")).cast(pa.int64()).to_pylist(),
-            strict=True,
+        times = drafts.posts["posted_at"].cast(pa.timestamp("s", tz="UTC")).cast(pa.int64())
+        _refuse(
+            f"post {post_id}: time is in {pd.Timestamp(seconds, unit='s').year}, allowed: within "
+            f"{FAR_YEARS} years of the training posts"
+            for post_id, seconds in zip(
+                drafts.posts["post_id"].to_pylist(), times.to_pylist(), strict=True
+            )
+            if seconds is not None and not first - reach <= seconds <= last + reach
         )
-        for post_id, title, tags, status, seconds in rows:
-            if not (title or "").strip() and not tags and status == "no_image":
-                problems.append(f"post {post_id}: has no title, no tags and no picture")
-            first, last = training["first_post"], training["last_post"]
-            if None not in (seconds, first) and not first - reach <= seconds <= last + reach:
-                year = pd.Timestamp(seconds, unit="s").year
-                problems.append(
-                    f"post {post_id}: time is in {year}, allowed: within {FAR_YEARS} years of the "
-                    "training posts"
-                )
-        if problems:
-            more = f"; {len(problems) - 3} more" if problems[3:] else ""
-            raise InputError("; ".join(problems[:3]) + more)
+
+    def _check_contents(self, drafts: Drafts, source: str | None = None) -> None:
+        """Refuse posts without title, tags and picture, if the training posts have any.
+
+        Of a file, ``source``, only all of them: one that lacks all is noted in its line.
+        """
+        names = self._reader.list_contents()
+        if not names:
+            return
+        columns = [drafts.posts[name].to_pylist() for name in ("post_id", "title", "tags")]
+        rows = zip(*columns, drafts.images["status"].to_pylist(), strict=True)
+        empty = [
+            post_id
+            for post_id, title, tags, status in rows
+            if not (title or "").strip() and not tags and status == NO_IMAGE
+        ]
+        if source is None:
+            _refuse(f"post {post_id}: has no title, no tags and no picture" for post_id in empty)
+        elif len(empty) == len(drafts):
+            _refuse([f"{source}: no post has anything in {', '.join(names)}; name columns so"])
+
+
+def _refuse(problems: Iterable[str]) -> None:
+    """Raise the first problems in one sentence, if there is any."""
+    found = list(problems)
+    if found:
+        more = f"; {len(found) - 3} more" if found[3:] else ""
+        raise InputError("; ".join(found[:3]) + more)

@@ -312,7 +312,8 @@ def expect_error(folder: Path, *parts: str, file: str = "posts.csv", **columns: 
     ("rows", "columns", "parts"),
     [
         (["a,1", "b,x"], {}, ["posts.csv: popularity: 1 of 2 cells are no number (row 2: 'x')"]),
-        (["a,1", "b,inf"], {}, ["1 of 2 numbers are infinite (row 2: 'inf')", "a finite number"]),
+        (["a,1", "b,inf"], {}, ["numbers are infinite or too large (row 2: 'inf')", "a finite"]),
+        (["a,1", "b,1e39"], {}, ["infinite or too large (row 2: '1e39')", "at most 3.4e+38"]),
         (["a,1_000"], {}, ["row 1: '1_000'", "a number", "data.on_bad: mask accepts"]),
         (["a,1", "a,2"], {}, ["id: 1 rows have the id", "'a' in rows 1 and 2", "unique"]),
         (["a,1", ",2"], {}, ["id: 1 of 2 rows have no id (row 2: '')", "expected an id"]),
@@ -415,7 +416,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         ('{"id": 1,\n "popularity": 2}', ["holds a dict, expected an array of objects"]),
         ("\n", ["posts.jsonl: is empty"]),
         ('{"id": 1, "popularity": 2}\n\n{"id": 1, "popularity": 3}', ["'1' in lines 1 and 3"]),
-        ('{"id": 1, "popularity": Infinity}', ["infinite (line 1: 'Infinity')", "a finite"]),
+        ('{"id": 1, "popularity": Infinity}', ["too large (line 1: 'Infinity')", "a finite"]),
         ('{"id": 1, "popularity": 1%s}' % ("0" * 400), ["popularity", "a finite number"]),
         ('{"id": 1, "popularity": {}}', ["line 1: '{}'", "a number"]),
         ('{"id": 1, "popularity": [1]}', ["line 1: '[\"1\"]'", "a number"]),
