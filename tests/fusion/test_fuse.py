@@ -286,7 +286,9 @@ def test_intervals_of_a_learned_fusion_are_of_posts_that_it_did_not_see(
     known, settings = np.ones(fit.sum(), bool), params.load(tmp_path / "params.yaml").fusion
     nested = combination.nest(label[fit], own, known, fold, settings)
     expected = intervals.fit(np.abs(label[fit] - nested), known, settings.intervals)
-    assert files.read_json(tmp_path / "fusion.json")["intervals"]["known"] == expected["known"]
+    written = files.read_json(tmp_path / "fusion.json")
+    assert written["intervals"]["known"] == expected["known"]
+    assert written["reach"] == [label[fit].min(), label[fit].max()]
 
 
 @pytest.mark.usefixtures("predictions")

@@ -144,7 +144,10 @@ def write_posts(folder, make_posts, count=8):
     stored.write_table(folder / "images.parquet", located)
     table_files.write_predictions(folder / "prediction.parquet", posts, np.arange(count) + 0.5)
     widths = {"80": 0.4, "95": 2.0}
-    stored.write_json(folder / "fusion.json", {"intervals": {"known": widths, "new": widths}})
+    stored.write_json(
+        folder / "fusion.json",
+        {"intervals": {"known": widths, "new": widths}, "reach": [-100.0, 100.0]},
+    )
 
 
 class References(HTMLParser):

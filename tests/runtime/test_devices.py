@@ -53,3 +53,15 @@ def test_torchvision_can_be_imported_twice():
     before = sys.modules["torchvision"]
     import_torchvision()
     assert sys.modules["torchvision"] is before
+
+
+def test_arithmetic_is_deterministic_without_the_compiler():
+    """Whose import takes seconds of every stage and of `fame predict`."""
+    code = (
+        "import sys, torch\n"
+        "from fame.runtime.devices import deterministic\n"
+        "with deterministic(1):\n"
+        "    print(torch.are_deterministic_algorithms_enabled(), 'torch._inductor' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "True False\n"

@@ -1,4 +1,6 @@
+import asyncio
 import base64
+import gzip
 import io
 import json
 import logging
@@ -10,6 +12,7 @@ from PIL import Image
 
 from fame.serving import api
 from fame.serving.api import make_app
+from fame.serving.guard import Guard
 
 POST = {"title": "A sunset over the sea", "tags": ["sunset"], "time": "2016-03-01T12:00:00"}
 JSON = {"content-type": "application/json"}
@@ -81,7 +84,10 @@ def make_picture(size):
         ({"title": "a", "numbers": {"size": 1.0}}, "no column 'size'; allowed: longitude"),
         ({"title": "a", "categories": {"kind": "x"}}, "no column 'kind'; allowed: category"),
         ({"image": "§"}, "posts.0.image: not base64"),
+        ({"title": "a", "numbers": {"photo_count": 1e300}}, "numbers are infinite or too large"),
         ({"image": encode(b"no picture")}, "unreadable picture (not_an_image)"),
+        ({"image": encode(make_picture((9, 9))[:20])}, "unreadable picture (not_an_image)"),
+        ({"image": ""}, "unreadable picture (empty)"),
         ({"image": encode(make_picture((9000, 9000)))}, "9000 x 9000 pixels, allowed: 40,000,000"),
         ({"image": encode(make_picture((14000, 14000)))}, "unreadable picture (bomb)"),
         (
@@ -95,6 +101,19 @@ def test_bad_input_is_a_sentence(client, post, sentence):
     assert response.status_code == 422
     assert sentence in response.json()["error"]
     assert set(response.json()) == {"error"}
+
+
+def test_what_is_odd_but_possible_is_scored(client):
+    post = {"title": "😀" * 500, "user": "nobody", "categories": {"category": "Zebra"}}
+    (found,) = ask(client, post).json()["posts"]
+    assert found["author"] == "new"
+    assert "category 'Zebra' is not in the training posts" in found["notes"]
+
+
+def test_an_id_stands_once(client):
+    response = ask(client, {"id": "draft-2", "title": "a"}, {"title": "b"})
+    assert response.status_code == 422
+    assert response.json()["error"] == "posts: id 'draft-2' stands twice; ids are unique"
 
 
 @pytest.mark.parametrize("body", ["[", "{}", '{"posts": []}', '{"posts": [{"title": NaN}]}'])
@@ -114,8 +133,11 @@ def test_nothing_of_the_content_is_logged(client, caplog, capfd):
     with caplog.at_level(logging.DEBUG):
         ask(client, POST | {"title": "a secret draft"})
         ask(client, {"title": "a secret draft", "time": "secret"})
+        ask(client, {"title": "a", "numbers": {"photo_count": 1e300}})
+        client.post("/api/predict.csv", content="id,title,image\n1,a secret,secret.jpg\n")
     told = capfd.readouterr()
     assert "secret" not in told.out + told.err + caplog.text
+    assert told.err == ""
 
 
 def test_requests_of_other_sites_and_hosts_are_refused(client):
@@ -133,13 +155,35 @@ def test_requests_of_other_sites_and_hosts_are_refused(client):
     assert client.get("/", headers={"host": "localhost:1"}).status_code == 200
 
 
-def test_a_large_request_is_refused_before_it_is_read(monkeypatch):
+def test_headers_that_are_none_are_refused(client):
+    assert client.get("/", headers={"host": "[::1"}).status_code == 421
+    query = {"posts": [POST]}
+    response = client.post("/api/predict", json=query, headers={"origin": "http://[bad"})
+    assert response.status_code == 403
+
+
+def test_a_large_request_is_refused_without_being_kept(monkeypatch):
     app = make_app(None, {"127.0.0.1"})
     monkeypatch.setattr(app, "_max_bytes", 1000)
     small = TestClient(app, base_url=HOST)
-    assert small.post("/api/predict", content=b"x" * 2000).status_code == 413
-    parts = (b"x" * 100 for _ in range(20))  # without a length
-    assert small.post("/api/predict", content=parts).status_code == 413
+    for content in (b"x" * 2000, (b"x" * 100 for _ in range(20))):  # without a length too
+        response = small.post("/api/predict", content=content)
+        assert response.status_code == 413
+        assert "larger than" in response.json()["error"]
+    response = small.post("/api/predict", content=b"x", headers={"content-length": "many"})
+    assert response.status_code == 413
+
+
+def test_a_request_without_an_end_is_not_received_for_ever():
+    guard = Guard(None, {"127.0.0.1"}, 1000)
+    asked = []
+
+    async def receive():
+        asked.append(1)
+        return {"type": "http.request", "body": b"x" * 100, "more_body": True}
+
+    assert asyncio.run(guard._read({}, receive)) is None
+    assert len(asked) == 81
 
 
 @pytest.mark.parametrize(
@@ -169,6 +213,36 @@ def test_a_bad_csv_is_a_sentence_without_a_place(client, monkeypatch):
     monkeypatch.setattr(api, "MAX_ROWS", 1)
     response = client.post("/api/predict.csv", content="id,title\n1,a\n2,b\n")
     assert "2 posts, allowed: 1" in response.json()["error"]
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"", "posts.csv: is empty"),
+        (b"id,title\n", "holds no post"),
+        (gzip.compress(b"id,title\n1,a\n"), "is packed or a workbook, allowed: text"),
+        (b"PK\x03\x04", "is packed or a workbook, allowed: text"),
+        (b"x,y\n1,2\n", "no post has anything in title, tags, image"),
+        (b"id,title,time\n1,a,1900-01-01\n", "time is in 1900"),
+        (b"id,title,time\n1,a,soon\n", "1 of 1 cells are no time"),
+        (b"id,title,photo_count\n1,a,many\n", "cells are no number (row 1: 'many')"),
+        (b"id,title\n1,a\n1,b\n", "ids are unique"),
+        (b'id,title\n1,"a\n', "a quote that does not close"),
+    ],
+)
+def test_a_csv_that_cannot_be_scored_is_a_sentence(client, content, sentence):
+    response = client.post("/api/predict.csv", content=content)
+    assert response.status_code == 422
+    assert sentence in response.json()["error"]
+    assert "data." not in response.json()["error"]  # no parameter that the sender could change
+
+
+def test_a_csv_of_many_columns_and_long_texts_is_scored(client):
+    names = ",".join(f"c{number}" for number in range(1000))
+    content = f"id,title,{names}\n1,{'x' * 10_000}{',' * 1000}\n2,{',' * 1000}\n"
+    lines = client.post("/api/predict.csv", content=content).text.splitlines()
+    assert len(lines) == 3
+    assert lines[2].endswith(",no picture; no text")
 
 
 def test_the_run_is_described(client):

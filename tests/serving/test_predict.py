@@ -29,7 +29,7 @@ def test_a_file_becomes_a_file(command, predictor, tmp_path):
     table = pd.read_csv(tmp_path / "out.csv", dtype={"id": str}, float_precision="round_trip")
     assert (status, out) == (0, "")
     assert table["id"].tolist() == ["a", "b"]
-    expected = predictor.predict_file(tmp_path / "posts.csv")
+    expected = predictor.predict_drafts(predictor.read_file(tmp_path / "posts.csv"))
     assert table["prediction"].equals(expected["prediction"])
     assert err.splitlines()[-1].startswith(
         "predict: 2 posts scored; 2 by new authors, 2 with notes; "
@@ -43,6 +43,15 @@ def test_json_lines_come_from_stdin(command, monkeypatch):
     status, out, _ = command("-")
     assert status == 0
     assert [line.split(",")[0] for line in out.splitlines()] == ["id", "a", "b"]
+
+
+def test_numbers_on_the_screen_are_rounded(command, tmp_path):
+    _, out, _ = command("posts.csv")
+    command("posts.csv", "-o", "out.csv")
+    shown = pd.read_csv(io.StringIO(out), dtype={"id": str})
+    written = pd.read_csv(tmp_path / "out.csv", dtype={"id": str})
+    assert shown.equals(written.round(4))
+    assert not shown.equals(written)
 
 
 @pytest.mark.parametrize("suffix", ["tsv", "json", "jsonl", "parquet"])
@@ -90,15 +99,71 @@ def test_history_is_added(command, tmp_path):
         (("none.csv",), "none.csv: no such file"),
         (("posts.csv", "-o", "out.doc"), "out.doc: ends with '.doc', allowed: .csv"),
         (("posts.csv", "--images", "nowhere"), None),
-        (("bad.csv",), "time: cells that are no time: 1 of 1"),
     ],
 )
-def test_bad_input_is_a_sentence_and_status_1(command, tmp_path, arguments, sentence):
-    (tmp_path / "bad.csv").write_text("id,title,time\na,A cat,soon\n")
+def test_bad_input_is_a_sentence_and_status_1(command, arguments, sentence):
     status, _, err = command(*arguments)
     if sentence is None:  # nothing lists a picture
         assert status == 0
         return
+    check_refused(status, err, sentence)
+
+
+def check_refused(status, err, sentence):
     assert str(status).startswith("error: ")
     assert sentence in status
+    assert "\n" not in status
+    assert "data." not in status  # no parameter that a user of a bundle could change
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("", "posts.csv: is empty"),
+        ("id,title\n", "holds no post"),
+        ("x,y\n1,2\n", "posts.csv: no post has anything in title, tags, image"),
+        ("id,title,time\na,A cat,soon\n", "time: 1 of 1 cells are no time"),
+        (
+            "id,title,time\na,A cat,1900-01-01\n",
+            "post a: time is in 1900, allowed: within 20 years",
+        ),
+        (
+            "id,title,time\na,A cat,2100-01-01\n",
+            "post a: time is in 2100, allowed: within 20 years",
+        ),
+        ("id,title,photo_count\na,A cat,many\n", "photo_count: 1 of 1 cells are no number"),
+        ("id,title,photo_count\na,A cat,1e300\n", "numbers are infinite or too large"),
+        ("id,title\na,A cat\na,A dog\n", "ids are unique"),
+        ("\0\0\0", "posts.csv: "),
+    ],
+)
+def test_a_bad_file_is_a_sentence_and_nothing_is_written(command, tmp_path, content, sentence):
+    (tmp_path / "posts.csv").write_text(content)
+    status, out, err = command("posts.csv", "-o", "out.csv")
+    check_refused(status, err, sentence)
+    assert out == ""
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_what_is_odd_but_possible_is_scored_and_noted(command, tmp_path):
+    (tmp_path / "link.jpg").symlink_to("/etc/passwd")
+    (tmp_path / "half.jpg").write_bytes(b"\xff\xd8\xff\xe0")
+    names = ",".join(f"c{number}" for number in range(1000))
+    rows = [
+        *("a,A cat,Zebra,,", f"b,{'x' * 10_000},,,", "c,,,,", "d,A dog,,NaN,../../etc/passwd"),
+        *("e,A dog,,,/etc/passwd", "f,A dog,,,link.jpg", "g,A dog,,,half.jpg"),
+    ]
+    content = "".join(f"{row}{',' * 1000}\n" for row in rows)
+    header = f"id,title,category,photo_count,image,{names}\n"
+    (tmp_path / "posts.csv").write_text(header + content)
+    assert command("posts.csv", "-o", "out.csv")[0] == 0
+    table = pd.read_csv(tmp_path / "out.csv", dtype={"id": str}).set_index("id")
+    assert table["notes"].to_dict() == {
+        "a": "no picture; category 'Zebra' is not in the training posts",
+        "b": "no picture",
+        "c": "no picture; no text",
+        **dict.fromkeys("def", "unreadable picture (outside)"),
+        "g": "unreadable picture (not_an_image)",
+    }
+    assert table["prediction"].notna().all()

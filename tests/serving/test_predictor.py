@@ -74,8 +74,10 @@ def test_known_authors_are_those_of_the_fusion(finished, table):
 def test_intervals_are_those_of_the_fusion(predictor, table):
     for share in ("80", "95"):
         half = [predictor.bundle.widths[group][share] for group in table["author"]]
-        assert np.allclose(table["prediction"] - table[f"low_{share}"], half)
-        assert np.allclose(table[f"high_{share}"] - table["prediction"], half)
+        lowest, highest = predictor.bundle.reach
+        low, high = table["prediction"] - half, table["prediction"] + half
+        assert np.allclose(table[f"low_{share}"], low.clip(lowest))
+        assert np.allclose(table[f"high_{share}"], high.clip(upper=highest))
 
 
 def test_records_and_frames_are_alike(predictor):
@@ -109,6 +111,15 @@ def test_what_could_not_be_used_is_noted(predictor):
     assert notes[2] == "unreadable picture (empty); no text"
 
 
+def test_what_was_clipped_is_noted(predictor, monkeypatch):
+    for model in predictor.scorer.models.values():
+        monkeypatch.setattr(model, "label_range", (8.0, 8.5))
+    table = predictor.predict([POST])
+    assert table["prediction"][0] in (8.0, 8.5)
+    told = "no picture; clipped to the range of the training labels: lightgbm, catboost"
+    assert table["notes"].tolist() == [told]
+
+
 @pytest.mark.parametrize(
     ("post", "sentence"),
     [
@@ -133,7 +144,7 @@ def test_odd_input_does_not_end_in_a_traceback(predictor):
     )
     with pytest.raises(InputError, match="no post given"):
         predictor.predict([])
-    with pytest.raises(InputError, match="ids"):
+    with pytest.raises(InputError, match="posts: id 'a' stands twice; ids are unique"):
         predictor.predict([POST | {"id": "a"}, POST | {"id": "a", "title": "another"}])
 
 

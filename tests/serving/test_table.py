@@ -75,7 +75,7 @@ def test_unlabelled_posts_get_the_pipelines_predictions(own, trained, frame, tmp
     else:
         kept = frame.drop(columns="Likes") if form == "without label" else frame
         kept.to_csv(path, index=False, sep="\t" if form == "tsv" else ",")
-    table = trained.predict_file(path)
+    table = trained.predict_drafts(trained.read_file(path))
     assert len(table) == 40
     assert table["prediction"].tolist() == read_predictions(own, table["id"])
 
@@ -93,7 +93,7 @@ def test_a_missing_category_moves_no_other_into_its_place(trained, frame):
 
 
 def test_a_training_post_is_noted(own, trained):
-    table = trained.predict_file(own / "data/raw/own/posts.csv")
+    table = trained.predict_drafts(trained.read_file(own / "data/raw/own/posts.csv"))
     training = pq.read_table(own / "models/index/posts.parquet")["post_id"].to_pylist()
     noted = table["notes"].str.contains("a training post: the models have seen it")
     assert set(table["id"][noted]) == set(training)

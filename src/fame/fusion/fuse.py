@@ -16,6 +16,7 @@ from fame.fusion import combination, data_record, intervals, plots, scores, weig
 from fame.fusion.combination import Combination
 from fame.fusion.known import find_known_authors
 from fame.learners import table_files
+from fame.learners.clipping import find_reach
 from fame.posts.contract import FIT, HOLDOUT
 from fame.runtime import arrays, files
 from fame.runtime.errors import InputError
@@ -58,8 +59,9 @@ def main() -> None:
     if settings.fusion.mode == "learned":
         record["nested"] = scores.score(label[own], out_of_fold)
     record |= data_record.measure_groups(label[holdout], fused[holdout], known[holdout])
+    reach = find_reach((label[own].min(), label[own].max()), settings.predictions.margin)
     record |= intervals.score(
-        label[holdout], fused[holdout], known[holdout], widths, settings.fusion.intervals
+        label[holdout], fused[holdout], known[holdout], widths, settings.fusion.intervals, reach
     )
     record["unreadable"] = data_record.count_unreadable(arguments.features, settings.backbones)
     record["posts_digest"] = data_record.digest_posts(posts)
@@ -68,7 +70,7 @@ def main() -> None:
     with files.replacing_folder(arguments.plots) as folder:
         plots.write(folder, label[holdout], plotted, settings.report)
         plots.write_curves(folder, arguments.curves, list(settings.learners))
-    files.write_json(arguments.model, chosen.describe() | {"intervals": widths})
+    files.write_json(arguments.model, chosen.describe() | {"intervals": widths, "reach": reach})
     files.write_json(arguments.data, record)
     # As it is: the fusion comes first in `dvc exp show`.
     files.write_text(arguments.metrics, json.dumps(metrics, indent=2, allow_nan=False) + "\n")

@@ -2,7 +2,8 @@
 
 An error of a post that no model was trained on is as large as a new post's would be; its quantile,
 with the correction for a finite sample, is the half width of an interval that covers the stated
-share. Posts by known authors and by new ones have errors of their own.
+share. Posts by known authors and by new ones have errors of their own. An interval ends where
+predictions do: no label of the training posts lies further out.
 """
 
 from typing import Any
@@ -28,10 +29,26 @@ def fit(error: np.ndarray, known: np.ndarray, shares: list[float]) -> dict[str, 
     return widths
 
 
-def half_widths(widths: dict[str, dict[str, float]], known: np.ndarray, share: float) -> np.ndarray:
-    """(n,) half width of each post's interval."""
+def find_ends(
+    predicted: np.ndarray,
+    known: np.ndarray,
+    widths: dict[str, dict[str, float]],
+    share: float,
+    reach: tuple[float, float],
+) -> tuple[np.ndarray, np.ndarray]:
+    """(n,) lower and (n,) upper ends of the posts' intervals; a prediction lies inside its own.
+
+    Args:
+        predicted: (n,). known: (n,) bool, see `fit`.
+        widths: as `fit` gives them. share: one of those that were fitted.
+        reach: the lowest and the highest prediction that a learner may make.
+    """
     name = name_share(share)
-    return np.where(known, widths["known"][name], widths["new"][name])
+    half = np.where(known, widths["known"][name], widths["new"][name])
+    # A fusion's line may lead a prediction a little out of reach.
+    low = np.minimum(np.maximum(predicted - half, reach[0]), predicted)
+    high = np.maximum(np.minimum(predicted + half, reach[1]), predicted)
+    return low, high
 
 
 def score(
@@ -40,13 +57,14 @@ def score(
     known: np.ndarray,
     widths: dict[str, dict[str, float]],
     shares: list[float],
+    reach: tuple[float, float],
 ) -> dict[str, Any]:
     """Coverage on (n,) posts and the mean width of their intervals: overall and by group."""
     scores: dict[str, Any] = {}
     for share in shares:
-        half = half_widths(widths, known, share)
-        inside = np.abs(true - predicted) <= half
-        entry = {"coverage": _mean(inside), "width": _mean(2 * half)}
+        low, high = find_ends(predicted, known, widths, share, reach)
+        inside = (low <= true) & (true <= high)
+        entry = {"coverage": _mean(inside), "width": _mean(high - low)}
         for group, rows in zip(GROUPS, (known, ~known), strict=True):
             if rows.any():
                 entry[f"coverage_{group}"] = _mean(inside[rows])

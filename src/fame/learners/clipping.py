@@ -1,4 +1,4 @@
-"""Predictions stay within reach of the training labels, whatever the learner and the post.
+"""Predictions stay within the range of the training labels, whatever the learner and the post.
 
 A model may say anything of a post unlike all that it saw. What lies further outside the labels'
 range than a margin is set to the nearest value inside it, and counted.
@@ -9,6 +9,12 @@ import numpy as np
 from fame.learners.contract import FitTable
 
 
+def find_reach(label_range: tuple[float, float], margin: float) -> tuple[float, float]:
+    """The lowest and the highest prediction: the range and ``margin`` times its width."""
+    low, high = label_range
+    return low - margin * (high - low), high + margin * (high - low)
+
+
 def clip(
     prediction: np.ndarray, label_range: tuple[float, float], margin: float
 ) -> tuple[np.ndarray, int]:
@@ -16,9 +22,7 @@ def clip(
 
     What is not finite stays as it is: that is an error, which whoever writes predictions reports.
     """
-    low, high = label_range
-    reach = margin * (high - low)
-    within = np.clip(prediction, low - reach, high + reach)
+    within = np.clip(prediction, *find_reach(label_range, margin))
     outside = np.isfinite(prediction) & (within != prediction)
     return np.where(outside, within, prediction), int(outside.sum())
 

@@ -53,7 +53,7 @@ def main() -> None:
     seconds = time.monotonic() - started
     print(
         f"{arguments.learner}: {len(prediction)} posts predicted, "
-        f"{sum(clipped.values())} clipped to the labels' reach, {seconds:.0f} s"
+        f"{sum(clipped.values())} clipped to the range of the training labels, {seconds:.0f} s"
     )
 
 

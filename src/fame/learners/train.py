@@ -144,7 +144,11 @@ def summarise(record: dict[str, Any], fit_rows: int, seconds: float) -> str:
         if "without_image" in record
         else ""
     )
-    clipped = f", {record['clipped']} clipped to the labels' reach" if record["clipped"] else ""
+    clipped = (
+        f", {record['clipped']} clipped to the range of the training labels"
+        if record["clipped"]
+        else ""
+    )
     return (
         f"{record['learner']}: {fit_rows} training posts{without}, "
         f"{len(folds)} folds, "

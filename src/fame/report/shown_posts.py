@@ -29,7 +29,8 @@ class Held:
     label: np.ndarray
     predicted: np.ndarray
     known: np.ndarray
-    half_width: np.ndarray  # of the widest interval
+    low: np.ndarray  # ends of the widest interval
+    high: np.ndarray
 
 
 def select(
@@ -42,14 +43,17 @@ def select(
 ) -> Held:
     """The holdout of all posts; ``fusion`` is models/fusion.json."""
     rows = np.flatnonzero(arrays.to_strings(posts["split"]) == HOLDOUT)
-    half = intervals.half_widths(fusion["intervals"], known[rows], share)
+    low, high = intervals.find_ends(
+        predicted[rows], known[rows], fusion["intervals"], share, fusion["reach"]
+    )
     return Held(
         posts.take(rows),
         located.take(rows),
         arrays.to_numbers(posts["popularity"])[rows],
         predicted[rows],
         known[rows],
-        half,
+        low,
+        high,
     )
 
 
@@ -91,7 +95,7 @@ def describe(held: Held) -> list[dict[str, Any]]:
         for row, names in choose(held).items():
             post = {name: held.posts[name][row].as_py() for name in ("post_id", "title", "tags")}
             label, predicted = float(held.label[row]), float(held.predicted[row])
-            half = float(held.half_width[row])
+            low, high = float(held.low[row]), float(held.high[row])
             described.append(
                 {
                     "lists": names,
@@ -102,9 +106,9 @@ def describe(held: Held) -> list[dict[str, Any]]:
                     "author": "known" if held.known[row] else "new",
                     "label": label,
                     "predicted": predicted,
-                    "low": predicted - half,
-                    "high": predicted + half,
-                    "outside": abs(label - predicted) > half,
+                    "low": low,
+                    "high": high,
+                    "outside": not low <= label <= high,
                     "image": make_thumbnail(reader, held.images.slice(row, 1)),
                 }
             )

@@ -7,6 +7,15 @@ from tqdm import tqdm
 
 
 def bar(total: int, description: str, unit: str) -> "tqdm[Any]":
-    """A tqdm bar on stderr with rate and remaining time; use it as a context manager."""
-    interval = 0.2 if sys.stderr.isatty() else 10
-    return tqdm(total=total, desc=description, unit=unit, mininterval=interval, file=sys.stderr)
+    """A tqdm bar on stderr with rate and remaining time; use it as a context manager.
+
+    Of nothing to do there is none.
+    """
+    return tqdm(
+        total=total,
+        desc=description,
+        unit=unit,
+        mininterval=0.2 if sys.stderr.isatty() else 10,
+        file=sys.stderr,
+        disable=not total,
+    )

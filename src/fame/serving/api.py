@@ -32,6 +32,7 @@ MAX_IMAGE_BYTES = 16 << 20
 MAX_PIXELS = 40_000_000
 MAX_POSTS = 32  # of a JSON request
 MAX_ROWS = 5_000  # of a CSV request
+PACKED = (b"\x1f\x8b", b"PK", b"PAR1")  # gzip, zip and Excel, Parquet: small, and huge inside
 MAX_CHARACTERS, MAX_TAGS, MAX_FIELDS = 5_000, 200, 200
 FIELDS = ("id", "user", "time", "title", "tags", "image")
 PAGE = {"page.html": "text/html", "page.css": "text/css", "page.js": "text/javascript"}
@@ -210,6 +211,8 @@ def score_csv(predictor: Predictor, content: bytes) -> pd.DataFrame:
     Raises:
         InputError: what cannot be read, or too many rows.
     """
+    if content.startswith(PACKED):
+        raise InputError("posts.csv: is packed or a workbook, allowed: text")
     with tempfile.TemporaryDirectory(prefix="fame_csv_") as folder:
         path, nothing = Path(folder) / "posts.csv", Path(folder) / "nothing"
         nothing.mkdir()
@@ -302,6 +305,7 @@ def _add_errors(app: FastAPI) -> None:
         place = ".".join(str(part) for part in problem["loc"][1:]) or "the request"
         message = problem["msg"].replace("Input should be", "must be")
         message = message.replace("Extra inputs are not permitted", "unknown key")
+        message = message.replace(" after validation", "")
         return JSONResponse({"error": f"{place}: {message}"}, 422)
 
     @app.exception_handler(HTTPException)

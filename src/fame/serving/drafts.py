@@ -8,7 +8,8 @@ the names of NAMES where the run had the challenge's folder.
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,7 @@ NUMBERS = (
 )
 # What an error says of params.yaml: no matter of a draft.
 SWITCH = re.compile(r"; data\.(max_bad_fraction is|on_bad: mask)[^;]*$", re.MULTILINE)
+CONTENTS = ("title", "tags", "image")
 POSITION = "row"  # names a post without an id by its place
 
 
@@ -95,10 +97,10 @@ class DraftReader:
         self._id_names = [*mapped, *NAMES["id"]]
 
     def read_file(self, path: Path, images: Path | None = None, *, labels: bool = False) -> Drafts:
-        """A file of posts, or the challenge's folder, of which the unlabelled posts are taken.
+        """A file of posts.
 
         Args:
-            path: CSV, TSV, JSON, JSON lines, Parquet or Excel, also gzipped; or a folder.
+            path: CSV, TSV, JSON, JSON lines, Parquet or Excel, also gzipped.
             images: folder or archive that the listed pictures start from; None: as in the run,
                 beside the file.
             labels: keep the labels of a file, transformed as those of the training posts.
@@ -106,15 +108,14 @@ class DraftReader:
         Raises:
             InputError: all that cannot be read, in one sentence each.
         """
-        if path.is_dir():
-            return self._read_folder(path)
         if not path.is_file():
             raise InputError(f"{path}: no such file; expected posts to score")
-        cells = read_cells(path, self._data.table.encoding)
         if images is None and self._data.table.images is not None:
             beside = path.parent / self._data.table.images
             images = beside if beside.exists() else None
-        return self._read_cells(cells, images or path.parent, labels=labels)
+        with _without_switches():
+            cells = read_cells(path, self._data.table.encoding)
+            return self._read_cells(cells, images or path.parent, labels=labels)
 
     def read_lines(self, content: bytes, name: str, images: Path | None = None) -> Drafts:
         """JSON lines, or one JSON array of objects.
@@ -123,11 +124,12 @@ class DraftReader:
             InputError: no JSON, or values that cannot be read.
         """
         findings = Findings(Path(name), "record")
-        names, numbers, columns = read_json(decode(content, None, findings), findings)
-        if not len(numbers):
-            findings.settle("stop", 0)
-            raise InputError(f"{name}: holds no post, expected at least one")
-        return self._read_cells(Cells(names, numbers, columns, findings), images or Path())
+        with _without_switches():
+            names, numbers, columns = read_json(decode(content, None, findings), findings)
+            if not len(numbers):
+                findings.settle("stop", 0)
+                raise InputError(f"{name}: holds no post, expected at least one")
+            return self._read_cells(Cells(names, numbers, columns, findings), images or Path())
 
     def read_records(
         self, records: Iterable[Mapping[str, Any]], folder: Path, images: Path | None = None
@@ -144,6 +146,7 @@ class DraftReader:
             InputError: values that cannot be read.
         """
         lines, given = [], {}
+        ids: set[str] = set()
         for place, record in enumerate(records):
             plain = {str(key): _to_plain(value) for key, value in record.items()}
             content = plain.get("image")
@@ -152,18 +155,21 @@ class DraftReader:
                 del plain["image"]
             if not any(plain.get(name) for name in self._id_names):
                 plain[self._id_names[0]] = f"{POSITION}-{place + 1}"
+            own = str(next(plain[name] for name in self._id_names if plain.get(name)))
+            if own in ids:
+                raise InputError(f"posts: id {own!r} stands twice; ids are unique")
+            ids.add(own)
             lines.append(json.dumps(plain, default=str, ensure_ascii=False))
         if not lines:
             raise InputError("no post given, expected at least one")
-        try:
-            drafts = self.read_lines("\n".join(lines).encode(errors="replace"), "posts", images)
-        except InputError as error:
-            raise InputError(SWITCH.sub("", str(error))) from None
-        if len(drafts) != len(lines):
-            raise InputError(
-                f"posts: {len(lines)} given, {len(drafts)} differ in their ids; ids are unique"
-            )
+        drafts = self.read_lines("\n".join(lines).encode(errors="replace"), "posts", images)
         return _put_pictures(drafts, given, folder) if given else drafts
+
+    def list_contents(self) -> list[str]:
+        """The columns of a post's contents, by the names that the training had; maybe none."""
+        of_run, is_table = self._data.table.columns, self._data.source == "table"
+        mapped = [getattr(of_run, key) if is_table else NAMES[key][0] for key in CONTENTS]
+        return [name for name in mapped if name is not None]
 
     def list_columns(self) -> tuple[list[str], list[str]]:
         """The columns of categories and of own numbers, as files and records name them."""
@@ -172,8 +178,12 @@ class DraftReader:
             return list(of_run.categories), list(of_run.numeric)
         return list(CATEGORIES), list(NUMBERS)
 
-    def _read_folder(self, path: Path) -> Drafts:
-        """The challenge's folder: posts without a label."""
+    def read_folder(self, path: Path) -> Drafts:
+        """The unlabelled posts of a folder in the challenge's format.
+
+        Raises:
+            InputError: a file is missing or cannot be read, or every post has a label.
+        """
         kind = self._data.source if self._data.source != "table" else "smpd"
         loaded = resolve(SOURCES, kind, "data.source")(self._data).load(path)
         challenge = pc.is_null(loaded.table["popularity"])
@@ -249,6 +259,15 @@ class DraftReader:
             else:
                 columns[name] = pa.nulls(len(posts), of_type)
         return pa.table(columns)
+
+
+@contextmanager
+def _without_switches() -> Iterator[None]:
+    """Errors without what a run's params.yaml could change: of a bundle nothing can."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(SWITCH.sub("", str(error))) from None
 
 
 def transform(labels: pa.ChunkedArray, how: str) -> pa.ChunkedArray:

@@ -25,6 +25,9 @@ HEADERS = (
 )
 
 
+RECEIVED = 8  # times the largest body, before a connection is closed on who sends more
+
+
 class Guard:
     """Refuses requests for other hosts, from other sites, and bodies above ``max_bytes``.
 
@@ -62,32 +65,47 @@ class Guard:
 
     def _find_problem(self, method: str, headers: dict[str, bytes]) -> tuple[int, str] | None:
         host = headers.get("host", b"").decode("latin-1").lower()
-        if urlsplit(f"//{host}").hostname not in self._hosts:
+        if find_name(host) not in self._hosts:
             return 421, "this host is not served; `fame serve --allow-host NAME` adds one"
         origin = headers.get("origin", b"").decode("latin-1").lower()
         site = headers.get("sec-fetch-site", b"same-origin").decode("latin-1")
-        foreign = bool(origin) and urlsplit(origin).netloc != host
+        foreign = bool(origin) and origin.partition("://")[2] != host
         if method not in ("GET", "HEAD") and (foreign or site not in ("same-origin", "none")):
             return 403, "requests of other sites are refused"
         return None
 
     async def _read(self, headers: dict[str, bytes], receive: Receive) -> bytes | None:
-        """The body, or None where it is too large."""
+        """The body, or None where it is too large.
+
+        What is too large is received all the same, up to a limit, and thrown away: a client that
+        still sends would not hear the answer.
+        """
         told = headers.get("content-length", b"0")
-        if not told.isdigit() or int(told) > self._max_bytes:
-            return None
+        size = int(told) if told.isdigit() else self._max_bytes + 1
         parts: list[bytes] = []
-        size = 0
-        while True:
+        received = 0
+        while received <= RECEIVED * self._max_bytes:
             message = await receive()
             if message["type"] == "http.disconnect":
-                return b"".join(parts)
-            parts.append(message.get("body", b""))
-            size += len(parts[-1])
-            if size > self._max_bytes:
-                return None
+                break
+            part = message.get("body", b"")
+            received += len(part)
+            size = max(size, received)
+            if size <= self._max_bytes:
+                parts.append(part)
+            else:
+                parts.clear()
             if not message.get("more_body"):
-                return b"".join(parts)
+                break
+        return b"".join(parts) if size <= self._max_bytes else None
+
+
+def find_name(host: str) -> str | None:
+    """The name in a header `Host`, without its port; None where it is none."""
+    try:
+        return urlsplit(f"//{host}").hostname
+    except ValueError:  # brackets that do not close
+        return None
 
 
 async def _refuse(send: Send, status: int, sentence: str) -> None:

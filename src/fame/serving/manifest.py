@@ -24,7 +24,7 @@ from fame.runtime.dvc_lock import MANIFEST
 from fame.runtime.errors import InputError
 from fame.runtime.versions import list_versions
 
-FORMAT = 1  # of the manifest; another one is another program's
+FORMAT = 2  # of the manifest; another one is another program's
 ENCODERS, TABLES, LEARNERS = "encoders", "tables", "learners"
 FUSION, INDEX = "fusion.json", "index"
 BLOCKS = ("data", "backbones", "meta", "tables", "learners", "predictions", "fusion")
@@ -55,6 +55,7 @@ class Bundle:
         learners: those that can be asked, in the order in which they are fused.
         combination: how the learners that are there are fused.
         widths: known and new authors -> share in percent -> half width of the interval.
+        reach: the lowest and the highest end of an interval.
     """
 
     folder: Path
@@ -65,6 +66,7 @@ class Bundle:
     learners: list[str]
     combination: Combination
     widths: dict[str, dict[str, float]]
+    reach: tuple[float, float]
 
 
 def describe_versions() -> dict[str, str]:
@@ -91,7 +93,7 @@ def open_bundle(folder: Path, *, any_versions: bool = False) -> Bundle:
             model = find(entry["kind"], f"{block}.{name}.kind")
             entries[name] = params.validate(model, entry, f"{folder / MANIFEST}: {block}.{name}")
     fusion = files.read_json(folder / FUSION)
-    widths = fusion.pop("intervals")
+    widths, reach = fusion.pop("intervals"), fusion.pop("reach")
     combination = Combination(**fusion)
     for name in manifest["left_out"]:
         combination = combination.leave_out(name)
@@ -104,6 +106,7 @@ def open_bundle(folder: Path, *, any_versions: bool = False) -> Bundle:
         learners=[name for name in manifest["learners"] if name not in manifest["left_out"]],
         combination=combination,
         widths=widths,
+        reach=tuple(reach),
     )
 
 

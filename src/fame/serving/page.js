@@ -187,10 +187,7 @@ function drawIntervals(row) {
   return svg;
 }
 
-const halfWidth = (row) => {
-  const spans = Object.values(row.intervals).map(([low, high]) => (high - low) / 2);
-  return Math.min(...spans);
-};
+const halfWidth = (row) => Math.min(...Object.values(state.run.half_widths[row.author]));
 
 function tell(difference, width) {
   const text = Math.abs(difference) < width ? `${signed(difference)}, no difference` : signed(difference);

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from fame.serving.predictor import Predictor
 
 STDIN = "-"
+DECIMALS = 4  # on the screen; files keep every digit
 FORMS = (".csv", ".tsv", ".json", ".jsonl", ".parquet")
 
 
@@ -71,9 +72,9 @@ def rank(table: "pd.DataFrame") -> "pd.DataFrame":
 
 
 def write(table: "pd.DataFrame", path: Path | None) -> None:
-    """In the form that the name says; CSV to stdout where there is none."""
+    """In the form that the name says; where there is none CSV to stdout, its numbers rounded."""
     if path is None:
-        table.to_csv(sys.stdout, index=False)
+        table.round(DECIMALS).to_csv(sys.stdout, index=False)
         return
     with files.replacing(path) as temporary:
         if path.suffix == ".parquet":

@@ -1,6 +1,7 @@
 """`from fame import Predictor`: the popularity of posts that are not published yet."""
 
 import json
+import os
 import shutil
 import tempfile
 import threading
@@ -15,6 +16,7 @@ import pyarrow as pa
 
 from fame.fusion import intervals
 from fame.params import RuntimeParams
+from fame.posts.contract import NO_IMAGE
 from fame.runtime.errors import InputError
 from fame.runtime.progress import bar
 from fame.serving import export, reasons
@@ -63,6 +65,8 @@ class Predictor:
             InputError: a file is missing, damaged or changed, a library has another version, or
                 weights are not those of the training; one sentence says which.
         """
+        # Before a library starts its threads: waiting for each other, they took most of the time.
+        os.environ.setdefault("OMP_WAIT_POLICY", "passive")
         place, folder = Path(place), None
         if place.is_file():
             folder = tempfile.TemporaryDirectory(prefix="fame_bundle_")
@@ -112,21 +116,23 @@ class Predictor:
             scored = self.score(drafts)
             return self.tabulate(drafts, scored), self.find_reasons(drafts, scored)
 
-    def predict_file(self, path: str | Path, *, images: str | Path | None = None) -> pd.DataFrame:
-        """Predict the posts of a file or of the challenge's folder, some at a time.
+    def read_file(
+        self, path: Path, images: Path | None = None, *, lines: bytes | None = None
+    ) -> Drafts:
+        """The posts of a file, of the challenge's folder, or of JSON lines that were read already.
 
         Raises:
             InputError: see `fame.serving.drafts.DraftReader`.
         """
-        return self.predict_drafts(
-            self.read_file(Path(path), None if images is None else Path(images))
-        )
-
-    def read_file(self, path: Path, images: Path | None, *, lines: bytes | None = None) -> Drafts:
-        """The posts of a file, or of JSON lines that were read from it already."""
-        if lines is not None:
-            return self._reader.read_lines(lines, str(path), images)
-        return self._reader.read_file(path, images)
+        if lines is None and path.is_dir():
+            return self._reader.read_folder(path)
+        if lines is None:
+            drafts = self._reader.read_file(path, images)
+        else:
+            drafts = self._reader.read_lines(lines, str(path), images)
+        self._check_times(drafts)
+        self._check_contents(drafts, str(path))
+        return drafts
 
     def predict_drafts(
         self, drafts: Drafts, *, explain: bool = False, progress: bool = True
@@ -153,7 +159,8 @@ class Predictor:
         try:
             place = None if images is None else Path(images)
             drafts = self._reader.read_records(records, Path(folder), place)
-            self._check(drafts)
+            self._check_times(drafts)
+            self._check_contents(drafts)
             yield drafts
         finally:
             shutil.rmtree(folder, ignore_errors=True)
@@ -197,36 +204,55 @@ class Predictor:
             "prediction": scored.fused,
         }
         for share, name in zip(self.bundle.params.fusion.intervals, self.shares, strict=True):
-            half = intervals.half_widths(self.bundle.widths, scored.known, share)
-            columns |= {f"low_{name}": scored.fused - half, f"high_{name}": scored.fused + half}
+            columns[f"low_{name}"], columns[f"high_{name}"] = intervals.find_ends(
+                scored.fused, scored.known, self.bundle.widths, share, self.bundle.reach
+            )
         columns |= {f"learner_{name}": values for name, values in scored.learners.items()}
         columns["author"] = np.where(scored.known, *intervals.GROUPS)
         columns["author_posts"] = scored.past
         columns["notes"] = ["; ".join(notes) for notes in scored.notes]
         return pd.DataFrame(columns)
 
-    def _check(self, drafts: Drafts) -> None:
-        """Refuse what is no post, or a slip."""
-        problems = []
-        training = self.bundle.training
+    def _check_times(self, drafts: Drafts) -> None:
+        """Refuse a time far from all training posts: a slip."""
+        first, last = (self.bundle.training[name] for name in ("first_post", "last_post"))
+        if first is None:
+            return
         reach = FAR_YEARS * SECONDS_PER_YEAR
-        times = drafts.posts["posted_at"]
-        rows = zip(
-            *(drafts.posts[name].to_pylist() for name in ("post_id", "title", "tags")),
-            drafts.images["status"].to_pylist(),
-            times.cast(pa.timestamp("s", tz="UTC")).cast(pa.int64()).to_pylist(),
-            strict=True,
+        times = drafts.posts["posted_at"].cast(pa.timestamp("s", tz="UTC")).cast(pa.int64())
+        _refuse(
+            f"post {post_id}: time is in {pd.Timestamp(seconds, unit='s').year}, allowed: within "
+            f"{FAR_YEARS} years of the training posts"
+            for post_id, seconds in zip(
+                drafts.posts["post_id"].to_pylist(), times.to_pylist(), strict=True
+            )
+            if seconds is not None and not first - reach <= seconds <= last + reach
         )
-        for post_id, title, tags, status, seconds in rows:
-            if not (title or "").strip() and not tags and status == "no_image":
-                problems.append(f"post {post_id}: has no title, no tags and no picture")
-            first, last = training["first_post"], training["last_post"]
-            if None not in (seconds, first) and not first - reach <= seconds <= last + reach:
-                year = pd.Timestamp(seconds, unit="s").year
-                problems.append(
-                    f"post {post_id}: time is in {year}, allowed: within {FAR_YEARS} years of the "
-                    "training posts"
-                )
-        if problems:
-            more = f"; {len(problems) - 3} more" if problems[3:] else ""
-            raise InputError("; ".join(problems[:3]) + more)
+
+    def _check_contents(self, drafts: Drafts, source: str | None = None) -> None:
+        """Refuse posts without title, tags and picture, if the training posts have any.
+
+        Of a file, ``source``, only all of them: one that lacks all is noted in its line.
+        """
+        names = self._reader.list_contents()
+        if not names:
+            return
+        columns = [drafts.posts[name].to_pylist() for name in ("post_id", "title", "tags")]
+        rows = zip(*columns, drafts.images["status"].to_pylist(), strict=True)
+        empty = [
+            post_id
+            for post_id, title, tags, status in rows
+            if not (title or "").strip() and not tags and status == NO_IMAGE
+        ]
+        if source is None:
+            _refuse(f"post {post_id}: has no title, no tags and no picture" for post_id in empty)
+        elif len(empty) == len(drafts):
+            _refuse([f"{source}: no post has anything in {', '.join(names)}; name columns so"])
+
+
+def _refuse(problems: Iterable[str]) -> None:
+    """Raise the first problems in one sentence, if there is any."""
+    found = list(problems)
+    if found:
+        more = f"; {len(found) - 3} more" if found[3:] else ""
+        raise InputError("; ".join(found[:3]) + more)

@@ -117,11 +117,14 @@ class Scorer:
         known, past = self.find_past(drafts.posts)
         notes = note_contents(drafts, blocks)
         learners = {}
+        clipped: dict[int, list[str]] = {}
         for name in self.models:
             raw = self.predict_raw(name, tables)
             learners[name], _ = self.clip(name, raw)
             for row in np.flatnonzero(learners[name] != raw).tolist():
-                notes[row].append(f"{name} clipped to the labels' reach")
+                clipped.setdefault(row, []).append(name)
+        for row, names in clipped.items():
+            notes[row].append(f"clipped to the range of the training labels: {', '.join(names)}")
         for row, post_id in enumerate(post_ids):
             if post_id in self._training:
                 notes[row].append("a training post: the models have seen it")
@@ -133,7 +136,7 @@ class Scorer:
         return self.models[name].predict(tables[self.bundle.params.learners[name].table])
 
     def clip(self, name: str, raw: np.ndarray) -> tuple[np.ndarray, int]:
-        """(n,) within the reach of the labels, as in the pipeline."""
+        """(n,) within the training labels' range, as in the pipeline; how many were outside."""
         return clip(raw, self.models[name].label_range, self.bundle.params.predictions.margin)
 
     def find_past(self, posts: pa.Table) -> tuple[np.ndarray, np.ndarray]:

@@ -1,5 +1,7 @@
 import json
 import shutil
+import subprocess
+import sys
 from contextlib import chdir
 from dataclasses import replace
 from functools import cache
@@ -209,3 +211,14 @@ def test_a_wrong_checkpoint_is_one_sentence(learners, tmp_path, monkeypatch, che
 def test_the_packaged_checkpoint_is_found(learners):
     trainer = learners("autogluon", multimodal={"checkpoint": "minilm"}).trainer
     assert (Path(find_checkpoint(trainer.params.multimodal)) / "model.safetensors").is_file()
+
+
+def test_a_stack_without_a_network_imports_no_library_of_networks():
+    code = (
+        "import sys\n"
+        "from fame.learners.autogluon.networks import import_autogluon\n"
+        "import_autogluon(networks=False)\n"
+        "print({'lightning', 'transformers', 'autogluon.multimodal'} & sys.modules.keys())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"

@@ -341,7 +341,12 @@ def expect_error(folder: Path, *parts: str, file: str = "posts.csv", **columns: 
             {},
             ["posts.csv: popularity: cells that are no number: 1 of 2 (row 2: 'x')"],
         ),
-        (["a,1", "b,inf"], {}, ["infinite numbers: 1 of 2 (row 2: 'inf')", "a finite number"]),
+        (
+            ["a,1", "b,inf"],
+            {},
+            ["infinite or too large numbers: 1 of 2 (row 2: 'inf')", "a finite"],
+        ),
+        (["a,1", "b,1e39"], {}, ["too large numbers: 1 of 2 (row 2: '1e39')", "at most 3.4e+38"]),
         (["a,1_000"], {}, ["row 1: '1_000'", "a number", "data.on_bad: mask accepts"]),
         (["a,1", "a,2"], {}, ["id: 1 rows have the id", "'a' in rows 1 and 2", "unique"]),
         (["a,1", ",2"], {}, ["id: rows without an id: 1 of 2 (row 2: '')", "expected an id"]),
@@ -459,7 +464,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         ('{"id": 1, "popularity": 2}\n\n{"id": 1, "popularity": 3}', ["'1' in lines 1 and 3"]),
         (
             '{"id": 1, "popularity": Infinity}',
-            ["infinite numbers: 1 of 1 (line 1: 'Infinity')", "a finite"],
+            ["infinite or too large numbers: 1 of 1 (line 1: 'Infinity')", "a finite"],
         ),
         ('{"id": 1, "popularity": 1%s}' % ("0" * 400), ["popularity", "a finite number"]),
         ('{"id": 1, "popularity": {}}', ["line 1: '{}'", "a number"]),

@@ -48,7 +48,9 @@ class Model(BaseModel):
         own = Path(self._folder.name)
         unpack(folder / PREDICTOR, own)
         with chdir(own):
-            self._predictor = import_autogluon().load(str(own))
+            self._predictor = import_autogluon(networks=self.params.reads_texts).load(str(own))
+            # In memory: else each prediction reads every model from the disk again.
+            self._predictor.persist([OUTPUT], with_ancestors=True, max_memory=None)
 
     def predict(self, table: Table, rows: np.ndarray | None = None) -> np.ndarray:
         """(m,) float64: the mean of each bag, stacked and averaged.

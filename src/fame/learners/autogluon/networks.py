@@ -34,29 +34,38 @@ TEXT_NETWORK, IMAGE_NETWORK = "text_network", "image_network"
 MAIN = "main"  # the hub's branch where no revision is named
 
 
-def import_autogluon() -> type[TabularPredictor]:
+def import_autogluon(*, networks: bool) -> type[TabularPredictor]:
     """AutoGluon's predictor, its chatter silenced.
+
+    Args:
+        networks: with the multimodal model, whose libraries take seconds to import.
 
     Raises:
         InputError: a part of AutoGluon is not installed.
     """
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    for name in ("autogluon", "autogluon.tabular", "autogluon.multimodal"):
+    parts = ("autogluon", "autogluon.tabular", *(("autogluon.multimodal",) if networks else ()))
+    for name in parts:
         if find_spec(name) is None:
             raise InputError(
                 f"learner of kind autogluon: {name} is not installed; "
                 "run `pip install -c constraints.txt -e .`"
             )
-    import_torchvision()
-    import lightning.pytorch  # noqa: F401  (it would set the levels again)
+    if networks:
+        _import_lightning()
+        define_multimodal()  # so that a loaded predictor finds its class
     from autogluon.tabular import TabularPredictor
 
     warnings.filterwarnings("ignore", module="lightning|autogluon|pkg_resources")
+    return TabularPredictor
+
+
+def _import_lightning() -> None:
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    import_torchvision()
+    import lightning.pytorch  # noqa: F401  (it would set the levels again)
+
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.ERROR)
-
-    define_multimodal()  # so that a loaded predictor finds its class
-    return TabularPredictor
 
 
 def link_checkpoints(params: MultiModalParams, folder: Path) -> None:

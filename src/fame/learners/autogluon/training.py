@@ -71,7 +71,7 @@ class Trainer(BaseTrainer):
         """
         check_inputs(table, self.params)
         place = checkpoints.absolute()  # before the working folder is another one
-        import_autogluon()
+        import_autogluon(networks=self.params.reads_texts)
         rows = table.all_rows
         self._folder = open_folder(self.params)
         folder = Path(self._folder.name)
@@ -150,7 +150,7 @@ class Trainer(BaseTrainer):
         return self._seconds
 
     def _fit_stack(self, frame: DataFrame) -> TabularPredictor:
-        predictor = import_autogluon()(
+        predictor = import_autogluon(networks=self.params.reads_texts)(
             label=LABEL,
             problem_type="regression",
             eval_metric="mean_absolute_error",

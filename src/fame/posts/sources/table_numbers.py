@@ -48,6 +48,7 @@ _ISO_DURATION = re.compile(
 )
 EXPECTED = "a number"
 MONEY = "amounts of money"
+LARGEST = float(np.finfo(np.float32).max)  # features are float32
 
 
 @dataclass(frozen=True)
@@ -295,15 +296,13 @@ def _parse_duration(text: str) -> float | None:
 
 
 def _finite(column: Column, values: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Null for what is no number at all; infinite values are bad cells."""
+    """Null for what is no number at all; infinite values, and too large ones, are bad cells."""
     numbers = values.to_numpy()
-    if not len(numbers) or np.isfinite(np.sum(numbers)) or not np.isinf(numbers).any():
-        return (
-            pc.if_else(pc.is_nan(values), pa.scalar(None, pa.float64()), values)
-            if (pc.any(pc.is_nan(values)).as_py())
-            else values
+    outside = np.abs(numbers) > LARGEST
+    if outside.any():
+        column.bad(
+            "infinite or too large numbers", f"a finite number, at most {LARGEST:.1e}", outside
         )
-    column.bad("infinite numbers", "a finite number", np.isinf(numbers))
-    return pa.chunked_array(
-        [pa.array(np.where(np.isfinite(numbers), numbers, np.nan), from_pandas=True)]
-    )
+    elif not np.isnan(numbers).any():
+        return values
+    return pa.chunked_array([pa.array(np.where(outside, np.nan, numbers), from_pandas=True)])

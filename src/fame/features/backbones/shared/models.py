@@ -63,7 +63,7 @@ def open_model(
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     import torch
 
-    torch.use_deterministic_algorithms(True)
+    torch.set_deterministic_debug_mode("error")
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     device = torch.device(devices.choose_device(runtime.device))
     model = model.eval().requires_grad_(False).to(device, getattr(torch, dtype))
