@@ -28,6 +28,15 @@ def test_few_held_out_posts_are_said_to_be_few():
     assert text.splitlines()[1].startswith("few held-out posts")
 
 
+def test_a_learner_without_a_weight_is_said_to_change_nothing():
+    assert "weight is 0" not in results.render(METRICS, DATA)
+    one = {"catboost": 1.0, "dae": 0.0}
+    text = results.render(METRICS | {"weights": one}, DATA)
+    assert "FAME without dae is FAME as it is: its weight is 0." in text.splitlines()
+    both = results.describe_idle(one | {"ridge": 0.0})
+    assert both == "FAME without dae and ridge is FAME as it is: their weights are 0."
+
+
 def test_simulated_numbers_are_called_simulated():
     best = {"simulated": True, "simulated_best": {"src": 0.86, "mae": 0.98}}
     text = results.render(METRICS, DATA | best)

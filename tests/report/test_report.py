@@ -194,6 +194,15 @@ def test_simulated_numbers_are_called_simulated(report, tmp_path):
     assert "0.7511" not in (tmp_path / "tables/table_2.md").read_text()
 
 
+def test_a_learner_without_a_weight_is_named_beside_the_scores(report, tmp_path, monkeypatch):
+    said = "FAME without ridge is FAME as it is: its weight is 0."
+    assert said not in report()
+    monkeypatch.setitem(METRICS, "ridge", BOTH)
+    monkeypatch.setitem(METRICS, "weights", {"dae": 1.0, "ridge": 0.0})
+    assert said in report()
+    assert said in (tmp_path / "tables/table_2.md").read_text()
+
+
 def test_on_smpd_the_published_number_stands_beside_each_cell(report, tmp_path):
     text = report(DATA | {"simulated": False}, source="smpd")
     assert "simulated" not in text

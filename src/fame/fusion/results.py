@@ -36,10 +36,21 @@ def render(metrics: dict[str, Any], data: dict[str, Any]) -> str:
     ]
     if data["posts_holdout"] < FEW:
         lines.append("few held-out posts: on others these scores may be quite different")
+    if idle := describe_idle(weights):
+        lines.append(idle)
     for name, *numbers in rows:
         cells = [f"{n:>{width}}" for n, width in zip(numbers, widths[1:], strict=True)]
         lines.append("  ".join([f"{name:<{widths[0]}}", *cells]).rstrip())
     return "\n".join(lines)
+
+
+def describe_idle(weights: dict[str, float]) -> str:
+    """Which learners have weight 0, so that no score without them is shown; "" if none has."""
+    idle = sorted(name for name, weight in weights.items() if weight == 0)
+    if not idle:
+        return ""
+    whose = "its weight is 0" if len(idle) == 1 else "their weights are 0"
+    return f"FAME without {' and '.join(idle)} is FAME as it is: {whose}."
 
 
 def show_number(value: float) -> str:

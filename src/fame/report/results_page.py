@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fame.fusion.results import show_number
+from fame.fusion.results import describe_idle, show_number
 from fame.report import published_results
 
 
@@ -36,6 +36,8 @@ def render_results(metrics: dict[str, Any], data: dict[str, Any]) -> str:
         f"{data['posts_fit']} training posts, {data['posts_holdout']} held out, "
         f"{data['posts_challenge']} without a label.",
     ]
+    if idle := describe_idle(weights):
+        lines.append(idle)
     if simulated:
         lines.append(
             "All posts are simulated: these numbers and the published ones are of different data."

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from io import StringIO
 from typing import Any
 
+from fame.fusion.results import describe_idle
 from fame.report import published_results
 
 
@@ -112,6 +113,7 @@ def tabulate_leave_one_out(metrics: dict[str, Any], source: str) -> Table:
         f"Table 2: leave one learner out ({describe_data(source)})",
         columns + (["SRC, published", "MAE, published"] if source == "smpd" else []),
         rows,
+        describe_idle(metrics["weights"]),
     )
 
 
