@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from fame.fusion import baseline
 from fame.runtime import files
 from fame.runtime.stage import run
 
@@ -63,8 +64,10 @@ def _row(name: str, scores: dict[str, float], weight: str = "") -> tuple[str, st
 
 
 def main() -> None:
-    """Print the table of the metrics in this folder."""
+    """Print the table of the metrics in this folder, and whose the committed ones are."""
     print(render(files.read_json(METRICS), files.read_json(DATA)))
+    if said := baseline.describe():
+        print(said)
     if PAGE.exists():
         print(f"report: {PAGE}")
 
