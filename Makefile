@@ -17,16 +17,16 @@ links: $(INSTALLED)  ## write deps/ and docs/dependencies.md anew: which source 
 repro: links  ## set up, run every stage that something changed for, print the results
 	@fame check
 	@python -m fame.variants.workspace
-	dvc repro --all-pipelines
+	@python -m fame.runtime.reproduce --all-pipelines
 	@python -m fame.fusion.results
 
 ablation: repro  ## the paper's tables and figure: trains the cells of Table 3, redraws the report
 	@python -m fame.variants.ablation
-	dvc repro --all-pipelines
+	@python -m fame.runtime.reproduce --all-pipelines
 
 protocols: repro  ## four split protocols side by side, with intervals
 	@python -m fame.variants.protocols
-	dvc repro --all-pipelines
+	@python -m fame.runtime.reproduce --all-pipelines
 
 test: $(INSTALLED)  ## set up, run the tests
 	python -m pytest --numprocesses auto
