@@ -75,7 +75,7 @@ class Lines:
 def _leave_out_name(line: str, stage: str) -> str:
     """`extract glove: 9 posts` beside the name `extract@glove` is `9 posts`."""
     head, colon, rest = line.partition(": ")
-    return rest if colon and set(head.split()) & set(stage.split("@")) else line
+    return rest if colon and set(head.split()) & set(re.split("[@_]", stage)) else line
 
 
 def reproduce(
