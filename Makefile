@@ -5,7 +5,7 @@ INSTALLED := .venv/.installed
 # The environment first: DVC runs a stage with the first `python` on the path.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help links repro ablation protocols test test-faults test-browser lint bench bench-accuracy bench-extraction bench-training bench-scale clean profile
+.PHONY: help links repro ablation protocols test test-walks test-faults test-browser lint bench bench-accuracy bench-extraction bench-training bench-scale clean profile
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -30,6 +30,9 @@ protocols: repro  ## four split protocols side by side, with intervals
 
 test: $(INSTALLED)  ## set up, run the tests
 	python -m pytest --numprocesses auto
+
+test-walks: $(INSTALLED)  ## users' walks from a fresh clone of the last commit on (minutes)
+	python -m pytest -m walks tests/test_walks.py
 
 test-faults: $(INSTALLED)  ## a full disk, kills, signals and damaged files at every stage (minutes)
 	python -m pytest -m faults tests/faults
