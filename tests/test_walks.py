@@ -121,11 +121,15 @@ def test_queued_experiments_find_the_vectors_and_are_compared(project):
         "learner": "learners.dae.phase_2.learning_rate=0.002",
         "images": "data.max_unreadable_fraction=0.3",
     }
-    for name, change in queued.items():
+    for name, change in (queued | {"wrong": "fusion.alpha=-1"}).items():
         project.run("dvc", "exp", "run", "--queue", "-n", name, "-S", change)
     project.run("dvc", "exp", "run", "--run-all")
+    # It ends with status 0 even so: the queue tells which one failed and why, as recipes.md says.
     status = project.run("dvc", "queue", "status")
-    assert status.count("Success") == len(queued), status
+    assert (status.count("Success"), status.count("Failed")) == (len(queued), 1), status
+    assert "error: params.yaml: fusion.alpha: must be" in project.run(
+        "dvc", "queue", "logs", "wrong"
+    )
     logs = project.run("dvc", "queue", "logs", "images")
     assert re.search("extract efficientnet: .*(nothing is new|; 0 contents new)", logs)
     shown = project.run("dvc", "exp", "show", "--only-changed", "--no-pager")
