@@ -5,7 +5,7 @@ INSTALLED := .venv/.installed
 # The environment first: DVC runs a stage with the first `python` on the path.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help links repro ablation protocols test test-faults test-browser lint bench bench-accuracy bench-extraction bench-training bench-scale clean profile
+.PHONY: help links repro ablation protocols test test-walks test-faults test-browser lint bench bench-accuracy bench-extraction bench-training bench-scale clean profile
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -17,19 +17,22 @@ links: $(INSTALLED)  ## write deps/ and docs/dependencies.md anew: which source 
 repro: links  ## set up, run every stage that something changed for, print the results
 	@fame check
 	@python -m fame.variants.workspace
-	dvc repro --all-pipelines
+	@python -m fame.runtime.reproduce --all-pipelines
 	@python -m fame.fusion.results
 
 ablation: repro  ## the paper's tables and figure: trains the cells of Table 3, redraws the report
 	@python -m fame.variants.ablation
-	dvc repro --all-pipelines
+	@python -m fame.runtime.reproduce --all-pipelines
 
 protocols: repro  ## four split protocols side by side, with intervals
 	@python -m fame.variants.protocols
-	dvc repro --all-pipelines
+	@python -m fame.runtime.reproduce --all-pipelines
 
 test: $(INSTALLED)  ## set up, run the tests
 	python -m pytest --numprocesses auto
+
+test-walks: $(INSTALLED)  ## users' walks from a fresh clone of the last commit on (minutes)
+	python -m pytest -m walks tests/test_walks.py
 
 test-faults: $(INSTALLED)  ## a full disk, kills, signals and damaged files at every stage (minutes)
 	python -m pytest -m faults tests/faults

@@ -22,6 +22,7 @@ from fame.learners import table_files
 from fame.learners.train import write_curves
 from fame.posts.contract import OK
 from fame.runtime import arrays, files, ids
+from fame.variants import profile
 
 ROOT = Path(__file__).parents[1]
 # Block -> modality -> width. Their models' columns have such names.
@@ -67,7 +68,8 @@ def write_params(folder: Path, iterations: int) -> None:
     ``iterations`` are trees of CatBoost and LightGBM, and epochs of each of the DAE's phases.
     """
     yaml = YAML()
-    content = yaml.load(ROOT / "profiles/paper.yaml")
+    content = yaml.load(profile.apply(ROOT / "params.yaml", ROOT / "profiles/paper.yaml"))
+    content["backbones"] |= yaml.load(ROOT / "profiles/vilt.yaml")["backbones"]
     content["tables"]["trees"]["blocks"] = ["meta", "glove", "image_stats", "blip", "vilt"]
     del content["tables"]["text_image"], content["tables"]["stack"]
     content["meta"]["description"] = False  # about 4,680 columns

@@ -308,11 +308,14 @@ def measure(command: list[str], folder: Path) -> Cost:
 
 def write_params(folder: Path, iterations: int, threads: int, settings: Path) -> None:
     """The paper's profile with this table, and the learners of ``settings``, cut short."""
+    from fame.variants import profile
+
     yaml = YAML(typ="safe")
-    content = yaml.load((ROOT / "profiles" / "paper.yaml").read_text())
+    content = yaml.load(profile.apply(ROOT / "params.yaml", ROOT / "profiles/paper.yaml"))
+    content["backbones"] |= yaml.load(ROOT / "profiles/vilt.yaml")["backbones"]
     content["learners"] = yaml.load(settings.read_text())["learners"]
     blocks = ["meta", "glove", "image_stats", "blip", "vilt"]
-    content["tables"] = {TABLE: {"blocks": blocks, "dtype": "float32"}}
+    content["tables"] = {TABLE: {"blocks": blocks, "reduce": None, "dtype": "float32"}}
     for block in content["learners"].values():
         block |= {"table": TABLE, "threads": threads}
         if "iterations" in block:

@@ -1,4 +1,4 @@
-"""`make clean`: what goes and what stays."""
+"""`make clean`: what goes and what stays; the browser of `make test-browser`."""
 
 import shutil
 import subprocess
@@ -25,3 +25,23 @@ def test_clean_keeps_results_vectors_and_what_is_committed(tmp_path):
     # Versions of commits and of experiments stay.
     assert asked[0] == "gc"
     assert {"--all-commits", "--all-experiments"} <= set(asked)
+
+
+def test_where_no_browser_can_be_had_one_line_says_so(tmp_path):
+    """On a machine of a user who is not root, and of a root whose packages cannot be reached."""
+    (tmp_path / "bash").symlink_to(shutil.which("bash"))
+    for name, script in {"id": "echo $WHO", "timeout": "exit 1", "apt-get": "exit 1"}.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+    for who in ("1000", "0"):
+        environment = {"PATH": str(tmp_path), "WHO": who}
+        done = subprocess.run(
+            [ROOT / ".ci/find_browser"], env=environment, capture_output=True, text=True
+        )
+        assert done.returncode == 1
+        assert done.stdout.startswith("browser tests: not run")
+        assert done.stdout.count("\n") == 1
+        assert done.stderr == ""
+    for name in ("chromium", "chromedriver"):
+        (tmp_path / name).symlink_to("bash")
+    assert subprocess.run([ROOT / ".ci/find_browser"], env=environment).returncode == 0

@@ -32,9 +32,9 @@ def test_groups_are_switched_by_parameters(encode):
 
 def test_totals_crawled_after_the_labels_are_said(encode, capsys):
     encode({"profile_followers": [5.0, None]})
-    assert "crawled after the labels" in capsys.readouterr().out
+    assert "crawled after the labels: profile" in capsys.readouterr().out
     encode({"profile_followers": [None, None]})
-    assert "crawled after the labels" not in capsys.readouterr().out
+    assert "crawled after the labels: profile" not in capsys.readouterr().out
 
 
 def test_descriptions_of_no_post_are_missing(encode):

@@ -4,12 +4,11 @@ METRICS = {
     "fame": {"src": 0.7543, "mae": 1.1607},
     "dae": {"src": 0.5, "mae": 1.9},
     "catboost": {"src": 0.7, "mae": 1.2},
-    "without_dae": {"src": 0.7, "mae": 1.2},
-    "without_catboost": {"src": 0.5, "mae": 1.9},
     "weights": {"catboost": 0.8, "dae": 0.2},
 }
 DATA = {"simulated": False, "posts_fit": 800, "posts_holdout": 200}
 DATA |= {"median": {"src": 0.0, "mae": 2.0}}
+DATA |= {"without": {"dae": {"src": 0.7, "mae": 1.2}, "catboost": {"src": 0.5, "mae": 1.9}}}
 
 BIG = {"src": 0.1, "mae": 98765.4321}
 
@@ -28,6 +27,15 @@ def test_few_held_out_posts_are_said_to_be_few():
     assert text.splitlines()[1].startswith("few held-out posts")
 
 
+def test_a_learner_without_a_weight_is_said_to_change_nothing():
+    assert "weight is 0" not in results.render(METRICS, DATA)
+    one = {"catboost": 1.0, "dae": 0.0}
+    text = results.render(METRICS | {"weights": one}, DATA)
+    assert "FAME without dae is FAME as it is: its weight is 0." in text.splitlines()
+    both = results.describe_idle(one | {"ridge": 0.0})
+    assert both == "FAME without dae and ridge is FAME as it is: their weights are 0."
+
+
 def test_simulated_numbers_are_called_simulated():
     best = {"simulated": True, "simulated_best": {"src": 0.86, "mae": 0.98}}
     text = results.render(METRICS, DATA | best)
@@ -36,8 +44,8 @@ def test_simulated_numbers_are_called_simulated():
 
 
 def test_columns_of_large_numbers_stay_apart():
-    large = METRICS | {"dae": {"src": 0.5, "mae": 1234567890.123}, "without_dae": BIG}
-    lines = results.render(large, DATA | {"median": BIG}).splitlines()
+    large = METRICS | {"dae": {"src": 0.5, "mae": 1234567890.123}}
+    lines = results.render(large, DATA | {"median": BIG, "without": {"dae": BIG}}).splitlines()
     row = next(line for line in lines if line.startswith("dae"))
     assert row.split() == ["dae", "0.5000", "1.23457e+09", "0.200"]
     row = next(line for line in lines if line.startswith("median"))

@@ -161,14 +161,17 @@ def test_a_training_post_that_is_another_is_another_table(assemble):
 def test_a_block_without_any_value_is_dropped_and_said(assemble, capsys):
     tables = assemble({"meta": [[1]] * 4, "minilm": [[np.nan] * 3] * 4})
     assert [column.name for column in tables.fit.columns] == ["meta.c0"]
-    assert "table trees: 3 columns of minilm have no value" in capsys.readouterr().out
+    said = (
+        "table trees: without 3 of the 3 columns of minilm, which are empty in all training posts"
+    )
+    assert said in capsys.readouterr().out
 
 
 def test_a_column_with_values_of_other_posts_alone_is_dropped(assemble, capsys):
     tables = assemble({"meta": [[1, np.nan], [2, np.nan], [3, 4], [5, 6]]})
     for table in (tables.fit, tables.score):
         assert [column.name for column in table.columns] == ["meta.c0"]
-    assert "table trees: 1 columns of meta have no value" in capsys.readouterr().out
+    assert "table trees: without 1 of the 2 columns of meta" in capsys.readouterr().out
 
 
 def test_a_table_without_any_value_is_refused(assemble, tmp_path):

@@ -87,6 +87,13 @@ def test_record_curves_and_last_line(folder, run_stage, capsys):
     )
 
 
+@pytest.mark.parametrize("kind", ["ridge", "extratrees"])
+def test_what_stops_at_no_iteration_names_none(kind, folder, run_stage, capsys):
+    run_stage("learners.train", *arguments(kind))
+    assert "best_iteration" not in (folder / "record.json").read_text()
+    assert ", 3 folds, validation MAE " in capsys.readouterr().out
+
+
 def test_unknown_learner_names_the_known(folder, run_stage):
     with pytest.raises(InputError, match=f"'forest'; allowed: {', '.join(sorted(LEARNERS))}"):
         run_stage("learners.train", *arguments("forest"))

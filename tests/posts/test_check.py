@@ -9,12 +9,21 @@ import pytest
 from fame import cli
 from fame.posts import check as checking
 from fame.posts.check import check
+from fame.posts.estimate import Estimate
 
 ROOT = Path(__file__).parents[2]
 COLUMNS = {
     **dict.fromkeys(("user", "time", "time_format", "title", "tags", "image", "split")),
     **{"id": "id", "target": "likes", "categories": [], "numeric": []},
 }
+
+BLIP = {"kind": "blip", "reads": "contents", "checkpoint": "some/blip", "revision": "main"}
+BLIP |= {"pooling": "cls", "image_size": 384, "max_text_tokens": 64, "dtype": "auto"}
+BLIP |= {"decode": "exact"}
+TABLES = {"trees": {"blocks": ["meta", "blip"], "reduce": None, "dtype": "float32"}}
+RIDGE = {"kind": "ridge", "table": "trees", "seed": 7, "penalties": [1.0], "clip": 4.0}
+RIDGE |= {"min_deviation": 0.001, "max_values": 30, "max_categories": 500, "min_posts": 3}
+LEARNERS = {"ridge": RIDGE | {"level_weight": 3.0, "threads": 1}}
 
 
 @pytest.fixture
@@ -95,8 +104,10 @@ def test_a_large_file_that_git_does_not_know_is_refused(project, tmp_path):
 
 def test_checkpoints_that_are_not_here_are_named(project, monkeypatch):
     monkeypatch.setattr(checking, "_is_cached", lambda _: False)
+    monkeypatch.setattr(checking, "_ask_hub", lambda _: "no answer")
     project(
         **{
+            "learners.autogluon.models": ["catboost", "multimodal"],
             "learners.autogluon.multimodal.checkpoint": "some/model",
             "learners.autogluon.multimodal.image_checkpoint": "/no/such/folder",
         }
@@ -106,7 +117,52 @@ def test_checkpoints_that_are_not_here_are_named(project, monkeypatch):
         "learners.autogluon.multimodal.checkpoint",
         "learners.autogluon.multimodal.image_checkpoint",
     ]
-    assert ["model hub" in problem for problem in problems] == [True, False]
+    assert ["no answer" in problem for problem in problems] == [True, False]
+    project(**{"learners.autogluon.multimodal.checkpoint": "some/model"})
+    assert check()[0] == []  # a stack without that model
+
+
+def test_a_checkpoint_that_the_hub_gives_is_fetched_and_not_missing(project, monkeypatch):
+    monkeypatch.setattr(checking, "_is_cached", lambda _: False)
+    monkeypatch.setattr(checking, "_ask_hub", lambda _: "")
+    project(**{"backbones": {"blip": BLIP}, "tables": TABLES, "learners": LEARNERS})
+    problems, facts = check()
+    assert problems == []
+    assert any(fact.startswith("backbones.blip.checkpoint: some/blip: not on") for fact in facts)
+
+
+def test_a_backbone_that_no_table_has_is_said_to_be_needless(project, monkeypatch):
+    monkeypatch.setattr(checking, "_is_cached", lambda _: False)
+    monkeypatch.setattr(checking, "_ask_hub", lambda _: "no answer")
+    tables = {"trees": TABLES["trees"] | {"blocks": ["meta"]}}
+    project(**{"backbones": {"blip": BLIP}, "tables": tables, "learners": LEARNERS})
+    (problem,) = check()[0]
+    assert problem.endswith("no table has blip: without its entry nothing waits for it")
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [(None, ""), (RuntimeError("no route"), "does not answer"), ("none", "none of this name")],
+)
+def test_the_hub_is_asked(monkeypatch, error, said):
+    import httpx
+    from huggingface_hub import HfApi, constants
+    from huggingface_hub.errors import RepositoryNotFoundError
+
+    def answer(*_, **__):
+        if error == "none":
+            response = httpx.Response(404, request=httpx.Request("GET", "https://hub"))
+            raise RepositoryNotFoundError("none", response=response)
+        if error:
+            raise error
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(HfApi, "model_info", answer)
+    found = checking._ask_hub("some/model")
+    assert said in found
+    assert bool(found) == bool(error)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    assert "HF_HUB_OFFLINE" in checking._ask_hub("some/model")
 
 
 def test_a_folder_without_git_and_parameters_that_are_not_valid(project, tmp_path):
@@ -120,6 +176,44 @@ def test_a_folder_without_git_and_parameters_that_are_not_valid(project, tmp_pat
 
 def test_too_little_room_is_said(project, monkeypatch):
     project()
-    monkeypatch.setattr(checking, "DISK_BYTES_PER_POST", 10**18)
-    monkeypatch.setattr(checking, "MEMORY_BYTES_PER_POST", 10**18)
-    assert [problem.split(":")[0] for problem in check()[0]] == ["disk", "memory"]
+    much = Estimate(disk=1e18, memory=1e18, seconds=7200)
+    monkeypatch.setattr(checking, "estimate", lambda *_: much)
+    problems, facts = check()
+    assert [problem.split(":")[0] for problem in problems] == ["disk", "memory"]
+    assert "a run from nothing over 2 posts: about 2 hours" in facts[-1]
+
+
+def test_what_a_finished_run_holds_is_no_room_that_lacks(project, monkeypatch, tmp_path):
+    project()
+    free = shutil.disk_usage(tmp_path).free
+    monkeypatch.setattr(checking, "estimate", lambda *_: Estimate(free + 1e9, 1.0, 1.0))
+    assert "disk" in check()[0][0]
+    monkeypatch.setattr(checking, "_measure", lambda _: 10**9)
+    assert check()[0] == []
+
+
+def test_what_reading_found_is_told(project, tmp_path):
+    project()
+    (tmp_path / "mine" / "posts.csv").write_text("id,likes\na,1\nb,2\nb,2\nc,\n")
+    _, facts = check()
+    assert "data: 3 posts, 2 with a label" in facts
+    assert any("repeat an earlier row" in fact for fact in facts)
+
+
+def test_all_that_smpd_needs_is_named_before_it_is_here(project, monkeypatch):
+    """The paper's profile in a fresh clone without a network."""
+    monkeypatch.setattr(checking, "_ask_hub", lambda _: "no answer")
+    monkeypatch.setattr(checking, "_is_cached", lambda _: False)
+    project(
+        **{
+            **{"data.source": "smpd", "data.root": "data/raw/smpd", "tables": TABLES},
+            **{"backbones": {"blip": BLIP}, "learners": LEARNERS},
+        }
+    )
+    problems, facts = check()
+    assert [problem.split(": ")[:2] for problem in problems] == [
+        ["params.yaml", "data.root"],
+        ["backbones.blip.checkpoint", "some/blip"],
+    ]
+    assert "fame init FOLDER" in problems[0]
+    assert "over 486,194 posts: about" in facts[-1]

@@ -23,7 +23,6 @@ ROOT = Path(__file__).parents[2]
 METRICS = {
     "fame": {"src": 0.71, "mae": 1.21},
     "dae": {"src": 0.5, "mae": 1.9},
-    "without_dae": {"src": 0.7, "mae": 1.2},
     "weights": {"dae": 1.0},
 }
 DATA = {
@@ -35,6 +34,7 @@ DATA = {
     "simulated_best": {"src": 0.86, "mae": 0.98},
     "unreadable": {"efficientnet": {"missing": 2, "bomb": 1}},
     "posts_digest": "of these posts",
+    "without": {"dae": {"src": 0.7, "mae": 1.2}},
     "interval_80": {"coverage": 0.78, "width": 4.0, "coverage_known": 0.8},
 }
 SCORE = {"src": 0.71, "mae": 1.21, "src_interval": [0.6, 0.8], "mae_interval": [1.1, 1.3]}
@@ -195,6 +195,15 @@ def test_simulated_numbers_are_called_simulated(report, tmp_path):
     for path in (tmp_path / "tables").glob("*.md"):
         assert "simulated sample" in path.read_text().splitlines()[0], path
     assert "0.7511" not in (tmp_path / "tables/table_2.md").read_text()
+
+
+def test_a_learner_without_a_weight_is_named_beside_the_scores(report, tmp_path, monkeypatch):
+    said = "FAME without ridge is FAME as it is: its weight is 0."
+    assert said not in report()
+    monkeypatch.setitem(METRICS, "ridge", BOTH)
+    monkeypatch.setitem(METRICS, "weights", {"dae": 1.0, "ridge": 0.0})
+    assert said in report()
+    assert said in (tmp_path / "tables/table_2.md").read_text()
 
 
 def test_on_smpd_the_published_number_stands_beside_each_cell(report, tmp_path):

@@ -58,6 +58,21 @@ def test_others_stand_in_only_for_backbones_that_are_not_there(content, entries)
     ]
 
 
+def test_a_row_that_nothing_can_make_has_no_cells(content, entries, capsys):
+    """The paper's profile has neither ViLT nor MiniLM in its place; BLIP it has."""
+    del content["backbones"]["minilm"]
+    content["backbones"] |= {"blip": {}}
+    ablation.say_what_is_left_out(entries, content)
+    said = capsys.readouterr().out
+    assert "of vilt, meta_vilt: without those rows" in said
+    assert "make profile PROFILE=vilt" in said
+    rows = {cell["row"] for cell in ablation.add_entries(content, entries)}
+    assert rows == set(entries.tables) - {"vilt", "meta_vilt"}
+    content["backbones"] |= {"vilt": {}}
+    ablation.say_what_is_left_out(entries, content)
+    assert capsys.readouterr().out == ""
+
+
 def test_a_learner_that_was_deleted_has_no_cells(content, entries):
     del content["learners"]["lightgbm"]
     cells = ablation.add_entries(content, entries)

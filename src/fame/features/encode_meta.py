@@ -30,10 +30,14 @@ def main() -> None:
     with files.replacing_folder(arguments.encoder) as folder:
         encoder.save(folder)
     groups = [name for name, on in settings if on is True]
-    print(f"meta: {len(posts)} posts, {len(block.columns)} columns; groups on: {', '.join(groups)}")
     crawled = [column.name.startswith("profile_") for column in block.columns]
-    if not np.isnan(block.values[:, crawled]).all():
-        print("meta: the group profile holds totals that were crawled after the labels")
+    late = (
+        "" if np.isnan(block.values[:, crawled]).all() else " (crawled after the labels: profile)"
+    )
+    print(
+        f"meta: {len(posts)} posts, {len(block.columns)} columns; groups on: "
+        f"{', '.join(groups)}{late}"
+    )
 
 
 if __name__ == "__main__":

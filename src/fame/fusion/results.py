@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from fame.fusion import baseline
 from fame.runtime import files
 from fame.runtime.stage import run
 
@@ -23,8 +24,8 @@ def render(metrics: dict[str, Any], data: dict[str, Any]) -> str:
     rows = [("", "SRC", "MAE", "weight")]
     for name in sorted(weights, key=lambda name: (-weights[name], name)):
         rows.append(_row(name, metrics[name], f"{weights[name]:.3f}"))
-    for name in sorted(name for name in metrics if name.startswith("without_")):
-        rows.append(_row("fame " + name.replace("_", " ", 1), metrics[name]))
+    for name, scores in sorted(data["without"].items()):
+        rows.append(_row(f"fame without {name}", scores))
     rows.append(_row("median of the training posts", data["median"]))
     if "simulated_best" in data:
         rows.append(_row("upper bound (simulated truth)", data["simulated_best"]))
@@ -36,10 +37,21 @@ def render(metrics: dict[str, Any], data: dict[str, Any]) -> str:
     ]
     if data["posts_holdout"] < FEW:
         lines.append("few held-out posts: on others these scores may be quite different")
+    if idle := describe_idle(weights):
+        lines.append(idle)
     for name, *numbers in rows:
         cells = [f"{n:>{width}}" for n, width in zip(numbers, widths[1:], strict=True)]
         lines.append("  ".join([f"{name:<{widths[0]}}", *cells]).rstrip())
     return "\n".join(lines)
+
+
+def describe_idle(weights: dict[str, float]) -> str:
+    """Which learners have weight 0, so that no score without them is shown; "" if none has."""
+    idle = sorted(name for name, weight in weights.items() if weight == 0)
+    if not idle:
+        return ""
+    whose = "its weight is 0" if len(idle) == 1 else "their weights are 0"
+    return f"FAME without {' and '.join(idle)} is FAME as it is: {whose}."
 
 
 def show_number(value: float) -> str:
@@ -52,8 +64,10 @@ def _row(name: str, scores: dict[str, float], weight: str = "") -> tuple[str, st
 
 
 def main() -> None:
-    """Print the table of the metrics in this folder."""
+    """Print the table of the metrics in this folder, and whose the committed ones are."""
     print(render(files.read_json(METRICS), files.read_json(DATA)))
+    if said := baseline.describe():
+        print(said)
     if PAGE.exists():
         print(f"report: {PAGE}")
 

@@ -67,11 +67,15 @@ def main() -> None:
 
 
 def report_dropped(table: str, blocks: dict[str, Block], recipe: Recipe) -> None:
-    """A line for each block with columns that have no value."""
+    """A line for each block with columns that are empty in all training posts."""
     for name, block in blocks.items():
-        dropped = len(block.columns) - recipe.count_used(name)
+        count = len(block.columns)
+        dropped = count - recipe.count_used(name)
         if dropped:
-            print(f"table {table}: {dropped} columns of {name} have no value")
+            print(
+                f"table {table}: without {dropped} of the {count} columns of {name}, "
+                "which are empty in all training posts"
+            )
 
 
 def summarise(table: str, split: np.ndarray, recipe: Recipe, blocks: list[str]) -> str:

@@ -35,14 +35,14 @@ class Fitted:
 
     Attributes:
         model: whatever ``write_model`` writes.
-        best_iteration: trees or epochs kept, counted from 1.
+        best_iteration: trees or epochs kept, counted from 1; None where none stops the training.
         prediction: (m,) float64 of the model as kept, for the fold's validation rows.
         curve: every step of the training, phase after phase.
         notes: further facts for the fold's record.
     """
 
     model: Any
-    best_iteration: int
+    best_iteration: int | None
     prediction: np.ndarray
     curve: list[Step]
     notes: dict[str, Any] = field(default_factory=dict)
@@ -130,10 +130,11 @@ class FoldTrainer(Trainer):
             "rows_trained": len(table.training_rows(fold)),
             "rows_validated": len(table.validation_rows(fold)),
             "fitted_on": ids.digest(table.post_ids[table.training_rows(fold)]),
-            "best_iteration": fitted.best_iteration,
             "validation_mae": round(float(error.mean()), 6),
             **fitted.notes,
         }
+        if fitted.best_iteration is not None:
+            record["best_iteration"] = fitted.best_iteration
         curve = [{"fold": fold} | vars(step) for step in thin(fitted.curve)]
         finished = Finished(record, curve, fitted.prediction.tolist())
         path = self._find_model(fold)

@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from fame import params
+from fame.posts.estimate import describe_seconds, estimate
 from fame.posts.sources.images import IMAGE_SUFFIXES
 from fame.registry import SOURCES, resolve
 from fame.runtime.errors import InputError
@@ -20,8 +21,10 @@ PROJECT, WEIGHTS = Path("pyproject.toml"), Path("requirements-weights.txt")
 RESULTS = ("metrics", "reports")  # folders of what the pipeline writes for git
 MAX_UNTRACKED_BYTES = 1 << 20  # files that git does not know, all together
 DATA_SUFFIXES = (*IMAGE_SUFFIXES, ".csv", ".tsv", ".jsonl", ".parquet", ".xlsx", ".zip", ".gz")
-# Roughly, for a post: vectors in the cache, in the blocks and in the tables; and what is held.
-DISK_BYTES_PER_POST, MEMORY_BYTES_PER_POST = 60_000, 20_000
+SMPD = (486_194, 305_613)  # posts, and those with a label: its size while it is not here
+HUB_SECONDS = 5
+# What takes nearly all of the disk, and DVC keeps once more; beside them the cache of vectors.
+LARGE = ("data/features", "data/tables")
 
 
 def add(_parser: argparse.ArgumentParser) -> None:
@@ -43,18 +46,21 @@ def check() -> tuple[list[str], list[str]]:
     try:
         settings = params.load(kinds=not problems)
     except InputError as error:
-        return [*problems, str(error)], []
+        return [*problems, str(error), *_check_git()], []
     facts = [f"params.yaml: valid, source {settings.data.source}, root {settings.data.root}"]
-    count = 0
+    counts = SMPD if settings.data.source == "smpd" else (0, 0)
     try:
-        count, fact = _check_data(settings.data)
-        facts.append(fact)
+        counts, found = _check_data(settings.data)
+        facts += found
     except InputError as error:
         problems.append(str(error))
-    problems += _check_checkpoints(settings)
-    problems += _check_git()
-    problems += _check_room(count)
-    return problems, facts
+    except ImportError:  # of a package that is named as missing
+        if not problems:
+            raise
+    for part in (_check_checkpoints(settings), _check_room(settings, *counts)):
+        problems += part[0]
+        facts += part[1]
+    return problems + _check_git(), facts
 
 
 def _check_packages() -> list[str]:
@@ -85,70 +91,100 @@ def _list_requirements() -> list[str]:
     return [written for written in found if written]
 
 
-def _check_data(data: params.DataParams) -> tuple[int, str]:
-    """Read the posts as ingest will; their number and a line.
+def _check_data(data: params.DataParams) -> tuple[tuple[int, int], list[str]]:
+    """Read the posts as ingest will; how many there are, how many with a label, and what to say.
 
     Raises:
         InputError: all that is wrong with them.
     """
     root = Path(data.root)
     if data.source == "sample":
-        return data.sample.training_posts + data.sample.challenge_posts, "sample: is simulated"
+        labelled, others = data.sample.training_posts, data.sample.challenge_posts
+        return (labelled + others, labelled), ["sample: is simulated"]
     if not root.is_dir():
         hint = "; ~ and $ stand for themselves" if data.root[:1] in "~$" else ""
+        whose = "FOLDER` reads SMPD where it lies" if data.source == "smpd" else "FILE` puts your "
+        whose += "" if data.source == "smpd" else "posts where they belong"
         raise InputError(
-            f"params.yaml: data.root: no folder {data.root!r}{hint}; `fame init FILE` puts your "
-            "posts where they belong"
+            f"params.yaml: data.root: no folder {data.root!r}{hint}; `fame init {whose}"
         )
     source = resolve(SOURCES, data.source, "params.yaml: data.source")(data)
     posts = source.load(root)
-    return len(posts.table), f"data: {len(posts.table):,} posts, {len(posts.findings.notes)} notes"
+    count, labels = len(posts.table), posts.table["popularity"]
+    labelled = count - labels.null_count
+    facts = [f"data: {count:,} posts, {labelled:,} with a label"]
+    facts += [f"  {note.describe(posts.findings.unit)}" for note in posts.findings.notes]
+    return (count, labelled), facts
 
 
-def _check_checkpoints(settings: params.Params) -> list[str]:
-    """Weights that the blocks name and that are not on this machine."""
-    problems = []
+def _check_checkpoints(settings: params.Params) -> tuple[list[str], list[str]]:
+    """Weights that the blocks name: those that cannot be had, and those to be fetched."""
+    problems, facts = [], []
+    used = {block for table in settings.tables.values() for block in table.blocks}
     for block in ("backbones", "learners"):
         for name, entry in getattr(settings, block).items():
             for key, value in _list_settings(entry):
-                problem = _find_problem(key, value)
-                if problem:
-                    problems.append(f"{block}.{name}.{key}: {value}: {problem}")
-    return problems
+                problem, is_fetched = _find_problem(key, value)
+                line = f"{block}.{name}.{key}: {value}: {problem}"
+                if problem and block == "backbones" and name not in used:
+                    line += f"; no table has {name}: without its entry nothing waits for it"
+                if is_fetched:
+                    facts.append(line)
+                elif problem:
+                    problems.append(line)
+    return problems, facts
 
 
 def _list_settings(entry: Any) -> list[tuple[str, Any]]:
-    """Key and value of an entry, also of the blocks in it."""
+    """Key and value of an entry, also of the blocks in it that it uses."""
     found = []
+    models = getattr(entry, "models", None)  # of a stack, each with a block
     for key, value in dict(entry).items():
         if isinstance(value, BaseModel):
-            found += [(f"{key}.{inner}", v) for inner, v in _list_settings(value)]
+            if models is None or key in models:
+                found += [(f"{key}.{inner}", v) for inner, v in _list_settings(value)]
         else:
             found.append((key, value))
     return found
 
 
-def _find_problem(key: str, value: Any) -> str | None:
+def _find_problem(key: str, value: Any) -> tuple[str, bool]:
+    """What is to say of a setting's weights, "" for nothing; whether the hub has them."""
     last = key.rpartition(".")[2]
     if not isinstance(value, str) or not (last == "file" or last.endswith("checkpoint")):
-        return None
+        return "", False
     if last == "file":
-        return None if Path(value).is_file() else "no such file"
+        return "" if Path(value).is_file() else "no such file", False
     if Path(value).exists() or "/" not in value:
-        return None
+        return "", False
     if value.startswith(("/", ".", "~")) or value.count("/") > 1:
-        return "no such folder"
-    return (
-        None
-        if _is_cached(value)
-        else ("not on this machine; it is fetched from the model hub when it is used")
-    )
+        return "no such folder", False
+    if _is_cached(value):
+        return "", False
+    refusal = _ask_hub(value)
+    return f"not on this machine; {refusal or 'the first run fetches it'}", not refusal
 
 
 def _is_cached(hub_id: str) -> bool:
     from huggingface_hub import try_to_load_from_cache
 
     return isinstance(try_to_load_from_cache(hub_id, "config.json"), str)
+
+
+def _ask_hub(hub_id: str) -> str:
+    """Why the model hub does not give a model; "" where it does."""
+    from huggingface_hub import HfApi, constants
+    from huggingface_hub.errors import RepositoryNotFoundError
+
+    if constants.HF_HUB_OFFLINE:
+        return "HF_HUB_OFFLINE forbids to fetch it; name a folder that holds it"
+    try:
+        HfApi().model_info(hub_id, timeout=HUB_SECONDS)
+    except RepositoryNotFoundError:
+        return "the model hub has none of this name"
+    except Exception:  # of whatever is between here and there
+        return "the model hub does not answer; name a folder that holds it"
+    return ""
 
 
 def _check_git() -> list[str]:
@@ -175,19 +211,37 @@ def _check_git() -> list[str]:
     ]
 
 
-def _check_room(count: int) -> list[str]:
-    """Disk and memory, roughly."""
+def _check_room(settings: params.Params, posts: int, labelled: int) -> tuple[list[str], list[str]]:
+    """Disk and memory that lack, and what a run takes, roughly."""
+    if not posts:
+        return [], []
+    taken = estimate(settings, posts, labelled)
+    facts = [
+        f"a run from nothing over {posts:,} posts: about {describe_seconds(taken.seconds)} on "
+        f"{os.cpu_count()} cores without a GPU, {_describe_bytes(taken.disk)} of disk, "
+        f"{_describe_bytes(taken.memory)} of memory (rough, see docs/scale.md)"
+    ]
     problems = []
-    disk = shutil.disk_usage(".").free
-    if count * DISK_BYTES_PER_POST > disk:
+    free = shutil.disk_usage(".").free
+    held = 2 * sum(map(_measure, LARGE)) + _measure(settings.runtime.cache)
+    if taken.disk - held > free:
         problems.append(
-            f"disk: {disk / 1e9:.1f} GB free, {count:,} posts take about "
-            f"{count * DISK_BYTES_PER_POST / 1e9:.1f}"
+            f"disk: {_describe_bytes(free)} free, {posts:,} posts take about "
+            f"{_describe_bytes(taken.disk)}, of which {_describe_bytes(held)} are there"
         )
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if count * MEMORY_BYTES_PER_POST > memory:
+    if taken.memory > memory:
         problems.append(
-            f"memory: {memory / 1e9:.1f} GB, {count:,} posts take about "
-            f"{count * MEMORY_BYTES_PER_POST / 1e9:.1f}"
+            f"memory: {_describe_bytes(memory)}, {posts:,} posts take about "
+            f"{_describe_bytes(taken.memory)}"
         )
-    return problems
+    return problems, facts
+
+
+def _measure(folder: str) -> int:
+    """Bytes of the files in a folder; 0 where there is none."""
+    return sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
+
+
+def _describe_bytes(count: float) -> str:
+    return f"{count / 1e9:.1f} GB"

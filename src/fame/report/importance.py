@@ -33,15 +33,16 @@ def main() -> None:
     settings = params.load()
     posts = files.read_table(arguments.posts, ["post_id", "popularity"])
     labels = dict(zip(posts["post_id"].to_pylist(), posts["popularity"].to_pylist(), strict=True))
+    firsts: dict[str, list[str]] = {}  # block -> learners that make most of it
     with files.replacing_folder(arguments.output) as folder:
         for name, chosen in settings.learners.items():
             kind = registry.resolve_learner(chosen.kind, "Model", f"learners.{name}.kind")
             model = kind(chosen, settings.runtime)
             if not model.explained:
-                print(f"importance {name}: not measured, it predicts too slowly")
                 record = {"learner": name, "method": "none", "posts": 0}
                 record |= {"blocks": {}, "columns": {}}
                 files.write_json(folder / f"{name}.json", record)
+                firsts.setdefault("not measured, too slow", []).append(name)
                 continue
             # Libraries trust their files: a tampered one could end the process, or worse.
             check_locked(arguments.models / name)
@@ -56,7 +57,9 @@ def main() -> None:
             record |= {"blocks": _shorten(found), "columns": _shorten(keep_first(columns))}
             files.write_json(folder / f"{name}.json", record)
             first = max(found, key=lambda block: found[block])
-            print(f"importance {name}: {method} on {len(label)} posts, most: {first}")
+            firsts.setdefault(f"most of {first}", []).append(name)
+    parts = [f"{what}: {', '.join(names)}" for what, names in firsts.items()]
+    print(f"importance: {'; '.join(parts)}")
 
 
 def choose_holdout(table: ScoreTable, settings: params.ReportParams) -> Table:

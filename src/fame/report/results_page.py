@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fame.fusion.results import show_number
+from fame.fusion.results import describe_idle, show_number
 from fame.report import published_results
 
 
@@ -17,9 +17,10 @@ def render_results(metrics: dict[str, Any], data: dict[str, Any]) -> str:
     ]
     labels = {"fame": "FAME (fused)"}
     labels |= {name: f"{name} (weight {weights[name]:.3f})" for name in weights}
-    labels |= {
-        name: f"FAME {name.replace('_', ' ', 1)}" for name in metrics if name.startswith("without_")
+    without = {
+        f"without_{name}": data["without"][name] for name in weights if name in data["without"]
     }
+    labels |= {name: f"FAME {name.replace('_', ' ', 1)}" for name in without}
     labels |= {"median": "median of the training posts (constant)"}
     if simulated:
         labels |= {"simulated_best": "upper bound (simulated truth)"}
@@ -28,7 +29,7 @@ def render_results(metrics: dict[str, Any], data: dict[str, Any]) -> str:
             " | ".join(f"{value:.4f}" for value in published_results.FUSIONS.get(name, ()))
             or "- | -"
         )
-        scores = metrics[name] if name in metrics else data[name]
+        scores = (metrics | without).get(name) or data[name]
         shown = " | ".join(show_number(scores[metric]) for metric in ("src", "mae"))
         lines.append(f"| {label} | {shown} | {pair} |")
     lines += [
@@ -36,6 +37,8 @@ def render_results(metrics: dict[str, Any], data: dict[str, Any]) -> str:
         f"{data['posts_fit']} training posts, {data['posts_holdout']} held out, "
         f"{data['posts_challenge']} without a label.",
     ]
+    if idle := describe_idle(weights):
+        lines.append(idle)
     if simulated:
         lines.append(
             "All posts are simulated: these numbers and the published ones are of different data."

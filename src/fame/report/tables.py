@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from io import StringIO
 from typing import Any
 
+from fame.fusion.results import describe_idle
 from fame.report import published_results
 
 
@@ -96,14 +97,16 @@ def tabulate_models(metrics: dict[str, Any], source: str) -> Table:
     )
 
 
-def tabulate_leave_one_out(metrics: dict[str, Any], source: str) -> Table:
+def tabulate_leave_one_out(
+    metrics: dict[str, Any], without: dict[str, dict[str, float]], source: str
+) -> Table:
     """Table 2: the fusion without each learner, its weight shared among the others."""
-    names = [name for name in metrics if name.startswith("without_")]
+    scores = {f"without_{name}": without[name] for name in sorted(without)}
     rows = []
-    for name in [*sorted(names), "fame"]:
+    for name, found in (scores | {"fame": metrics["fame"]}).items():
         label = "FAME, all learners" if name == "fame" else name.replace("_", " ", 1)
-        row = [label, *show(metrics[name])]
-        row += [f"{metrics[name]['mae'] - metrics['fame']['mae']:+.4f}"]
+        row = [label, *show(found)]
+        row += [f"{found['mae'] - metrics['fame']['mae']:+.4f}"]
         if source == "smpd":
             row += show(published_results.FUSIONS.get(name))
         rows.append(row)
@@ -112,6 +115,7 @@ def tabulate_leave_one_out(metrics: dict[str, Any], source: str) -> Table:
         f"Table 2: leave one learner out ({describe_data(source)})",
         columns + (["SRC, published", "MAE, published"] if source == "smpd" else []),
         rows,
+        describe_idle(metrics["weights"]),
     )
 
 

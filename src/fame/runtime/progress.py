@@ -1,4 +1,4 @@
-"""Progress of long work: a bar on a terminal, a line every ten seconds in a log."""
+"""Progress of long work: a bar on a terminal, gone at its end; a line each ten seconds in a log."""
 
 import sys
 from typing import Any
@@ -11,11 +11,15 @@ def bar(total: int, description: str, unit: str) -> "tqdm[Any]":
 
     Of nothing to do there is none.
     """
+    is_seen = sys.stderr.isatty()
+    interval, delay = (0.2, 1) if is_seen else (10, 10)
     return tqdm(
         total=total,
         desc=description,
         unit=unit,
-        mininterval=0.2 if sys.stderr.isatty() else 10,
+        mininterval=interval,
+        delay=delay,  # what is quick needs none
         file=sys.stderr,
+        leave=not is_seen,
         disable=not total,
     )

@@ -52,7 +52,8 @@ def add_entries(content: dict[str, Any], ablation: Ablation) -> list[dict[str, A
     """Add tables and learners to the content of params.yaml; returns the cells.
 
     A cell whose blocks are those of the learner's own table is that learner: nothing is added.
-    A learner that params.yaml does not have has no cells.
+    A learner that params.yaml does not have has no cells, nor has a row of which neither a backbone
+    nor its stand-ins are there.
 
     Raises:
         InputError: an entry names a table that there is not, or no learner is left.
@@ -68,6 +69,8 @@ def add_entries(content: dict[str, Any], ablation: Ablation) -> list[dict[str, A
         for row in rows:
             table = params.choose(ablation.tables, row, "tables of profiles/ablation.yaml")
             blocks = substitute(table["blocks"], content["backbones"], ablation.stand_ins)
+            if find_absent(blocks, content["backbones"]):
+                continue
             name = f"{learner}_on_{row}"
             if set(blocks) == set(content["tables"][own["table"]]["blocks"]):
                 name = learner
@@ -87,6 +90,32 @@ def substitute(
         for block in blocks
         for found in ([block] if block in backbones else stand_ins.get(block, [block]))
     ]
+
+
+def find_absent(blocks: list[str], backbones: dict[str, Any]) -> list[str]:
+    """The blocks that no backbone of params.yaml makes."""
+    return [block for block in blocks if block != "meta" and block not in backbones]
+
+
+def say_what_is_left_out(ablation: Ablation, content: dict[str, Any]) -> None:
+    """A line for the columns, and one for the rows, that Table 3 is without."""
+    absent = [name for name in ablation.learners if name not in content["learners"]]
+    if absent:
+        print(f"ablation: params.yaml has no learner {', '.join(absent)}: without those columns")
+    rows = [
+        row
+        for row, table in ablation.tables.items()
+        if find_absent(
+            substitute(table["blocks"], content["backbones"], ablation.stand_ins),
+            content["backbones"],
+        )
+    ]
+    if rows:
+        print(
+            "ablation: params.yaml has neither the backbones nor the stand-ins of "
+            f"{', '.join(rows)}: without those rows; a profile may add a backbone, as "
+            "`make profile PROFILE=vilt` does"
+        )
 
 
 def score_cells(cells: list[dict[str, Any]], posts: pa.Table, folder: Path) -> dict[str, Any]:
@@ -109,10 +138,8 @@ def main() -> None:
     """Train what is missing, score every cell, write."""
     content = workspace.read_params()
     ablation = load()
+    say_what_is_left_out(ablation, content)
     cells = add_entries(content, ablation)
-    absent = [name for name in ablation.learners if name not in params.load().learners]
-    if absent:
-        print(f"ablation: params.yaml has no learner {', '.join(absent)}: without those columns")
     folder = workspace.prepare("ablation", content, prefer_project=True)
     workspace.reproduce(folder, *(f"predict@{entry}" for entry in dict.fromkeys(_entries(cells))))
     # Beside results of other posts or parameters the report shows the cells as stale.

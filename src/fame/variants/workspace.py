@@ -16,6 +16,7 @@ from ruamel.yaml import YAML
 
 from fame import params
 from fame.runtime import files
+from fame.runtime import reproduce as dvc
 from fame.runtime.dvc_lock import mend_locks
 from fame.runtime.errors import InputError
 from fame.runtime.processes import runs
@@ -61,7 +62,7 @@ def prepare(name: str, content: dict[str, Any], prefer_project: bool) -> Path:
 
 
 def reproduce(folder: Path, *targets: str) -> None:
-    """Run what is not done yet; the stages' output goes where ours goes.
+    """Run what is not done yet; a line a stage goes where ours goes.
 
     Raises:
         InputError: a stage failed.
@@ -69,8 +70,7 @@ def reproduce(folder: Path, *targets: str) -> None:
     release_locks(folder)
     source = str((folder / "src").resolve())
     environment = os.environ | {"PYTHONPATH": source}
-    command = [str(Path(sys.executable).parent / "dvc"), "repro", *targets]
-    if subprocess.run(command, cwd=folder, env=environment, check=False).returncode:
+    if dvc.reproduce(*targets, folder=folder, environment=environment):
         raise InputError(f"{folder}: dvc repro failed, see above; what is finished is kept")
 
 

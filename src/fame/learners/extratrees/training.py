@@ -39,7 +39,7 @@ class Trainer(FoldTrainer):
         )
         return Fitted(
             model=forest,
-            best_iteration=settings.trees,
+            best_iteration=None,
             prediction=_predict_trees(forest, table, validation).mean(axis=1),
             curve=[Step("trees", count, *both) for count, both in enumerate(maes, 1)],
         )

@@ -29,7 +29,7 @@ class Trainer(FoldTrainer):
         best = int(np.argmin([mae for _, mae in maes]))
         return Fitted(
             model=models[best],
-            best_iteration=best + 1,
+            best_iteration=None,
             prediction=_predict(models[best], table, validation),
             curve=[Step("penalties", number, *both) for number, both in enumerate(maes, 1)],
             notes={"penalty": settings.penalties[best]},

@@ -1,0 +1,111 @@
+"""`python -m fame.runtime.reproduce`: `dvc repro`, of which a line a stage is shown as it ends.
+
+DVC tells of every stage that it skips, starts and records, and of the whole command: a hundred
+lines around the few that a person reads. What a stage says stays, beside its name and its seconds;
+errors and bars are on stderr, which goes through as it is.
+"""
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+
+STARTED = re.compile(r"Running stage '(?:reports/dvc\.yaml:)?(.+)':$")
+RESTORED = re.compile(r"Stage '(?:reports/dvc\.yaml:)?(.+)' is cached - skipping run")
+ENDED = re.compile(r"(Updating|Generating) lock file '")
+# What DVC says of itself, and its advice on git and on a remote, which README gives in its place.
+OWN = re.compile(
+    r"(Stage )?'.+' didn't change, skipping$|Verifying data sources in stage: |"
+    r"To (track the changes with git|enable auto staging), run:$|\tgit add |"
+    r"\tdvc config core\.autostage |Use `dvc push` to send |\s*$"
+)
+NAME_WIDTH = 20
+
+
+class Lines:
+    """Takes DVC's lines, tells what a person reads.
+
+    A stage is told when it ends: its name, its seconds, its own last line, the others below it.
+    """
+
+    def __init__(self, tell: Callable[[str], None], clock: Callable[[], float]) -> None:
+        self._tell, self._clock = tell, clock
+        self._stage = ""
+        self._started = 0.0
+        self._said: list[str] = []
+
+    def take(self, line: str) -> None:
+        """One line of DVC's or of a stage's, without its end."""
+        started, restored = STARTED.match(line), RESTORED.match(line)
+        if started or restored:
+            self.end()
+            self._stage = (started or restored)[1]  # type: ignore[index]
+            self._started = self._clock()
+            if restored:
+                self._said = ["as in an earlier run"]
+        elif ENDED.match(line):
+            self.end()
+        elif OWN.match(line) or (self._stage and not self._said and line.startswith("> ")):
+            pass
+        elif self._stage:
+            self._said.append(line)
+        else:
+            self._tell(line)
+
+    def end(self, failed: bool = False) -> None:
+        """Tell of the stage that ran, if one did."""
+        if not self._stage:
+            return
+        seconds = f"{self._clock() - self._started:.1f} s"
+        last, below = "failed", self._said
+        if not failed:
+            main = [line for line in below if not line.startswith(" ")][-1:]
+            below = [line for line in below if line not in main]
+            last = "".join(_leave_out_name(line, self._stage) for line in main)
+        self._tell(f"{self._stage:<{NAME_WIDTH}} {seconds:>8}  {last}".rstrip())
+        for line in below:
+            self._tell(f"  {line}")
+        self._stage, self._said = "", []
+
+
+def _leave_out_name(line: str, stage: str) -> str:
+    """`extract glove: 9 posts` beside the name `extract@glove` is `9 posts`."""
+    head, colon, rest = line.partition(": ")
+    return rest if colon and set(head.split()) & set(re.split("[@_]", stage)) else line
+
+
+def reproduce(
+    *arguments: str, folder: Path = Path(), environment: dict[str, str] | None = None
+) -> int:
+    """Run `dvc repro` in ``folder``; its exit status, 128 and more for a signal.
+
+    On Ctrl-C DVC and its stage, which the terminal interrupts too, are waited for; SIGTERM is
+    passed on to them.
+    """
+    dvc = [str(Path(sys.executable).parent / "dvc"), "repro", *arguments]
+    with subprocess.Popen(
+        dvc, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True, errors="replace"
+    ) as process:
+
+        def pass_on(number: int, _: FrameType | None) -> None:
+            if number == signal.SIGTERM:
+                process.terminate()
+
+        before = {each: signal.signal(each, pass_on) for each in (signal.SIGINT, signal.SIGTERM)}
+        lines = Lines(lambda line: print(line, flush=True), time.monotonic)
+        assert process.stdout is not None
+        for line in process.stdout:
+            lines.take(line.rstrip("\n"))
+        status = process.wait()
+        for each, handler in before.items():
+            signal.signal(each, handler)
+    lines.end(failed=bool(status))
+    return status if status >= 0 else 128 - status
+
+
+if __name__ == "__main__":
+    sys.exit(reproduce(*sys.argv[1:]))
