@@ -21,15 +21,8 @@ def test_every_score_is_computed_from_its_predictions():
     assert found["a"] == {"src": 0.8, "mae": 0.5}
     assert found["fame"]["mae"] == pytest.approx(np.abs(TRUE - fused).mean())
     assert found["fame"]["src"] == pytest.approx(spearman(TRUE, fused))
-    known = np.array([True, False, True, True])
-    without = scores.score_without(TRUE, PREDICTIONS, known, chosen)
-    assert without == {"a": found["b"], "b": found["a"]}
-
-
-def test_without_the_one_learner_that_has_a_weight_there_is_no_fusion():
-    weights = {group: {"a": 1.0, "b": 0.0} for group in GROUPS}
-    chosen = Combination(weights, dict.fromkeys(GROUPS, IDENTITY))
-    assert scores.score_without(TRUE, PREDICTIONS, np.ones(4, bool), chosen) == {}
+    assert found["without_a"] == found["b"]
+    assert found["without_b"] == found["a"]
 
 
 def test_users_are_counted_in_both_parts():

@@ -1,8 +1,7 @@
 """What the scores stand beside, and is no score: metrics/data.json, which compares no experiments.
 
 Counts of posts and authors, images that could not be read, the constant and the upper bound,
-the fusion without each learner, known and new authors apart, coverage of the intervals, and the
-digest of the labelled posts.
+known and new authors apart, coverage of the intervals, and the digest of the labelled posts.
 """
 
 import hashlib

@@ -56,7 +56,6 @@ def main() -> None:
     held = {name: values[holdout] for name, values in predictions.items()}
     metrics = scores.score_all(label[holdout], held, known[holdout], chosen)
     record = data_record.describe_posts(posts, label, split)
-    record["without"] = scores.score_without(label[holdout], held, known[holdout], chosen)
     if settings.fusion.mode == "learned":
         record["nested"] = scores.score(label[own], out_of_fold)
     record |= data_record.measure_groups(label[holdout], fused[holdout], known[holdout])

@@ -24,8 +24,8 @@ def render(metrics: dict[str, Any], data: dict[str, Any]) -> str:
     rows = [("", "SRC", "MAE", "weight")]
     for name in sorted(weights, key=lambda name: (-weights[name], name)):
         rows.append(_row(name, metrics[name], f"{weights[name]:.3f}"))
-    for name, scores in sorted(data["without"].items()):
-        rows.append(_row(f"fame without {name}", scores))
+    for name in sorted(name for name in metrics if name.startswith("without_")):
+        rows.append(_row("fame " + name.replace("_", " ", 1), metrics[name]))
     rows.append(_row("median of the training posts", data["median"]))
     if "simulated_best" in data:
         rows.append(_row("upper bound (simulated truth)", data["simulated_best"]))

@@ -16,7 +16,7 @@ def score_all(
     known: np.ndarray,
     chosen: Combination,
 ) -> dict[str, dict[str, float]]:
-    """SRC and MAE of the fusion and of each learner: what compares experiments.
+    """SRC and MAE of each learner, of the fusion and of every leave-one-out fusion.
 
     Args:
         true: (n,) labels of the holdout.
@@ -25,32 +25,17 @@ def score_all(
         chosen: how they are fused.
 
     Returns:
-        ``fame`` and each learner: {src, mae}; ``weights``: learner -> its mean weight over the
-        rows.
+        ``fame``, each learner, ``without_<learner>`` (FAME, Table 2) of those with a weight:
+        {src, mae}; ``weights``: learner -> its mean weight over the rows.
     """
     scores = {"fame": score(true, chosen.fuse(predictions, known))}
     scores |= {name: score(true, prediction) for name, prediction in predictions.items()}
     weights = chosen.overall(known)
+    used = [name for name, weight in weights.items() if weight > 0]
+    for left in used if len(used) > 1 else []:
+        scores[f"without_{left}"] = score(true, chosen.leave_out(left).fuse(predictions, known))
     scores["weights"] = {name: round(weight, DECIMALS) for name, weight in weights.items()}
     return scores
-
-
-def score_without(
-    true: np.ndarray,
-    predictions: dict[str, np.ndarray],
-    known: np.ndarray,
-    chosen: Combination,
-) -> dict[str, dict[str, float]]:
-    """Learner with a weight -> {src, mae} of the fusion of the others (the paper's Table 2).
-
-    Arguments as of ``score_all``; empty where no other learner has a weight.
-    """
-    used = [name for name, weight in chosen.overall(known).items() if weight > 0]
-    return {
-        left: score(true, chosen.leave_out(left).fuse(predictions, known))
-        for left in used
-        if len(used) > 1
-    }
 
 
 def score(true: np.ndarray, predicted: np.ndarray) -> dict[str, float]:

@@ -152,8 +152,9 @@ def specify(found: dict[str, Any], palette: dict[str, str]) -> dict[str, charts.
     if evaluation["densities"]["series"]:
         specs["densities"] = charts.draw_densities(evaluation["densities"], palette)
     lost = {
-        name: round(scores["mae"] - metrics["fame"]["mae"], 6)
-        for name, scores in found["data"]["without"].items()
+        name.removeprefix("without_"): round(scores["mae"] - metrics["fame"]["mae"], 6)
+        for name, scores in metrics.items()
+        if name.startswith("without_")
     }
     if lost:
         specs["left_out"] = charts.draw_bars(lost, "MAE lost without it", palette)
@@ -180,7 +181,7 @@ def tabulate(found: dict[str, Any], source: str) -> dict[str, tables.Table]:
     made = {
         "scores": tables.tabulate_scores(evaluation, metrics["weights"], source),
         "table_1": tables.tabulate_models(metrics, source),
-        "table_2": tables.tabulate_leave_one_out(metrics, found["data"]["without"], source),
+        "table_2": tables.tabulate_leave_one_out(metrics, source),
         "figure_3": tables.tabulate_peaks(evaluation["densities"], source),
         "fusions": tables.tabulate_fusions(evaluation, source),
     }

@@ -17,10 +17,9 @@ def render_results(metrics: dict[str, Any], data: dict[str, Any]) -> str:
     ]
     labels = {"fame": "FAME (fused)"}
     labels |= {name: f"{name} (weight {weights[name]:.3f})" for name in weights}
-    without = {
-        f"without_{name}": data["without"][name] for name in weights if name in data["without"]
+    labels |= {
+        name: f"FAME {name.replace('_', ' ', 1)}" for name in metrics if name.startswith("without_")
     }
-    labels |= {name: f"FAME {name.replace('_', ' ', 1)}" for name in without}
     labels |= {"median": "median of the training posts (constant)"}
     if simulated:
         labels |= {"simulated_best": "upper bound (simulated truth)"}
@@ -29,7 +28,7 @@ def render_results(metrics: dict[str, Any], data: dict[str, Any]) -> str:
             " | ".join(f"{value:.4f}" for value in published_results.FUSIONS.get(name, ()))
             or "- | -"
         )
-        scores = (metrics | without).get(name) or data[name]
+        scores = metrics[name] if name in metrics else data[name]
         shown = " | ".join(show_number(scores[metric]) for metric in ("src", "mae"))
         lines.append(f"| {label} | {shown} | {pair} |")
     lines += [

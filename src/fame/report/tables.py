@@ -97,16 +97,14 @@ def tabulate_models(metrics: dict[str, Any], source: str) -> Table:
     )
 
 
-def tabulate_leave_one_out(
-    metrics: dict[str, Any], without: dict[str, dict[str, float]], source: str
-) -> Table:
+def tabulate_leave_one_out(metrics: dict[str, Any], source: str) -> Table:
     """Table 2: the fusion without each learner, its weight shared among the others."""
-    scores = {f"without_{name}": without[name] for name in sorted(without)}
+    names = [name for name in metrics if name.startswith("without_")]
     rows = []
-    for name, found in (scores | {"fame": metrics["fame"]}).items():
+    for name in [*sorted(names), "fame"]:
         label = "FAME, all learners" if name == "fame" else name.replace("_", " ", 1)
-        row = [label, *show(found)]
-        row += [f"{found['mae'] - metrics['fame']['mae']:+.4f}"]
+        row = [label, *show(metrics[name])]
+        row += [f"{metrics[name]['mae'] - metrics['fame']['mae']:+.4f}"]
         if source == "smpd":
             row += show(published_results.FUSIONS.get(name))
         rows.append(row)
