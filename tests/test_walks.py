@@ -104,7 +104,7 @@ def test_an_experiment_and_what_it_changed_can_be_read(project, tmp_path):
     show = ("dvc", "exp", "show", "--only-changed", "--no-pager")
     (header,) = [line for line in project.run(*show).splitlines() if "Experiment" in line]
     assert header.index("fame.src") < header.index("fame.mae") < WIDTH
-    for command in ((*show, "--drop", "weights"), ("dvc", "metrics", "diff")):
+    for command in ((*show, "--drop", "weights|without"), ("dvc", "metrics", "diff")):
         shown = project.run(*command)
         assert {"fame.src", "fame.mae"} <= set(shown.split()), command
         assert find_width(shown) <= WIDTH, command
