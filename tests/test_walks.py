@@ -172,7 +172,7 @@ def test_ones_own_posts_are_read_checked_and_under_dvc(tmp_path):
     scientist.run("fame", "init", str(tmp_path / "mine.csv"), "--yes")
     output = scientist.run("fame", "check")
     assert "data: 120 posts, 120 with a label" in output
-    assert "repeat an earlier row" in output
+    assert "that repeat an earlier row" in output
     assert output.splitlines()[-1] == "nothing is missing"
     scientist.commit()
     kept = scientist.run("git", "ls-files", "data").split()

@@ -197,7 +197,7 @@ def test_what_reading_found_is_told(project, tmp_path):
     (tmp_path / "mine" / "posts.csv").write_text("id,likes\na,1\nb,2\nb,2\nc,\n")
     _, facts = check()
     assert "data: 3 posts, 2 with a label" in facts
-    assert any(fact.startswith("  rows repeat an earlier row; 1 left out (") for fact in facts)
+    assert any("rows that repeat an earlier row: 1, left out" in fact for fact in facts)
 
 
 def test_all_that_smpd_needs_is_named_before_it_is_here(project, monkeypatch):
