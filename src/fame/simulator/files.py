@@ -22,7 +22,7 @@ LOCATED_FRACTION = 0.4
 README = """This folder is SIMULATED. No post, person, word or picture in it is real.
 
 It has the form of the challenge's data (SMPD, 2022 names, user data in form A) and was drawn by
-src/fame/simulator/.py, which says what its popularity is made of. simulated_truth.csv holds
+src/fame/simulator/posts.py, which says what its popularity is made of. simulated_truth.csv holds
 the popularity of every post without its noise: the best that any model could predict.
 """
 
