@@ -26,7 +26,7 @@ from fame.posts.sources import smpd_files
 from fame.posts.sources.images import IMAGE_SUFFIXES, count_found
 from fame.posts.sources.table import TableFile
 from fame.posts.sources.table_files import Cells, read_cells
-from fame.posts.sources.table_texts import read_names
+from fame.posts.sources.table_texts import read_paths
 from fame.runtime import files
 from fame.runtime.errors import InputError
 
@@ -194,7 +194,7 @@ def _find_pictures(cells: Cells, mapping: Mapping, images: Path | None) -> tuple
     """
     if images is None:
         return [], 0.0
-    listed = read_names(cells.column(mapping.columns["image"])).to_pylist()
+    listed = read_paths(cells.column(mapping.columns["image"])).to_pylist()
     found, absent = count_found(listed, images)
     if not found:
         raise InputError(
