@@ -17,7 +17,6 @@ from fame.posts.findings import (
     Column,
     map_distinct,
 )
-from fame.posts.sources.table_encoding import note_read_twice
 
 # How files write that there is no value: pandas' own list, MySQL, JavaScript and Excel.
 WORDS = (
@@ -42,6 +41,7 @@ _FLOAT_ID = r"^\s*[+-]?(\d([.,]\d+)?[eE]\+\d\d|\d[.,]\d+[eE]\d\d|\d{16,}\.0*)\s*
 _LIST = r"(?s)^\s*(\[.*\]|\{.*\}|\(.*\)|[\[{(]\s*['\"].*)\s*$"
 _SEVERAL_FILES = r"(?is)(\.(?:jpe?g|png|gif|webp|bmp))[\"']?\s*[,;|].*$"
 _QUOTED = re.compile(r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"")
+_READ_TWICE = r"Ã[\x{80}-\x{bf}‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]|â€"  # what UTF-8 looks like as cp1252
 _NOTHING = pa.scalar(None, pa.string())
 
 
@@ -81,8 +81,16 @@ def drop_words(
 def read_texts(column: Column) -> pa.ChunkedArray:
     """Any text as it is."""
     if pa.types.is_string(column.cells.type):
-        note_read_twice(column)
+        _note_read_twice(column)
     return drop_words(column)
+
+
+def _note_read_twice(column: Column) -> None:
+    """Texts of UTF-8 that another program took for cp1252 and wrote again, such as Ã©."""
+    if not any(_any(pc.match_substring(column.cells, mark)) for mark in ("Ã", "â€")):
+        return
+    odd = pc.match_substring_regex(column.cells, _READ_TWICE)
+    column.note("texts that another program read in a wrong encoding", NOTICED, odd)
 
 
 def read_names(column: Column, words: tuple[str, ...] = WORDS) -> pa.ChunkedArray:
