@@ -246,11 +246,16 @@ def _try_reading(
     labelled = ingest.transform_target(posts.table, posts.findings, data)
     schema.validate(labelled)
     split = params.validate(params.SplitParams, _plain(document["split"]), PARAMS.name)
-    return posts, _choose_protocol(labelled, split, mapping)
+    protocol, parts = _choose_protocol(labelled, split, mapping)
+    if mapping.columns["split"] is None:
+        ingest.note_share(parts, posts.findings, split)
+    return posts, protocol
 
 
-def _choose_protocol(table: pa.Table, split: params.SplitParams, mapping: Mapping) -> str:
-    """The protocol of params.yaml, or the first one that the posts allow.
+def _choose_protocol(
+    table: pa.Table, split: params.SplitParams, mapping: Mapping
+) -> tuple[str, pa.Table]:
+    """The protocol of params.yaml, or the first one that the posts allow, and the posts by it.
 
     Raises:
         InputError: none does.
@@ -259,11 +264,11 @@ def _choose_protocol(table: pa.Table, split: params.SplitParams, mapping: Mappin
     problems = []
     for protocol in [split.protocol, *others]:
         try:
-            ingest.split_posts(table, split.model_copy(update={"protocol": protocol}))
+            parts = ingest.split_posts(table, split.model_copy(update={"protocol": protocol}))
         except InputError as error:
             problems.append(error)
         else:
-            return protocol
+            return protocol, parts
     raise problems[0]
 
 
