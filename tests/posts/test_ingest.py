@@ -53,6 +53,15 @@ def make_lines(count=40):
     return ["id,likes,who,when,text,price", *lines, f"{count + 1},,u1,2024-03-01T00:00:00Z,new,1"]
 
 
+@pytest.mark.parametrize(("authors", "is_said"), [(3, True), (40, False)])
+def test_a_holdout_of_another_share_than_asked_is_said(ingest, tmp_path, capsys, authors, is_said):
+    lines = [f"{i},{3 + i % 5},u{i % authors},2024-01-01,title {i},1" for i in range(40)]
+    ingest([make_lines()[0], *lines], **{"split.protocol": "user"})
+    words = "of the labelled posts, split.holdout_fraction is 0.2: whole authors are held out"
+    assert (words in capsys.readouterr().out) is is_said
+    assert (words in (tmp_path / "report.md").read_text()) is is_said
+
+
 def test_posts_are_sorted_by_id_and_split(ingest, tmp_path):
     header, *lines = make_lines()
     posts = ingest([header, *reversed(lines)])

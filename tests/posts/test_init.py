@@ -132,7 +132,7 @@ def test_pictures_are_counted_before_anything_is_asked(pictured, capsys):
     shown = capsys.readouterr().out
     assert "pictures: 28 of 30 posts have one" in shown
     assert "2 are listed and not there, for instance '28.jpg'" in shown
-    assert "data.max_unreadable_fraction becomes 0.1, as so many pictures are missing" in shown
+    assert "data.max_unreadable_fraction becomes 0.1, as so many are missing" in shown
     assert read_block()["max_unreadable_fraction"] == 0.1
 
 
@@ -144,6 +144,15 @@ def test_pictures_of_other_posts_are_refused(project, pictured):
     assert not (project / "data").exists()
     message = call(pictured, "--images", pictured.parent / "nowhere", "--yes")
     assert "nowhere: no folder and no archive of images" in str(message)
+
+
+@pytest.mark.usefixtures("project")
+def test_pictures_that_lie_beside_the_file_by_chance_are_left_out(pictured, capsys):
+    (pictured.parent / "holiday").mkdir()
+    (pictured.parent / "holiday" / "beach.jpg").write_bytes(b"picture")
+    assert call(pictured, "--yes") == 0
+    assert "holiday: left out: none of the listed images is there" in capsys.readouterr().out
+    assert read_block()["table"]["columns"]["image"] is None
 
 
 @pytest.mark.usefixtures("project")
@@ -182,6 +191,18 @@ def test_a_column_with_a_comma_in_its_name_can_be_named(tmp_path):
     (tmp_path / "posts.csv").write_text(f'id,likes,"a, b"\n{rows}\n')
     assert call(tmp_path / "posts.csv", "--yes", "--categories", "a, b") == 0
     assert read_block()["table"]["columns"]["categories"] == ["a, b"]
+
+
+def test_a_folder_with_one_table_is_meant(project, pictured):
+    (pictured.parent / "notes.docx").write_bytes(b"notes")
+    assert call(pictured.parent, "--yes", "--name", "mine") == 0
+    assert read_block()["table"]["file"] == "posts.csv"
+    assert read_block()["table"]["images"] is None  # pictures lie below a folder of years
+    (pictured.parent / "more.csv").write_text("id,likes\n")
+    assert "one file that holds your posts (there are: more.csv, posts.csv)" in str(
+        call(pictured.parent, "--yes")
+    )
+    assert (project / "data/raw/mine/posts.csv").is_file()
 
 
 @pytest.mark.usefixtures("project")

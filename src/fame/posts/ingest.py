@@ -19,12 +19,13 @@ from fame.posts.contract import (
     POSTS,
     TEXTS,
 )
-from fame.posts.findings import READ, Column, Findings
+from fame.posts.findings import NOTICED, READ, Column, Findings
 from fame.registry import SOURCES, resolve
 from fame.runtime import files, ids
 from fame.runtime.errors import InputError
 from fame.runtime.stage import run
 
+OTHER_SHARE = 0.02  # a holdout is allowed to differ by without a word
 NO_FOLD = -1  # of a post that is not a training post
 
 
@@ -42,6 +43,8 @@ def main() -> None:
     table = transform_target(loaded.table, loaded.findings, settings.data)
     schema.validate(table)
     posts = split_posts(table, settings.split)
+    if "split" not in table.column_names:
+        note_share(posts, loaded.findings, settings.split)
     images = order_images(loaded.images, posts["post_id"])
     files.write_batches(arguments.descriptions, DESCRIPTIONS, loaded.descriptions)
     files.write_table(arguments.images, images)
@@ -114,6 +117,19 @@ def split_posts(table: pa.Table, settings: params.SplitParams) -> pa.Table:
     table = table.append_column(POSTS.field("author_hidden"), hidden)
     own_numbers = [name for name in table.column_names if name not in POSTS.names]
     return table.select([*POSTS.names, *own_numbers])
+
+
+def note_share(posts: pa.Table, findings: Findings, settings: params.SplitParams) -> None:
+    """Say that the holdout is of another share than asked for: whole users are held out."""
+    parts = posts["split"].to_pylist()
+    held, labelled = parts.count(HOLDOUT), len(parts) - parts.count(CHALLENGE)
+    if abs(held / labelled - settings.holdout_fraction) > max(OTHER_SHARE, 1 / labelled):
+        findings.note(
+            "",
+            f"held out are {held / labelled:.3g} of the labelled posts, split.holdout_fraction is "
+            f"{settings.holdout_fraction:g}: whole authors are held out",
+            NOTICED,
+        )
 
 
 def _check_holdout(labels: pa.ChunkedArray) -> None:

@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,8 @@ from fame.posts.mapping import Mapping, propose
 from fame.posts.sources import smpd_files
 from fame.posts.sources.images import IMAGE_SUFFIXES, count_found
 from fame.posts.sources.table import TableFile
-from fame.posts.sources.table_files import Cells, read_cells
-from fame.posts.sources.table_texts import read_names
+from fame.posts.sources.table_files import TABLE_SUFFIXES, Cells, read_cells
+from fame.posts.sources.table_texts import read_paths
 from fame.runtime import files
 from fame.runtime.errors import InputError
 
@@ -41,7 +42,9 @@ PROTOCOLS = {"user": "all posts of some authors", "random": "posts drawn one by 
 
 def add(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
-    parser.add_argument("file", type=Path, help="your posts, or a folder in SMPD's form")
+    parser.add_argument(
+        "file", type=Path, help="your posts, or a folder with them or in SMPD's form"
+    )
     parser.add_argument("--images", type=Path, help="folder, zip or tar that holds the images")
     parser.add_argument("--name", help="folder below data/raw; the file's name if not given")
     parser.add_argument("--yes", action="store_true", help="write without asking")
@@ -61,41 +64,60 @@ def run(arguments: argparse.Namespace) -> int:
     if not PARAMS.is_file():
         raise InputError(f"{PARAMS}: no such file; run fame init in the project's folder")
     if arguments.file.is_dir():
-        return _set_up_smpd(arguments)
+        found = smpd_files.find_files(smpd_files.list_folders(arguments.file), smpd_files.TRAIN)
+        absent = [role for role in smpd_files.NAMES if role not in found and role != "images"]
+        if not absent:
+            return _set_up_smpd(arguments, list(found.values()))
+        arguments.file = _find_only_table(arguments.file, absent)
     place = _find_place(arguments)
     apply_profile(PROFILE, "--dry-run")  # what it refuses is said before anything is asked
+    proposal = _propose(arguments, place)
+    if not (arguments.yes or _confirm()):
+        print("nothing is written")
+        return 1
+    _put(arguments.file, proposal.images, place)
+    _write_params(proposal.block, proposal.protocol)
+    print(f"data are in {place}, under DVC; params.yaml reads them. Next: {NEXT}")
+    return 0
+
+
+@dataclass(frozen=True)
+class _Proposal:
+    """What is written: where the images are now, the data block's values, how posts are split."""
+
+    images: Path | None
+    block: dict[str, Any]
+    protocol: str
+
+
+def _propose(arguments: argparse.Namespace, place: Path) -> _Proposal:
+    """Look at the file, and show what it is to be.
+
+    Raises:
+        InputError: what the user has to say first, or whatever would stop the run.
+    """
     images = _find_images(arguments)
     cells = read_cells(arguments.file, arguments.encoding)
-    data = _load_params()["data"]
+    document = _load_params()
+    data = document["data"]
     cells.findings.settle(data["on_bad"], data["max_bad_fraction"])
     given = _list_given(arguments, list(cells.columns))
     mapping = propose(cells, given, images, arguments.time_format)
     print("\n".join(_describe_mapping(arguments.file, len(cells.numbers), mapping)))
     if mapping.refusals:
         raise InputError("; ".join(mapping.refusals))
-    if images is None and mapping.columns["image"] is not None:
-        raise InputError("--image: --images names no folder or archive that holds the images")
-    if images is not None and mapping.columns["image"] is None:
-        print(f"  {images}: left out: no column names its files")
-        images = None
+    images = _choose_images(arguments, cells, mapping, images)
     block = _make_block(arguments, mapping, place, images)
     posts, protocol = _try_reading(arguments, block, mapping)
-    pictures, absent = _find_pictures(cells, mapping, images)
-    if absent > data["max_unreadable_fraction"]:
-        block["max_unreadable_fraction"] = math.ceil(absent * 20) / 20
-    print("\n".join(_describe_posts(posts, pictures)))
-    if protocol != _load_params()["split"]["protocol"]:
-        print(f"  held out: {PROTOCOLS[protocol]}, as the times do not allow the newest posts")
-    if "max_unreadable_fraction" in block:
-        share = block["max_unreadable_fraction"]
-        print(f"  data.max_unreadable_fraction becomes {share:g}, as so many pictures are missing")
-    if not (arguments.yes or _confirm()):
-        print("nothing is written")
-        return 1
-    _put(arguments.file, images, place)
-    _write_params(block, protocol)
-    print(f"data are in {place}, under DVC; params.yaml reads them. Next: {NEXT}")
-    return 0
+    lines, missing = _find_pictures(cells, mapping, images)
+    if missing > data["max_unreadable_fraction"]:
+        share = block["max_unreadable_fraction"] = math.ceil(missing * 20) / 20
+        lines += [f"  data.max_unreadable_fraction becomes {share:g}, as so many are missing"]
+    if protocol != document["split"]["protocol"]:
+        why = "as the times do not allow the newest posts"
+        lines += [f"  held out: {PROTOCOLS[protocol]}, {why}"]
+    print("\n".join(_describe_posts(posts, lines)))
+    return _Proposal(images, block, protocol)
 
 
 def _find_place(arguments: argparse.Namespace) -> Path:
@@ -186,6 +208,30 @@ def _describe_mapping(file: Path, count: int, mapping: Mapping) -> list[str]:
     return lines
 
 
+def _choose_images(
+    arguments: argparse.Namespace, cells: Cells, mapping: Mapping, images: Path | None
+) -> Path | None:
+    """The images, if a column names them; what lies beside the file by chance is left out.
+
+    Raises:
+        InputError: a column was named for images that are nowhere.
+    """
+    column = mapping.columns["image"]
+    if images is None and column is not None:
+        raise InputError("--image: --images names no folder or archive that holds the images")
+    if images is None or column is None:
+        if images is not None:
+            print(f"  {images}: left out: no column names its files")
+        return None
+    if arguments.images or arguments.image:
+        return images
+    if count_found(read_paths(cells.column(column)).to_pylist(), images)[0]:
+        return images
+    print(f"  {images}: left out: none of the listed images is there; --images names another place")
+    mapping.columns["image"] = None
+    return None
+
+
 def _find_pictures(cells: Cells, mapping: Mapping, images: Path | None) -> tuple[list[str], float]:
     """How many posts have a picture, in words, and the share of listed ones that are absent.
 
@@ -194,7 +240,7 @@ def _find_pictures(cells: Cells, mapping: Mapping, images: Path | None) -> tuple
     """
     if images is None:
         return [], 0.0
-    listed = read_names(cells.column(mapping.columns["image"])).to_pylist()
+    listed = read_paths(cells.column(mapping.columns["image"])).to_pylist()
     found, absent = count_found(listed, images)
     if not found:
         raise InputError(
@@ -246,11 +292,16 @@ def _try_reading(
     labelled = ingest.transform_target(posts.table, posts.findings, data)
     schema.validate(labelled)
     split = params.validate(params.SplitParams, _plain(document["split"]), PARAMS.name)
-    return posts, _choose_protocol(labelled, split, mapping)
+    protocol, parts = _choose_protocol(labelled, split, mapping)
+    if mapping.columns["split"] is None:
+        ingest.note_share(parts, posts.findings, split)
+    return posts, protocol
 
 
-def _choose_protocol(table: pa.Table, split: params.SplitParams, mapping: Mapping) -> str:
-    """The protocol of params.yaml, or the first one that the posts allow.
+def _choose_protocol(
+    table: pa.Table, split: params.SplitParams, mapping: Mapping
+) -> tuple[str, pa.Table]:
+    """The protocol of params.yaml, or the first one that the posts allow, and the posts by it.
 
     Raises:
         InputError: none does.
@@ -259,15 +310,15 @@ def _choose_protocol(table: pa.Table, split: params.SplitParams, mapping: Mappin
     problems = []
     for protocol in [split.protocol, *others]:
         try:
-            ingest.split_posts(table, split.model_copy(update={"protocol": protocol}))
+            parts = ingest.split_posts(table, split.model_copy(update={"protocol": protocol}))
         except InputError as error:
             problems.append(error)
         else:
-            return protocol
+            return protocol, parts
     raise problems[0]
 
 
-def _describe_posts(posts: Posts, pictures: list[str]) -> list[str]:
+def _describe_posts(posts: Posts, more: list[str]) -> list[str]:
     """Some posts as they are read, and what reading decided."""
     lines = ["", f"the first {min(SHOWN_POSTS, len(posts.table))} posts as they are read:"]
     for row in posts.table.slice(0, SHOWN_POSTS).to_pylist():
@@ -278,7 +329,7 @@ def _describe_posts(posts: Posts, pictures: list[str]) -> list[str]:
         ]
         lines.append(f"  {' | '.join(cells)}")
     notes = sorted(posts.findings.notes, key=lambda note: note.became == READ)
-    lines += ["", *pictures, *(f"  {note.describe(posts.findings.unit)}" for note in notes)]
+    lines += ["", *more, *(f"  {note.describe(posts.findings.unit)}" for note in notes)]
     return lines
 
 
@@ -407,19 +458,28 @@ def apply_profile(name: str, *options: str) -> None:
         raise InputError(f"profile {name}: {done.stderr.strip().removeprefix('error: ')}")
 
 
-def _set_up_smpd(arguments: argparse.Namespace) -> int:
-    """The challenge's folder stays where it is: it is read as it was downloaded."""
-    folders = smpd_files.list_folders(arguments.file)
-    found = smpd_files.find_files(folders, smpd_files.TRAIN)
-    absent = [role for role in smpd_files.NAMES if role not in found and role != "images"]
-    if absent:
+def _find_only_table(folder: Path, absent: list[str]) -> Path:
+    """The one file in a folder that can hold posts.
+
+    Raises:
+        InputError: there is none, or more than one.
+    """
+    files_in_it = [path for path in sorted(folder.iterdir()) if path.is_file()]
+    tables = [path for path in files_in_it if path.name.lower().endswith(TABLE_SUFFIXES)]
+    if len(tables) != 1:
+        names = ", ".join(path.name for path in tables[:SHOWN_POSTS]) or "none"
         raise InputError(
-            f"{arguments.file}: no folder of the challenge: no file for {', '.join(absent)}; "
-            "expected its JSON files, or name the one file that holds your posts"
+            f"{folder}: no folder of the challenge: no file for {', '.join(absent)}; expected its "
+            f"JSON files, or one file that holds your posts (there are: {names})"
         )
+    return tables[0]
+
+
+def _set_up_smpd(arguments: argparse.Namespace, found: list[Path]) -> int:
+    """The challenge's folder stays where it is: it is read as it was downloaded."""
     root = arguments.file.resolve()
     place = root.relative_to(Path.cwd()) if root.is_relative_to(Path.cwd()) else root
-    print(f"{place}: the challenge's data ({', '.join(p.name for p in found.values())})")
+    print(f"{place}: the challenge's data ({', '.join(p.name for p in found)})")
     if not (arguments.yes or _confirm()):
         print("nothing is written")
         return 1

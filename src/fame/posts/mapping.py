@@ -17,7 +17,7 @@ from fame.posts.findings import Column, Findings
 from fame.posts.sources.images import IMAGE_SUFFIXES, count_found
 from fame.posts.sources.table_files import Cells
 from fame.posts.sources.table_numbers import read_numbers, weigh
-from fame.posts.sources.table_texts import NUMERIC_WORDS, PARTS, WORDS, to_texts
+from fame.posts.sources.table_texts import NUMERIC_WORDS, PARTS, WORDS, read_paths, to_texts
 from fame.posts.sources.table_times import read_times
 
 FEW = 0.05  # of a column's cells may be no number or no time, and it still is one
@@ -347,10 +347,17 @@ def _choose_image(
     if images is None:
         return None
     suffixes = "|".join(suffix[1:] for suffix in IMAGE_SUFFIXES)
-    for name in dict.fromkeys([*_by_name(free, IMAGES), *free]):
-        look = free[name]
-        paths = pc.match_substring_regex(look.texts, rf"(?i)\.({suffixes})(\?.*)?$")
-        if look.filled and (pc.sum(paths).as_py() or 0) >= look.filled / 2:
+    known = _by_name(free, IMAGES)
+    for name in dict.fromkeys([*known, *free]):
+        column = cells.column(name)
+        trial = Column(name, column.cells, column.numbers, Findings(column.findings.path))
+        listed = read_paths(trial).drop_null()
+        named = (
+            pc.sum(pc.match_substring_regex(listed, rf"(?i)\.({suffixes})(\?.*)?$")).as_py() or 0
+        )
+        if name in known and 2 * named < len(listed):
+            named = count_found(listed.to_pylist(), images)[0]
+        if len(listed) and 2 * named >= len(listed):
             return name, "its cells are names of image files"
     post_id = mapping.columns["id"]
     if post_id in cells.columns:

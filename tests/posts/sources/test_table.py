@@ -1,7 +1,9 @@
 """The user's own posts: the same posts from every format, and one clear error for each mistake."""
 
+import csv
 import json
 import zipfile
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -297,6 +299,34 @@ def test_images_outside_the_root_are_never_opened(tmp_path: Path) -> None:
     found = make_source(image="p").load(root).images
     assert found["status"].to_pylist() == ["outside", "outside"]
     assert found["digest"].null_count == 2
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        "{0}.jpg,{1}.jpg".format,
+        "{0}.jpg | {1}.jpg".format,
+        "['{0}.jpg', '{1}.jpg']".format,
+        '["{0}.jpg"]'.format,
+        "/home/me/pics/{0}.jpg".format,
+        "C:\\pics\\{0}.jpg".format,
+        "https://a.example/{0}.jpg?w=200".format,
+        " {0}.jpeg ".format,
+    ],
+)
+def test_the_first_image_of_a_post_is_found_however_it_is_listed(
+    tmp_path: Path, write: Callable[..., str]
+) -> None:
+    pictures = tmp_path / "pics"
+    pictures.mkdir()
+    for name in ("é 1", "é 2"):
+        (pictures / f"{name}.jpg").write_bytes(name.encode())
+    rows = [[f"p{i}", str(i), write(f"é {i}", "é 9")] for i in (1, 2)]
+    with (tmp_path / "posts.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([["id", "popularity", "image"], *rows])
+    posts = make_source(image="image", images="pics").load(tmp_path)
+    assert posts.images["status"].to_pylist() == ["located", "located"]
+    assert len(set(posts.images["member"].to_pylist())) == 2
 
 
 def test_a_split_in_other_words(tmp_path: Path) -> None:

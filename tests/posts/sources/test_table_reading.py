@@ -511,6 +511,20 @@ def test_broken_cells_are_masked_and_listed_and_the_others_right(tmp_path, data)
 MOMENTS = st.datetimes(datetime(2005, 1, 1), datetime(2035, 12, 31)).map(
     lambda moment: moment.replace(microsecond=0)
 )
+MONTHS = [
+    "janvier",
+    "février",
+    "mars",
+    "avril",
+    "mai",
+    "juin",
+    "juillet",
+    "août",
+    "septembre",
+    "octobre",
+    "novembre",
+    "décembre",
+]
 # Name, how a time is written, and the finest part that the form keeps.
 FORMS = {
     "iso": lambda t: t.isoformat(),
@@ -528,6 +542,12 @@ FORMS = {
     "year first": lambda t: f"{t:%Y/%m/%d %H:%M:%S}",
     "iso with a half of the day": lambda t: f"{t:%Y-%m-%d %I:%M:%S %p}",
     "dots": lambda t: f"{t:%d.%m.%Y %H:%M:%S}",
+    "german": lambda t: f"{t:%d.%m.%Y um %H:%M:%S} Uhr",
+    "chinese": lambda t: f"{t.year}年{t.month}月{t.day}日 {t.hour}时{t.minute}分{t.second}秒",
+    "of a camera": lambda t: f"{t:%Y%m%d_%H%M%S}",
+    "compact floats": lambda t: f"{t:%Y%m%d%H%M%S}.0",
+    "grouped seconds": lambda t: f"{t.replace(tzinfo=UTC).timestamp():,.0f}",
+    "french": lambda t: f"{t.day} {MONTHS[t.month - 1]} {t.year} {t:%H:%M:%S}",
 }
 
 

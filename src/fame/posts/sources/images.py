@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path, PurePosixPath
+from urllib.parse import unquote, urlsplit
 
 import pyarrow as pa
 
@@ -30,7 +31,8 @@ from fame.posts.contract import IMAGES, LOCATED, NO_IMAGE
 from fame.runtime.errors import InputError
 from fame.runtime.progress import bar
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp")
+JPEG_SUFFIXES = (".jpg", ".jpeg")
+IMAGE_SUFFIXES = (*JPEG_SUFFIXES, ".png", ".gif", ".webp", ".bmp")
 PART_FOLDERS = ("train", "test")
 USER_MARK = "@N"  # in the name of every user's folder
 MAX_IMAGE_BYTES = 256 << 20  # no image of a post is larger; such a file is not read
@@ -132,7 +134,7 @@ class _Place(ABC):
     def find_alike(self, path: str) -> str | None:
         """The one member whose name is written in another way: see `_fold`."""
         alike = self._list_alike().get(_fold(path), [])
-        for is_same in (_is_same_text, _is_same_but_case, _lacks_suffix):
+        for is_same in (_is_same_text, _is_same_but_case, _lacks_suffix, _are_jpegs):
             names = [name for name in alike if is_same(name, path)]
             if names:
                 return self.find(names[0]) if len(names) == 1 else None
@@ -274,6 +276,8 @@ def _match_path(path: str, places: list[_Place]) -> Match | str:
 
 def _match_alike(path: str, places: list[_Place]) -> Match | str:
     """A path that is written in another way than the file's name."""
+    if "://" in path:
+        path = unquote(urlsplit(path).path).lstrip("/")
     parts = PurePosixPath(path.replace("\\", "/")).parts
     if ".." in parts:
         return OUTSIDE
@@ -320,6 +324,10 @@ def _is_same_but_case(name: str, path: str) -> bool:
 
 def _lacks_suffix(name: str, path: str) -> bool:
     return name.lower().endswith(IMAGE_SUFFIXES) != path.lower().endswith(IMAGE_SUFFIXES)
+
+
+def _are_jpegs(name: str, path: str) -> bool:
+    return name.lower().endswith(JPEG_SUFFIXES) and path.lower().endswith(JPEG_SUFFIXES)
 
 
 def _read_matches(matches: Iterable[Match], places: list[_Place]) -> dict[Match, Row]:

@@ -27,6 +27,7 @@ from fame.posts.sources.table_numbers import Evidence, read_numbers, weigh
 from fame.posts.sources.table_texts import (
     read_ids,
     read_names,
+    read_paths,
     read_split,
     read_tags,
     read_texts,
@@ -118,7 +119,7 @@ class TableFile(Source):
         for name in columns.categories[len(CATEGORIES) :]:
             arrays[CATEGORY_PREFIX + name] = read_names(cells.column(name))
         if columns.image is not None:
-            arrays["image"] = read_names(cells.column(columns.image))
+            arrays["image"] = read_paths(cells.column(columns.image))
         return arrays
 
     def _find_images(self, root: Path) -> list[Path]:

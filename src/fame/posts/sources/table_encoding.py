@@ -4,10 +4,9 @@ import codecs
 import re
 from pathlib import Path
 
-import pyarrow.compute as pc
 from charset_normalizer import from_bytes
 
-from fame.posts.findings import NOTICED, READ, REPAIRED, SHOWN, Column, Findings
+from fame.posts.findings import NOTICED, READ, REPAIRED, SHOWN, Findings
 from fame.runtime.errors import InputError
 
 MARKS = (
@@ -35,7 +34,6 @@ _ODD_CELL = re.compile(rb'[^,;\t"\r\n]*[\x80-\xff][^,;\t"\r\n]*')
 _ODD_WORD = re.compile(r"[^\s,;]*[^\x00-\x7f][^\s,;]*")
 _KANA = re.compile("[ぁ-ヶ]")
 _CASE_INSIDE = re.compile(r"(?<=[a-z])[A-ZÀ-ÞŠŽŸ]")  # cafŽ
-_READ_TWICE = r"Ã[\x{80}-\x{bf}‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]|â€"  # what UTF-8 looks like as cp1252
 
 
 def decode(content: bytes, encoding: str | None, findings: Findings) -> str:
@@ -186,11 +184,3 @@ def _detect(odd_lines: list[bytes], content: bytes, findings: Findings) -> str:
     if is_doubtful:
         findings.note("", "few letters to tell the encoding by", NOTICED)
     return text
-
-
-def note_read_twice(column: Column) -> None:
-    """Texts of UTF-8 that another program took for cp1252 and wrote again, such as Ã©."""
-    if not any(pc.any(pc.match_substring(column.cells, mark)).as_py() for mark in ("Ã", "â€")):
-        return
-    odd = pc.match_substring_regex(column.cells, _READ_TWICE)
-    column.note("texts that another program read in a wrong encoding", NOTICED, odd)

@@ -17,7 +17,6 @@ from fame.posts.findings import (
     Column,
     map_distinct,
 )
-from fame.posts.sources.table_encoding import note_read_twice
 
 # How files write that there is no value: pandas' own list, MySQL, JavaScript and Excel.
 WORDS = (
@@ -40,7 +39,9 @@ SEPARATORS = ("|", ";", ",", "\n", "，", "、", "；")
 _FLOAT_ID = r"^\s*[+-]?(\d([.,]\d+)?[eE]\+\d\d|\d[.,]\d+[eE]\d\d|\d{16,}\.0*)\s*$"
 # Lists, sets, tuples, and lists that were cut off.
 _LIST = r"(?s)^\s*(\[.*\]|\{.*\}|\(.*\)|[\[{(]\s*['\"].*)\s*$"
+_SEVERAL_FILES = r"(?is)(\.(?:jpe?g|png|gif|webp|bmp))[\"']?\s*[,;|].*$"
 _QUOTED = re.compile(r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"")
+_READ_TWICE = r"Ã[\x{80}-\x{bf}‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]|â€"  # what UTF-8 looks like as cp1252
 _NOTHING = pa.scalar(None, pa.string())
 
 
@@ -80,8 +81,16 @@ def drop_words(
 def read_texts(column: Column) -> pa.ChunkedArray:
     """Any text as it is."""
     if pa.types.is_string(column.cells.type):
-        note_read_twice(column)
+        _note_read_twice(column)
     return drop_words(column)
+
+
+def _note_read_twice(column: Column) -> None:
+    """Texts of UTF-8 that another program took for cp1252 and wrote again, such as Ã©."""
+    if not any(_any(pc.match_substring(column.cells, mark)) for mark in ("Ã", "â€")):
+        return
+    odd = pc.match_substring_regex(column.cells, _READ_TWICE)
+    column.note("texts that another program read in a wrong encoding", NOTICED, odd)
 
 
 def read_names(column: Column, words: tuple[str, ...] = WORDS) -> pa.ChunkedArray:
@@ -90,6 +99,31 @@ def read_names(column: Column, words: tuple[str, ...] = WORDS) -> pa.ChunkedArra
     trimmed = pc.utf8_trim_whitespace(texts)
     column.note("texts with white space around them", REPAIRED, pc.not_equal(texts, trimmed))
     return trimmed
+
+
+def read_paths(column: Column) -> pa.ChunkedArray:
+    """The file of a post's first image, below the place of the images."""
+    paths = read_names(column)
+    is_list = pc.fill_null(pc.match_substring_regex(paths, _LIST), False)
+    if _any(is_list):
+        lists = pc.if_else(is_list, paths, _NOTHING)
+        items = pa.chunked_array([map_distinct(lists, _take_first, pa.string())])
+        paths = pc.if_else(is_list, items, paths)
+    is_more = pc.fill_null(pc.match_substring_regex(paths, _SEVERAL_FILES), False)
+    if _any(is_more):
+        paths = pc.replace_substring_regex(paths, _SEVERAL_FILES, r"\1")
+    column.note("lists of images, the first of which is read", REPAIRED, pc.or_(is_list, is_more))
+    known = paths.drop_null()
+    if len(known) and pc.all(pc.starts_with(known, "/")).as_py():
+        column.note(
+            "paths of a whole machine, read as below the images", REPAIRED, paths.is_valid()
+        )
+        paths = pc.utf8_ltrim(paths, "/")
+    return paths
+
+
+def _take_first(text: str) -> str | None:
+    return next(iter(_parse_list(text)), None)
 
 
 def read_ids(column: Column, what: str) -> pa.ChunkedArray:
