@@ -52,6 +52,14 @@ def test_predictions_out_of_fold_are_those_of_the_saved_models(fitted, tables):
     np.testing.assert_allclose(learner.trainer.out_of_fold(), expected, rtol=1e-6)
 
 
+def test_one_post_is_predicted_as_among_others_and_nothing_is_shown(fitted, tables, capfd):
+    model, table = fitted("autogluon").model, tables()[0]
+    among = model.predict(table, np.arange(5))
+    alone = [model.predict(table, np.array([row]))[0] for row in range(5)]
+    np.testing.assert_allclose(alone, among, atol=1e-6)
+    assert capfd.readouterr().out == ""
+
+
 def test_a_tampered_predictor_is_refused_before_it_is_unpickled(
     fitted, learners, tmp_path, monkeypatch
 ):

@@ -63,8 +63,10 @@ class Model(BaseModel):
         rows = table.all_rows if rows is None else rows
         if not len(rows):
             return np.empty(0)
-        with open_frame(table, rows, self.params) as (frame, _):
-            return self.predict_frame(frame)
+        # Of one post the multimodal model gives a bare number, which AutoGluon cannot stack.
+        asked = np.repeat(rows, 2) if len(rows) == 1 else rows
+        with open_frame(table, asked, self.params) as (frame, _):
+            return self.predict_frame(frame)[: len(rows)]
 
     def predict_frame(self, frame: Any, model: str = OUTPUT) -> np.ndarray:
         """(n,) float64 of the average on top, or of one of the models that it has a part of."""

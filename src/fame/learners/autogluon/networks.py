@@ -52,10 +52,11 @@ def import_autogluon(*, networks: bool) -> type[TabularPredictor]:
             )
     if networks:
         _import_lightning()
-        define_multimodal()  # so that a loaded predictor finds its class
     from autogluon.tabular import TabularPredictor
 
     warnings.filterwarnings("ignore", module="lightning|autogluon|pkg_resources")
+    if networks:
+        define_multimodal()  # so that a loaded predictor finds its class
     return TabularPredictor
 
 
@@ -63,7 +64,9 @@ def _import_lightning() -> None:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     import_torchvision()
     import lightning.pytorch  # noqa: F401  (it would set the levels again)
+    from transformers.utils import logging as of_transformers
 
+    of_transformers.disable_progress_bar()
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.ERROR)
 
@@ -233,7 +236,18 @@ def define_multimodal() -> type:
             minimum_num_gpus = 0
             gpu_required = False
 
+            @classmethod
+            def load(cls, *arguments: Any, **named: Any) -> Any:
+                """Without the bar that it would draw on stdout for each prediction."""
+                model = super().load(*arguments, **named)
+                if model.model is not None:
+                    model.model._learner._enable_progress_bar = False
+                return model
+
         MultiModal.__qualname__ = "MultiModal"  # pickle finds it by this name in the module
         globals()["MultiModal"] = MultiModal
         timm_image.create_model = build_image_network
+        # Its level is set anew by every load.
+        logger = logging.getLogger("autogluon.multimodal.utils.load")
+        logger.addFilter(lambda record: record.levelno > logging.INFO)
     return globals()["MultiModal"]
