@@ -84,7 +84,10 @@ def make_picture(size):
         ({"title": "a", "numbers": {"size": 1.0}}, "no column 'size'; allowed: longitude"),
         ({"title": "a", "categories": {"kind": "x"}}, "no column 'kind'; allowed: category"),
         ({"image": "§"}, "posts.0.image: not base64"),
-        ({"title": "a", "numbers": {"photo_count": 1e300}}, "infinite or too large numbers: 1 of 1"),
+        (
+            {"title": "a", "numbers": {"photo_count": 1e300}},
+            "infinite or too large numbers: 1 of 1",
+        ),
         ({"image": encode(b"no picture")}, "unreadable picture (not_an_image)"),
         ({"image": encode(make_picture((9, 9))[:20])}, "unreadable picture (not_an_image)"),
         ({"image": ""}, "unreadable picture (empty)"),
