@@ -47,9 +47,21 @@ def test_what_cannot_be_learned_is_one_sentence(learners, tables):
     equal = np.where(table.fold >= 0, 6.4, np.nan)
     with pytest.raises(InputError, match=r"catboost cannot learn on fold 0: .*equal"):
         learners("catboost").fit(replace(table, popularity=equal))
-    same = np.zeros_like(table.values)
-    with pytest.raises(InputError, match=r"catboost cannot learn on fold 0: .*constant"):
-        learners("catboost").fit(replace(table, values=same))
+
+
+@pytest.mark.parametrize("numeric", [True, False])
+def test_where_no_column_varies_the_middle_of_the_labels_is_predicted(learners, tables, numeric):
+    table, _ = tables()
+    columns = [column for column in table.columns if column.categorical != numeric][:2]
+    values = np.zeros((len(table.values), 2), table.values.dtype)
+    same = replace(table, values=values, columns=tuple(columns))
+    fitted = learners("catboost").fit(same)
+    model = fitted.model
+    for fold in (0, 1):
+        training = table.popularity[(table.fold >= 0) & (table.fold != fold)]
+        predicted = model.predict_fold(fold, same, np.arange(3))
+        assert predicted == pytest.approx(np.full(3, training.mean()))
+    assert not model.explain(same).any()
 
 
 def test_writes_no_file_of_its_own(learners, tables, tmp_path, monkeypatch):

@@ -19,8 +19,6 @@ def make_pool(
     labels: np.ndarray | None = None,
 ) -> "Pool":
     """The rows (m,), and their labels (m,) if they have any; ``numbers`` (m, d) is filled."""
-    from catboost import FeaturesData, Pool
-
     numeric = table.numeric
     if numbers is None:
         # By columns, as CatBoost holds them: it refers to such an array and copies any other.
@@ -30,10 +28,29 @@ def make_pool(
         part, values = slice(positions[0], positions[-1] + 1), table.read(rows[positions])
         numbers[part], categories[part] = values[:, numeric], values[:, table.categorical]
     words, places = np.unique(categories, return_inverse=True)
+    return _pack(table, numbers, np.char.encode(words.astype(str)).astype(object)[places], labels)
+
+
+def make_varied_pool(table: Table, labels: np.ndarray) -> "Pool":
+    """As many rows as labels, with the columns of the table, whose first one differs in all."""
+    numbers = np.zeros((len(labels), len(table.numeric)), np.float32, order="F")
+    words = np.full((len(labels), len(table.categorical)), b"", object)
+    if len(table.numeric):
+        numbers[:, 0] = np.arange(len(labels))
+    else:
+        words[:, 0] = [str(row).encode() for row in range(len(labels))]
+    return _pack(table, numbers, words, labels)
+
+
+def _pack(
+    table: Table, numbers: np.ndarray, words: np.ndarray, labels: np.ndarray | None
+) -> "Pool":
+    from catboost import FeaturesData, Pool
+
     data = FeaturesData(
         num_feature_data=numbers,
-        cat_feature_data=np.char.encode(words.astype(str)).astype(object)[places],
-        num_feature_names=[table.columns[i].name for i in numeric],
+        cat_feature_data=words,
+        num_feature_names=[table.columns[i].name for i in table.numeric],
         cat_feature_names=[table.columns[i].name for i in table.categorical],
     )
     return Pool(data, labels)

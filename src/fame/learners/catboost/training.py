@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fame.learners.catboost.pools import SUFFIX, make_pool
+from fame.learners.catboost.pools import SUFFIX, make_pool, make_varied_pool
 from fame.learners.contract import FitTable
 from fame.learners.fold_training import Fitted, FoldTrainer, Step
 from fame.runtime import files, ids, progress
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 LOSSES = {"rmse": "RMSE", "mae": "MAE"}
 LOG_PERIOD = 20  # trees between two updates of the bar
 DROP_SECONDS = 0.1  # between two times that what was read of the numbers leaves memory
+NO_COLUMN_VARIES = "All features are either constant or ignored"  # what CatBoost says then
 SNAPSHOT = ".snapshot"
 SNAPSHOT_SECONDS = 300  # between two snapshots of a fold's training, at least
 # Of the options in a model's file, those that say where the snapshots of its training lay.
@@ -62,7 +63,7 @@ class Trainer(FoldTrainer):
         """Trees until the fold's MAE has not improved for ``early_stopping_rounds``.
 
         Raises:
-            InputError: CatBoost cannot learn from the rows (all labels equal, no column varies).
+            InputError: CatBoost cannot learn from the rows (all labels are equal, say).
         """
         from catboost import CatBoostError
 
@@ -73,6 +74,8 @@ class Trainer(FoldTrainer):
             training = self._binned.slice(table.training_rows(fold))
             model = self._boost(training, self._binned.slice(rows), fold)
         except CatBoostError as error:
+            if NO_COLUMN_VARIES in str(error):
+                return self._fit_constant(table, fold)
             reason = str(error).split(": ", 1)[-1].strip()
             told = InputError(f"table: catboost cannot learn on fold {fold}: {reason}")
             raise _find_disk_error(error) or told from None
@@ -87,6 +90,28 @@ class Trainer(FoldTrainer):
                     zip(history["learn"]["MAE"], history["validation"]["MAE"], strict=True), 1
                 )
             ],
+            notes={"borders_fitted_on": ids.digest(table.post_ids)},
+        )
+
+    def _fit_constant(self, table: FitTable, fold: int) -> Fitted:
+        """The middle of the labels, where no column varies: nothing tells one post from another."""
+        from catboost import CatBoostRegressor
+
+        training, rows = table.training_rows(fold), table.validation_rows(fold)
+        labels = table.popularity[training]
+        middle = float(np.median(labels) if self.params.loss == "mae" else np.mean(labels))
+        model = CatBoostRegressor(
+            **{"iterations": 1, "depth": 1, "thread_count": 1, "verbose": False},
+            **{"allow_writing_files": False, "allow_const_label": True, "bootstrap_type": "No"},
+            boost_from_average=True,
+        )
+        model.fit(make_varied_pool(table, np.full(len(labels), middle)))
+        maes = [float(np.abs(table.popularity[part] - middle).mean()) for part in (training, rows)]
+        return Fitted(
+            model=model,
+            best_iteration=1,
+            prediction=self._predict(model, table, rows),
+            curve=[Step("boosting", 1, *maes)],
             notes={"borders_fitted_on": ids.digest(table.post_ids)},
         )
 
