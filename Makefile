@@ -5,7 +5,7 @@ INSTALLED := .venv/.installed
 # The environment first: DVC runs a stage with the first `python` on the path.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help links repro ablation protocols test test-walks test-faults test-browser lint bench bench-accuracy bench-extraction bench-training bench-scale clean profile
+.PHONY: help links repro ablation protocols test test-slow test-walks test-faults test-browser lint bench bench-accuracy bench-extraction bench-training bench-scale bench-serving clean profile
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -30,6 +30,9 @@ protocols: repro  ## four split protocols side by side, with intervals
 
 test: $(INSTALLED)  ## set up, run the tests
 	python -m pytest --numprocesses auto
+
+test-slow: $(INSTALLED)  ## the pipeline again and again, AutoGluon in processes of its own (minutes)
+	python -m pytest --numprocesses auto -m slow
 
 test-walks: $(INSTALLED)  ## users' walks from a fresh clone of the last commit on (minutes)
 	python -m pytest -m walks tests/test_walks.py
@@ -62,6 +65,10 @@ bench-training: $(INSTALLED)  ## measure training on a wide table, at full size 
 
 bench-scale: $(INSTALLED)  ## measure every stage at SMPD's full size (hours, 40 GB of disk)
 	python benchmarks/scale.py
+
+bench-serving: links  ## measure what scoring costs, and a server under load (half an hour)
+	python benchmarks/serving.py costs
+	python benchmarks/serving.py load
 
 clean:  ## free disk: workspaces, unfinished work, versions that are in no commit and no experiment
 	@du -sh .cache .workspaces .dvc/cache 2>/dev/null || true

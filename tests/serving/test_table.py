@@ -4,6 +4,8 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from fame.runtime.errors import InputError
+from fame.serving.drafts import DraftReader
 from fame.serving.predictor import Predictor
 from tests.serving.runs import finish, write_params
 
@@ -105,3 +107,15 @@ def test_newer_labels_are_learned_as_the_training_posts_were(own, tmp_path):
     path.write_text("Post,Who,When,Likes,Text\nn1,me,2016-03-01,1023,A\nn2,me,2016-03-02,-4,B\n")
     assert predictor.extend_history(path) == 1
     assert predictor.list_past("me") == [10.0]
+
+
+def test_where_the_training_posts_had_no_contents_a_post_needs_none(trained, monkeypatch):
+    post = {"Post": "1", "Who": "me", "Size": 3}
+    with pytest.raises(InputError, match="post 1: has no title, no tags and no picture"):
+        trained.predict([post])
+    data = trained.bundle.params.data
+    columns = data.table.columns.model_copy(update=dict.fromkeys(("title", "tags", "image")))
+    table = data.table.model_copy(update={"columns": columns})
+    reader = DraftReader(data.model_copy(update={"table": table}), trained.bundle.columns)
+    monkeypatch.setattr(trained, "_reader", reader)
+    assert trained.predict([post])["id"].tolist() == ["1"]
