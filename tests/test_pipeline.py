@@ -279,6 +279,7 @@ def test_a_second_run_says_that_nothing_changed(project):
     assert "Data and pipelines are up to date." in output
 
 
+@pytest.mark.slow
 def test_every_stage_gives_the_same_bytes_again(project):
     before = (project.folder / "dvc.lock").read_text()
     # Without the run cache, from nothing.
@@ -294,6 +295,7 @@ def test_a_fusion_weight_runs_the_fusion_and_what_draws_it(project):
     assert (ran[0], set(ran[1:])) == ("fuse", {"bundle", *drawn})
 
 
+@pytest.mark.slow
 def test_a_learners_parameter_runs_that_learner(project):
     project.change_params(**{"learners.dae.phase_2.learning_rate": 0.002})
     ran = project.repro()
@@ -301,26 +303,31 @@ def test_a_learners_parameter_runs_that_learner(project):
     assert ran.index("train@dae") < ran.index("predict@dae") < ran.index("fuse")
 
 
+@pytest.mark.slow
 def test_a_learners_code_retrains_that_learner_only(project):
     project.append("src/fame/learners/dae/training.py", "\n# A comment.\n")
     assert project.repro() == ["train@dae"]
 
 
+@pytest.mark.slow
 def test_what_only_predicts_retrains_nothing(project):
     project.append("src/fame/learners/dae/model.py", "\n# A comment.\n")
     assert project.repro() == ["predict@dae"]
 
 
+@pytest.mark.slow
 def test_the_metrics_code_trains_nothing(project):
     project.append("src/fame/runtime/metrics.py", "\n# A comment.\n")
     assert set(project.repro()) == {"leakage", "fuse", "bundle"}
 
 
+@pytest.mark.slow
 def test_a_backbones_file_that_changes_no_vector_stops_there(project):
     project.append("src/fame/features/backbones/efficientnet.py", "\n# A comment.\n")
     assert set(project.repro()) == {"extract@efficientnet", "leakage"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "file",
     [
@@ -345,6 +352,7 @@ def test_a_comment_makes_stale_the_stages_that_import_the_file(project, file):
     assert project.list_stale() == expected
 
 
+@pytest.mark.slow
 def test_a_backbone_retrains_only_the_learners_whose_table_uses_it(project):
     project.append(
         "src/fame/features/backbones/image_stats.py",
@@ -374,6 +382,7 @@ def test_an_experiment_is_one_command_and_its_difference_another(project):
     assert "catboost.mae" not in changed
 
 
+@pytest.mark.slow
 def test_a_new_learner_is_one_folder_one_registry_line_one_block(project):
     folder = project.folder / "src/fame/learners/squares"
     folder.mkdir()
@@ -397,6 +406,7 @@ def test_a_new_learner_is_one_folder_one_registry_line_one_block(project):
     assert {"squares", "without_squares"} <= set(metrics)
 
 
+@pytest.mark.slow
 def test_a_new_backbone_is_one_file_one_registry_line_one_block(project):
     (project.folder / "src/fame/features/backbones/sizes.py").write_text(SIZES)
     project.edit(
@@ -426,6 +436,7 @@ def test_a_wrong_parameter_is_one_line_and_leaves_all_as_it_was(project):
     assert (project.folder / "metrics/metrics.json").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_ones_own_posts_go_through_without_images_tags_or_users(project):
     rows = [
         f"{i},{2 + i % 7 / 2},2024-01-{1 + i % 25:02d}T{i % 24:02d}:00:00Z,word {WORDS[i % 7]}"
@@ -493,6 +504,7 @@ def read_labelled(project):
     return found
 
 
+@pytest.mark.slow
 def test_unlabelled_posts_train_nothing_and_change_nothing_of_the_labelled_ones(project):
     few = [f"{100 + i},,u{i},2024-02-01T00:00:00Z,new {WORDS[i]},cake,1.5,0.png" for i in range(5)]
     # Users, words, categories, numbers and an image that no other post has, ids before all others,
@@ -535,6 +547,7 @@ def test_unlabelled_posts_train_nothing_and_change_nothing_of_the_labelled_ones(
     assert project.repro("--all-pipelines") == ["ingest"]
 
 
+@pytest.mark.slow
 def test_an_ablation_that_is_killed_goes_on_and_leaves_the_metrics_alone(project):
     cells = ["catboost", "lightgbm"]
     (project.folder / "profiles/ablation.yaml").write_text(
@@ -573,6 +586,7 @@ def test_an_ablation_that_is_killed_goes_on_and_leaves_the_metrics_alone(project
     assert project.repro() == []
 
 
+@pytest.mark.slow
 def test_a_clone_that_pulls_has_nothing_to_run(project, tmp_path):
     remote, clone = tmp_path / "remote", Project(tmp_path / "clone")
     project.run("dvc", "remote", "add", "--local", "--default", "--force", "store", str(remote))

@@ -29,6 +29,14 @@ WORDS = ("dog", "beach", "rain", "music")  # a category's title
 TEMPORARY = tempfile.TemporaryDirectory(prefix="fame_tests_")  # removed when Python ends
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """AutoGluon in processes of its own, or trained again and again, is slow."""
+    for item in items:
+        kind = getattr(item, "callspec", None) and item.callspec.params.get("kind")
+        if kind == "autogluon" and item.path.name in ("test_train.py", "test_predict.py"):
+            item.add_marker(pytest.mark.slow)
+
+
 def make_folder() -> Path:
     """An empty folder."""
     return Path(tempfile.mkdtemp(dir=TEMPORARY.name))

@@ -73,6 +73,7 @@ def test_images_are_read_by_the_multimodal_model_alone(block, checkpoint):
     assert without.image_checkpoint is None
 
 
+@pytest.mark.slow
 def test_a_stack_of_other_kinds_learns_and_keeps_what_it_predicts_with(
     learners, tables, tmp_path, lock
 ):

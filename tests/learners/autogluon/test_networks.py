@@ -93,6 +93,7 @@ def fitted_with_images(build, pictures):
     return cache(lambda: build().fit(pictures))
 
 
+@pytest.mark.slow
 def test_the_multimodal_model_sees_the_images(fitted_with_images, pictures):
     learner = fitted_with_images()
     trainer, record = learner.trainer, learner.trainer.record()
@@ -112,6 +113,7 @@ def test_the_multimodal_model_sees_the_images(fitted_with_images, pictures):
     assert not np.allclose(before, predict(replace(pictures, images=turned)), rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_with_images_too_a_fit_is_the_same_bytes_and_loads(fitted_with_images, build, pictures):
     learner, again = fitted_with_images(), build().fit(pictures)
     assert again.read() == learner.read()

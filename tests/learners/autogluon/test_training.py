@@ -45,6 +45,7 @@ def test_layer_1_never_trains_on_a_posts_own_label(fitted, learners, tables):
     assert not np.allclose(first[~in_own], second[~in_own], rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_models_that_a_killed_fit_finished_are_resumed(fitted, learners, tables, tmp_path, capsys):
     table, _ = tables()
     checkpoints = tmp_path / "checkpoints"
