@@ -9,9 +9,14 @@ from pathlib import Path
 import psutil
 import pyarrow as pa
 import pytest
+from hypothesis import settings
 from ruamel.yaml import YAML
 
 from fame.posts.contract import POSTS
+
+# An example may take as long as the machine is busy.
+settings.register_profile("fame", deadline=None)
+settings.load_profile("fame")
 
 ROOT = Path(__file__).parents[1]
 

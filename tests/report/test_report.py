@@ -106,13 +106,31 @@ def report(run_stage, write_params, make_posts, tmp_path):
         names |= {name: f"{name}.parquet" for name in tables} | {"fusion": "fusion.json"}
         folders = ("runs", "plots", "importance", "ablation", "protocols", "figures", "tables")
         names |= {name: name for name in folders}
-        names |= {"results": "results.md", "page": "report.html", "leaderboard": "leaderboard.csv"}
+        (tmp_path / "data.md").write_text(READING)
+        names |= {
+            "reading": "data.md",
+            "results": "results.md",
+            "page": "report.html",
+            "leaderboard": "leaderboard.csv",
+        }
         run_stage("report.report", *[part for k, v in names.items() for part in (f"--{k}", v)])
         return (tmp_path / "results.md").read_text()
 
     return call
 
 
+READING = """# Data
+
+| | |
+|---|---|
+| file | <i>mine</i>.csv ![](a.png) [here](b.html) |
+
+## Target
+
+```
+1 .. 2  ### 3
+```
+"""
 TITLES = ["<script>alert(1)</script>", "</script><b>x</b>", "旅行 🎉", None]
 
 
@@ -296,6 +314,17 @@ def test_what_users_wrote_is_shown_and_never_run(report, tmp_path):
     found = re.search(r'<script type="application/json" id="charts">(.*?)</script>', page)
     points = json.loads(found[1])["predicted_true"]["layer"][1]["data"]["values"]
     assert [point["title"] for point in points] == [*TITLES[:3], ""]
+
+
+def test_what_reading_found_is_shown_and_reaches_for_nothing(report, tmp_path):
+    report()
+    page = (tmp_path / "report.html").read_text()
+    (part,) = re.findall(r'<section id="data">.*?</section>', page, re.S)
+    assert "&lt;i&gt;mine&lt;/i&gt;.csv" in part
+    assert re.findall("<(?:img|a)[ >]", part) == []
+    assert '<pre tabindex="0"><code>1 .. 2  ### 3' in part
+    assert "<h3>Target</h3>" in part
+    assert part.count("<h2>") == part.count("<table") == 1
 
 
 def test_posts_have_small_pictures_where_they_can_be_read(report, tmp_path):

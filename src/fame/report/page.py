@@ -5,7 +5,9 @@ Its parts are page.html.j2, page.css and page.js.
 
 import base64
 import json
+import re
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +34,14 @@ CAPTIONS = {
 }
 
 
+TABLE = (
+    '<div class="scroll" tabindex="0" role="region" aria-label="{}, table {}"><table class="plain">'
+)
+
+
 @dataclass(frozen=True)
 class Section:
-    """A part of the page, in the order texts, figures, posts, tables, facts, code."""
+    """A part of the page, in the order texts, figures, posts, tables, facts, code, markdown."""
 
     title: str
     texts: list[str] = field(default_factory=list)
@@ -43,6 +50,21 @@ class Section:
     posts: list[dict[str, Any]] = field(default_factory=list)
     facts: dict[str, Pairs] = field(default_factory=dict)
     codes: dict[str, str] = field(default_factory=dict)
+    markdown: str = ""
+
+    @property
+    def html(self) -> str:
+        """The Markdown without its title, a level lower; HTML, links, pictures in it are text."""
+        from markdown_it import MarkdownIt
+        from markupsafe import Markup
+
+        reader = MarkdownIt("commonmark", {"html": False}).enable("table")
+        html = reader.disable(["image", "link", "autolink"]).render(self.markdown)
+        html = re.sub(r"<h1>.*?</h1>", "", html, count=1)
+        html = re.sub(r"(</?h)2>", r"\g<1>3>", html).replace("<pre>", '<pre tabindex="0">')
+        numbers = count(1)
+        html = re.sub("<table>", lambda _: TABLE.format(self.title, next(numbers)), html)
+        return Markup(html.replace("</table>", "</table></div>"))
 
     @property
     def id(self) -> str:

@@ -28,7 +28,7 @@ from fame.runtime.stage import run
 INPUTS = (
     *("params", "posts", "images", "prediction", "fusion", "metrics", "data", "plots"),
     *("evaluation", "importance", "leakage"),
-    *("leaderboard", "submission", "ablation", "protocols", "runs"),
+    *("leaderboard", "submission", "ablation", "protocols", "reading", "runs"),
 )
 OUTPUTS = ("figures", "tables", "results", "page")
 ERRORS = ("category", "author", "posts_per_user", "time")

@@ -66,6 +66,7 @@ def compose(
         Section("Feature sets", notice("ablation"), table("table_3")),
         Section("Protocols", notice("protocols"), table("protocols"), show("protocols")),
         Section("Leakage gates", tables=[tabulate_gates(found["leakage"])]),
+        Section("Data", markdown=arguments.reading.read_text(encoding="utf-8")),
         Section("Images", tables=[tabulate_images(found["data"])]),
         Section("Submission", [describe_submission(found["submission"])]),
         Section(
