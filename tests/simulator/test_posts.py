@@ -525,6 +525,7 @@ def test_a_share_of_the_newest_posts_is_by_new_authors(
         holdout_fraction=0.2,
         folds=5,
         folds_by="author",
+        large_author_posts=None,
         hidden_share=0.2,
         seed=7,
     )

@@ -120,8 +120,8 @@ def make_backbone(kind, workers=2):
     cls = resolve(BACKBONES, kind, "test")
     files = (ROOT / "params.yaml", *sorted(ROOT.glob("profiles/*.yaml")))
     blocks = [YAML(typ="safe").load(file.read_text()).get("backbones", {}) for file in files]
-    entries = [entry for block in blocks for entry in block.values()]
-    entry = next(entry for entry in entries if entry.get("kind") == kind)
+    entries = [entry for block in blocks for entry in block.values() if entry is not None]
+    entry = next(entry for entry in entries if entry["kind"] == kind)
     if kind in CHECKPOINTS:
         entry |= {"checkpoint": str(CHECKPOINTS[kind]), "image_size": 64}
     return cls(cls.Params.model_validate(entry), make_runtime(workers))
