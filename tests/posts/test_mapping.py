@@ -49,6 +49,15 @@ def test_outcomes_and_copies_of_the_target_are_left_out_as_leaks(tmp_path):
         assert mapping.left_out[name].endswith("a leak")
 
 
+def test_an_id_and_a_time_of_unknown_names_are_told_by_their_cells(tmp_path):
+    days = [f"{1 + i % 28:02d}.{1 + i // 28:02d}.2023 08:15" for i in range(40)]
+    frame = pd.DataFrame({"Beitrag": [f"{i:04d}" for i in range(40)], "ganz neu": days})
+    frame["likes"] = [(i * 17) % 39 for i in range(40)]
+    mapping = propose_for(tmp_path, frame)
+    assert mapping.refusals == []
+    assert (mapping.columns["id"], mapping.columns["time"]) == ("Beitrag", "ganz neu")
+
+
 def test_what_the_user_names_is_taken(tmp_path):
     frame = make_frame(comments=range(40), place=["a", "b"] * 20)
     given = {"target": "comments", "categories": ["place"], "numeric": []}

@@ -47,7 +47,7 @@ USERS = _words(
     "user_id author_id userid channel_id owner_id page_id account_id uid author user username "
     "user_name screen_name handle owner account channel channel_title creator page page_name brand "
     "seller shop poster profile speaker main_speaker publisher blogger artist seitenname autor "
-    "auteur autore usuario utente pagina kanal"
+    "auteur autore usuario utente pagina kanal konto"
 )
 TIMES = _words(
     "posted_at published_at publish_time publish_date post_time post_date created_at created_time "
@@ -61,7 +61,9 @@ TITLES = _words(
     "desc status_message product_name titel nachricht beitrag beschreibung titre texte legende "
     "titulo texto mensaje descripcion titolo testo mensagem descricao"
 )
-TAGS = _words("tags hashtags alltags keywords labels topics tag hashtag challenges schlagworte")
+TAGS = _words(
+    "tags hashtags alltags keywords labels topics tag hashtag challenges schlagworte schlagworter"
+)
 IMAGES = _words(
     "image image_path picture photo img image_file filename file file_name path thumbnail "
     "image_url media cover img_path"
@@ -293,6 +295,10 @@ def _choose_id(free: dict[str, _Look], cells: Cells, _mapping: Mapping) -> Choic
         for name in _by_words(free, ADDRESSES, ())
         if free[name].distinct == count == free[name].filled
     ]
+    first = next(iter(cells.columns), None)
+    if first in free and free[first].distinct == count == free[first].filled:
+        named = pc.match_substring(pc.cast(cells.columns[first], pa.string()), " ")
+        unique += [] if pc.any(named).as_py() else [first]
     return (unique[0], "no two are the same") if unique else None
 
 
@@ -311,7 +317,22 @@ def _choose_time(free: dict[str, _Look], cells: Cells, mapping: Mapping) -> Choi
         is_account = bool(ACCOUNT & set(free[name].words))  # when it was opened
         if known and not is_account and known >= (1 - FEW) * free[name].filled:
             return name, f"{BY_NAME}; {known:,} cells are times"
-    return None
+    no_posting = ACCOUNT | LATER  # when an account was opened, or a row was made
+    texts = [
+        name
+        for name, look in free.items()
+        if look.filled and look.numbers is None and no_posting.isdisjoint(look.words)
+    ]
+    found = [name for name in texts if _holds_times(cells.column(name), free[name])]
+    return (found[0], "its cells are times") if len(found) == 1 else None
+
+
+def _holds_times(column: Column, look: _Look) -> bool:
+    """Whether nearly all cells are times, and in one way."""
+    trial = Column(column.name, column.cells, column.numbers, Findings(column.findings.path))
+    times, _ = read_times(trial, None)
+    known = len(times) - times.null_count
+    return not trial.findings.is_refused and known >= (1 - FEW) * look.filled
 
 
 def _choose_user(free: dict[str, _Look], cells: Cells, _mapping: Mapping) -> Choice:

@@ -127,6 +127,8 @@ def test_a_named_encoding_is_used(tmp_path):
         ("iso8859_2", ["Zażółć gęślą jaźń", "piękny zachód słońca", "Łódź nocą świetnie"]),
         ("mac_roman", ["Été à la plage", "naïve café", "l’été “grand”", "señor niño"]),
         ("cp850", ["Été à la plage", "naïve café", "señor niño"]),
+        ("cp1252", ["Veröffentlicht", "Schlagwörter", "Gefällt mir"]),
+        ("cp1252", ["Gefällt mir"]),
         (
             "euc_jp",
             ["美しい夕日です", "今日はとても天気がいい", "猫と犬の写真", "旅行"],

@@ -25,6 +25,7 @@ ENCODINGS = [
 WESTERN = "cp1252"  # what Windows and Excel write in Western Europe; holds all of Latin-1's letters
 JAPANESE = "euc_jp"
 LATIN = {"cp1250", WESTERN, "cp1254", "cp1257", "iso8859_2", "mac_roman", "cp437", "cp850"}
+OLD = {"mac_roman", "cp437", "cp850"}  # whose letters WESTERN reads as symbols or capitals in words
 SAMPLE_BYTES = 1 << 16
 MIXED = 0.1  # lines with whole sequences of UTF-8, among the odd ones, that make it UTF-8 after all
 _SEQUENCE = re.compile(
@@ -33,6 +34,7 @@ _SEQUENCE = re.compile(
 _ODD_CELL = re.compile(rb'[^,;\t"\r\n]*[\x80-\xff][^,;\t"\r\n]*')
 _ODD_WORD = re.compile(r"[^\s,;]*[^\x00-\x7f][^\s,;]*")
 _KANA = re.compile("[ぁ-ヶ]")
+_SYMBOL_INSIDE = re.compile(r"(?<=[a-zà-ÿ])[^\w\s\x00-\x7f’](?=[a-zà-ÿ])|\ufffd")  # f”r
 _CASE_INSIDE = re.compile(r"(?<=[a-z])[A-ZÀ-ÞŠŽŸ]")  # cafŽ
 
 
@@ -166,7 +168,12 @@ def _choose(odd_lines: list[bytes]) -> tuple[str, bool]:
             return WESTERN, len(best) > 1 and len(cells) < SHOWN
         best.sort(key=WESTERN.__eq__)  # the last one then
     fitting = [name for name in best if (name in LATIN) == is_latin]
-    return (fitting or best or [WESTERN])[0], len(best) > 1
+    found = (fitting or best or [WESTERN])[0]
+    as_western = sample.decode(WESTERN, errors="replace")
+    is_odd = _SYMBOL_INSIDE.search(as_western) or _CASE_INSIDE.search(as_western)
+    if found in OLD and not is_odd:
+        return WESTERN, True
+    return found, len(best) > 1
 
 
 def _detect(odd_lines: list[bytes], content: bytes, findings: Findings) -> str:
