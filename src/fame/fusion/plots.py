@@ -8,6 +8,7 @@ import numpy as np
 
 from fame.fusion import scores
 from fame.runtime import files
+from fame.runtime.errors import InputError
 
 MOST_POINTS = 200  # of a learning curve, its first and last among them
 
@@ -43,7 +44,11 @@ def write_curves(folder: Path, curves: Path, learners: list[str]) -> None:
     lines = ["learner,phase,fold,iteration,training_mae,validation_mae"]
     for learner in learners:
         series: dict[tuple[str, str], list[str]] = {}
-        for row in csv.DictReader(files.read_text(curves / f"{learner}.csv").splitlines()):
+        path = curves / f"{learner}.csv"
+        text = files.read_text(path)
+        if not text.endswith("\n"):
+            raise InputError(f"{path}: its last line is cut off; {files.MAKE_AGAIN}")
+        for row in csv.DictReader(text.splitlines()):
             series.setdefault((row["phase"], row["fold"]), []).append(",".join(row.values()))
         for points in series.values():
             kept = np.unique(np.linspace(0, len(points) - 1, MOST_POINTS).astype(int))
