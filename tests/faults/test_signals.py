@@ -89,9 +89,10 @@ def test_a_training_ends_at_once(project, temporary, learner, number):
 @pytest.mark.parametrize("seconds", [12, 25])
 def test_a_stack_ends_at_once(project, temporary, number, seconds):
     whole = YAML(typ="safe").load((ROOT / "params.yaml").read_text())
+    stack, learner = whole["tables"]["stack"], whole["learners"]["autogluon"]
     project.change_params(
-        **{"tables.stack": whole["tables"]["stack"]},
-        **{"learners.autogluon": whole["learners"]["autogluon"]},
+        **{"tables.stack": stack | {"blocks": [*stack["blocks"], "texts"]}},
+        **{"learners.autogluon": learner | {"models": ["catboost", "lightgbm", "multimodal"]}},
         **{"learners.autogluon.multimodal.epochs": 1000},
     )
     commands = read_commands(project.folder)
