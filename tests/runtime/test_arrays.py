@@ -89,6 +89,18 @@ def test_chunks_are_written_as_one_array(tmp_path, dtype):
     np.testing.assert_array_equal(arrays.read_array(tmp_path / "a.npy"), values)
 
 
+def test_an_array_that_finds_no_room_says_why():
+    with pytest.raises(OSError, match="No space left on device"):
+        arrays.write_array(Path("/dev/full"), np.zeros((9, 1000), np.float32))
+
+
+def test_an_array_is_written_as_numpy_does(tmp_path):
+    values = np.arange(6, dtype=np.float32).reshape(2, 3)
+    arrays.write_array(tmp_path / "ours.npy", values)
+    np.save(tmp_path / "theirs.npy", values)
+    assert (tmp_path / "ours.npy").read_bytes() == (tmp_path / "theirs.npy").read_bytes()
+
+
 @pytest.mark.parametrize("read", [arrays.read_array, lambda path: arrays.read_values(path, 1, 1)])
 def test_an_array_that_is_not_there_or_not_readable_is_named(tmp_path, read):
     with pytest.raises(InputError, match=r"a\.npy: no such file; run `dvc repro`"):

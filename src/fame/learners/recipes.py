@@ -67,8 +67,8 @@ class Recipe:
             content["reductions"] = [[block, own.places, own.names] for block, own in reductions]
         files.write_json(folder / RECIPE, content)
         for number, (_, reduction) in enumerate(reductions):
-            np.save(folder / MEAN.format(number), reduction.mean, allow_pickle=False)
-            np.save(folder / BASIS.format(number), reduction.basis, allow_pickle=False)
+            arrays.write_array(folder / MEAN.format(number), reduction.mean)
+            arrays.write_array(folder / BASIS.format(number), reduction.basis)
 
     @classmethod
     def load(cls, folder: Path) -> "Recipe":

@@ -15,7 +15,7 @@ BYTES_AT_ONCE = 2**22  # read of a memory-mapped array before its pages are drop
 
 
 def write_values(
-    path: Path, chunks: Iterable[np.ndarray], shape: tuple[int, int], dtype: str
+    path: Path, chunks: Iterable[np.ndarray], shape: tuple[int, ...], dtype: str
 ) -> None:
     """Chunks of rows as one array of numpy's format; its folder is a temporary one."""
     with path.open("wb") as file:
@@ -23,6 +23,14 @@ def write_values(
         np.lib.format.write_array_header_1_0(file, header)
         for chunk in chunks:
             file.write(np.ascontiguousarray(chunk, dtype=dtype).data)
+
+
+def write_array(path: Path, values: np.ndarray) -> None:
+    """An array in numpy's format; its folder is a temporary one.
+
+    Where a disk takes only a part, np.save does not say why: its error has no number.
+    """
+    write_values(path, [values], values.shape, values.dtype.str)
 
 
 def multiply_rows(values: np.ndarray, matrix: np.ndarray) -> np.ndarray:

@@ -66,7 +66,7 @@ def write_index(folder: Path, training: pa.Table, blocks: dict[str, Block]) -> N
         facts[name] = {"places": places, "mean": np.asarray(mean, np.float64).tolist()}
         parts.append(to_unit(values, mean))
     vectors = np.concatenate([np.empty((len(chosen), 0), np.float32), *parts], axis=1)
-    np.save(folder / VECTORS, vectors.astype(np.float32), allow_pickle=False)
+    arrays.write_array(folder / VECTORS, vectors.astype(np.float32))
     files.write_json(
         folder / PLACES,
         {"blocks": list(facts.items()), "rows": chosen.tolist(), "levels": find_levels(vectors)},

@@ -88,8 +88,8 @@ class CharNgrams(Encoder):
     def save(self, folder: Path) -> None:
         """The terms, their idf (terms,) and the singular vectors (terms, m), both float32."""
         files.write_json(folder / TERMS, {"posts": self._fitted_posts, "terms": self._terms})
-        np.save(folder / IDF, self._idf, allow_pickle=False)
-        np.save(folder / BASIS, self._basis, allow_pickle=False)
+        arrays.write_array(folder / IDF, self._idf)
+        arrays.write_array(folder / BASIS, self._basis)
 
     def load(self, folder: Path) -> None:
         """What ``save`` wrote."""

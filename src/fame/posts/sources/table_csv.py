@@ -78,11 +78,10 @@ def read_csv(
         findings.note("", f"cells divided by {name}{quoted}{escaped}", READ)
     names, body = _take_header(text, dialect, findings)
     twice = find_twice(findings, names, wanted)
+    rows = None
     if dialect == Dialect(dialect.delimiter) and _quotes_pair(body, dialect.delimiter):
         rows = _read_fast(body, dialect, len(names), findings)
-    else:
-        rows = _read_carefully(body, dialect, len(names), findings)
-    numbers, cells = rows
+    numbers, cells = rows or _read_carefully(body, dialect, len(names), findings)
     chosen = [
         i
         for i, name in enumerate(names)
@@ -182,11 +181,12 @@ def _read_broken_sample(sample: str, dialect: Dialect) -> list[list[str]]:
 def _find_header(rows: list[list[str]]) -> tuple[int, int]:
     """Which row is the header, and the width of the rows behind it.
 
-    It is the first row, unless that is narrower than most or has one filled cell at most, and a row
-    as wide as most comes soon.
+    It is the first row, unless twice as many rows have another width or it has one filled cell at
+    most, and a row as wide as most comes soon.
     """
-    width = Counter(len(row) for row in rows[1:]).most_common(1)[0][0] if rows[1:] else 0
-    if width < 2:
+    counts = Counter(len(row) for row in rows[1:])
+    width, often = counts.most_common(1)[0] if counts else (0, 0)
+    if width < 2 or (width != len(rows[0]) and often < 2 * counts[len(rows[0])]):
         return 0, len(rows[0])
     for at, row in enumerate(rows[:MAX_LINES_ABOVE]):
         filled = sum(bool(cell.strip()) for cell in row)
@@ -261,7 +261,8 @@ def _quotes_pair(body: bytes, delimiter: str) -> bool:
 
 def _read_fast(
     body: bytes, dialect: Dialect, width: int, findings: Findings
-) -> tuple[np.ndarray, list[pa.ChunkedArray]]:
+) -> tuple[np.ndarray, list[pa.ChunkedArray]] | None:
+    """Numbers of the rows and their columns; None where an open quote may have taken other rows."""
     names = [str(i) for i in range(width)]
     odd: list[tuple[int, str]] = []
 
@@ -289,6 +290,8 @@ def _read_fast(
             odd.clear()
     else:
         table = pa.table({name: pa.array([], pa.string()) for name in names})
+    if any("\n" in text for _, text in odd):
+        return None
     numbers = np.arange(1, len(table) + len(odd) + 1)
     _note_odd_rows(odd, len(numbers), width, findings)
     numbers = np.delete(numbers, [number - 1 for number, _ in odd])
@@ -316,6 +319,9 @@ def _read_carefully(
             continue
         number += 1
         row, used = _take_row(lines, at, dialect)
+        inside = range(at + 1, at + used) if row and len(row) != width else ()
+        if any(_is_row(lines, line, width, dialect) for line in inside):
+            row, used = None, 1  # its open quote is closed by a later row's
         if row is None:
             open_quotes.append((number, lines[at].rstrip("\r\n")))
         elif len(row) != width:
@@ -347,6 +353,12 @@ def _take_row(
             return rows[0], used
         break
     return None, 1
+
+
+def _is_row(lines: list[str], at: int, width: int, dialect: Dialect) -> bool:
+    """Whether a line alone is a whole row, and not the end of a cell of several lines."""
+    row, _ = _take_row(lines, at, dialect, 1)
+    return row is not None and len(row) == width and lines[at].count(dialect.quote) % 2 == 0
 
 
 def _unwrap_formulas(
