@@ -1,9 +1,11 @@
 import asyncio
 import base64
+import bz2
 import gzip
 import io
 import json
 import logging
+import lzma
 
 import pandas as pd
 import pytest
@@ -224,6 +226,8 @@ def test_a_bad_csv_is_a_sentence_without_a_place(client, monkeypatch):
         (b"", "posts.csv: is empty"),
         (b"id,title\n", "holds no post"),
         (gzip.compress(b"id,title\n1,a\n", mtime=0), "is packed or a workbook, allowed: text"),
+        (bz2.compress(b"id,title\n1,a\n"), "is packed or a workbook, allowed: text"),
+        (lzma.compress(b"id,title\n1,a\n"), "is packed or a workbook, allowed: text"),
         (b"PK\x03\x04", "is packed or a workbook, allowed: text"),
         (b"x,y\n1,2\n", "no post has anything in title, tags, image"),
         (b"id,title,time\n1,a,1900-01-01\n", "time is in 1900"),

@@ -48,7 +48,8 @@ def check() -> tuple[list[str], list[str]]:
     except InputError as error:
         return [*problems, str(error), *_check_git()], []
     facts = [f"params.yaml: valid, source {settings.data.source}, root {settings.data.root}"]
-    counts = SMPD if settings.data.source == "smpd" else (0, 0)
+    is_to_come = settings.data.source == "smpd" and not Path(settings.data.root).is_dir()
+    counts = SMPD if is_to_come else (0, 0)
     try:
         counts, found = _check_data(settings.data)
         facts += found
@@ -174,12 +175,14 @@ def _is_cached(hub_id: str) -> bool:
 def _ask_hub(hub_id: str) -> str:
     """Why the model hub does not give a model; "" where it does."""
     from huggingface_hub import HfApi, constants
-    from huggingface_hub.errors import RepositoryNotFoundError
+    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 
     if constants.HF_HUB_OFFLINE:
         return "HF_HUB_OFFLINE forbids to fetch it; name a folder that holds it"
     try:
         HfApi().model_info(hub_id, timeout=HUB_SECONDS)
+    except GatedRepoError:
+        return "the model hub gives it to those who are logged in and have asked for it"
     except RepositoryNotFoundError:
         return "the model hub has none of this name"
     except Exception:  # of whatever is between here and there

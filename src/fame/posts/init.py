@@ -33,6 +33,7 @@ from fame.runtime.errors import InputError
 
 PARAMS, RAW = Path("params.yaml"), Path("data/raw")
 PROFILE = "posts"  # the profile for own posts
+MOST_MISSING = 0.5  # of the listed images
 SHOWN_POSTS = 5
 SHOWN_CHARACTERS = 60
 KEYS = ("id", "target", "user", "time", "title", "tags", "image", "split")
@@ -108,14 +109,17 @@ def _propose(arguments: argparse.Namespace, place: Path) -> _Proposal:
         raise InputError("; ".join(mapping.refusals))
     images = _choose_images(arguments, cells, mapping, images)
     block = _make_block(arguments, mapping, place, images)
-    posts, protocol = _try_reading(arguments, block, mapping)
+    posts, protocol, why = _try_reading(arguments, block, mapping)
     lines, missing = _find_pictures(cells, mapping, images)
+    if missing > MOST_MISSING:
+        raise InputError(
+            f"{lines[0].strip()}; at most half may be missing: --images names another place"
+        )
     if missing > data["max_unreadable_fraction"]:
         share = block["max_unreadable_fraction"] = math.ceil(missing * 20) / 20
         lines += [f"  data.max_unreadable_fraction becomes {share:g}, as so many are missing"]
-    if protocol != document["split"]["protocol"]:
-        why = "as the times do not allow the newest posts"
-        lines += [f"  held out: {PROTOCOLS[protocol]}, {why}"]
+    if why:
+        lines += [f"  held out: {PROTOCOLS[protocol]}, not the newest: {why}"]
     print("\n".join(_describe_posts(posts, lines)))
     return _Proposal(images, block, protocol)
 
@@ -274,8 +278,10 @@ def _make_block(
 
 def _try_reading(
     arguments: argparse.Namespace, block: dict[str, Any], mapping: Mapping
-) -> tuple[Posts, str]:
-    """The posts as ingest will read them, but for their images, and the protocol that splits them.
+) -> tuple[Posts, str, str]:
+    """The posts as ingest will read them, but for their images, and how they are split.
+
+    That is a protocol, and why it is not the one of params.yaml.
 
     Raises:
         InputError: whatever would stop the run.
@@ -292,16 +298,16 @@ def _try_reading(
     labelled = ingest.transform_target(posts.table, posts.findings, data)
     schema.validate(labelled)
     split = params.validate(params.SplitParams, _plain(document["split"]), PARAMS.name)
-    protocol, parts = _choose_protocol(labelled, split, mapping)
+    protocol, parts, why = _choose_protocol(labelled, split, mapping)
     if mapping.columns["split"] is None:
         ingest.note_share(parts, posts.findings, split)
-    return posts, protocol
+    return posts, protocol, why
 
 
 def _choose_protocol(
     table: pa.Table, split: params.SplitParams, mapping: Mapping
-) -> tuple[str, pa.Table]:
-    """The protocol of params.yaml, or the first one that the posts allow, and the posts by it.
+) -> tuple[str, pa.Table, str]:
+    """The first protocol that the posts allow, the posts by it, and what is against params.yaml's.
 
     Raises:
         InputError: none does.
@@ -314,7 +320,7 @@ def _choose_protocol(
         except InputError as error:
             problems.append(error)
         else:
-            return protocol, parts
+            return protocol, parts, str(problems[0]) if problems else ""
     raise problems[0]
 
 

@@ -183,8 +183,9 @@ def propose(
         ("tags", _choose_tags),
         ("image", partial(_choose_image, images=images)),
         ("title", _choose_title),
+        ("id", _choose_first),
     ):
-        if key not in mapping.columns:
+        if mapping.columns.get(key) is None:
             found = choose(free, cells, mapping)
             mapping.columns[key] = found[0] if found else None
             if found:
@@ -262,19 +263,17 @@ def _choose_target(free: dict[str, _Look], _cells: Cells, mapping: Mapping) -> C
         if numbers is not None and np.nanmin(numbers) < np.nanmax(numbers):
             mapping.counts = looks_like_counts(numbers[~np.isnan(numbers)])
             return name, BY_NAME
-    left = [name for name, look in free.items() if _may_be_target(look)]
-    outcomes = [name for name in left if OUTCOMES & set(free[name].words)]
-    for names, why in ((outcomes, "counted after the post is out"), (left, "such a number")):
-        if len(names) == 1:
-            values = free[names[0]].numbers
-            mapping.counts = values is not None and looks_like_counts(values[~np.isnan(values)])
-            return names[0], f"no other column is {why}"
+    outcomes = [name for name, look in free.items() if _is_outcome(look)]
+    if len(outcomes) == 1:
+        values = free[outcomes[0]].numbers
+        mapping.counts = values is not None and looks_like_counts(values[~np.isnan(values)])
+        return outcomes[0], "no other column is counted after the post is out"
     return (named[0], BY_NAME) if named else None
 
 
-def _may_be_target(look: _Look) -> bool:
-    """Whether it is a number that no id, time, split or account has."""
-    if look.numbers is None or look.distinct < 2 or look.words[0] in ROW_NUMBERS:
+def _is_outcome(look: _Look) -> bool:
+    """Whether it is counted after the post is out, and no number of an id, a time, an account."""
+    if look.numbers is None or look.distinct < 2 or not OUTCOMES & set(look.words):
         return False
     taken = ACCOUNT | TIME_WORDS | CATEGORIES | LATER | set(SPLITS) | {"id", "uid"}
     return not taken & set(look.words) and look.name not in (*IDS, *TIMES, *USERS)
@@ -295,11 +294,21 @@ def _choose_id(free: dict[str, _Look], cells: Cells, _mapping: Mapping) -> Choic
         for name in _by_words(free, ADDRESSES, ())
         if free[name].distinct == count == free[name].filled
     ]
-    first = next(iter(cells.columns), None)
-    if first in free and free[first].distinct == count == free[first].filled:
-        named = pc.match_substring(pc.cast(cells.columns[first], pa.string()), " ")
-        unique += [] if pc.any(named).as_py() else [first]
     return (unique[0], "no two are the same") if unique else None
+
+
+def _choose_first(free: dict[str, _Look], cells: Cells, _mapping: Mapping) -> Choice:
+    """The first column, if no two of its cells are the same and it can be nothing else."""
+    first = next(iter(cells.columns), None)
+    if first not in free or (ACCOUNT | OUTCOMES) & set(free[first].words):
+        return None
+    look = free[first]
+    if not look.distinct == len(cells.numbers) == look.filled:
+        return None
+    if look.numbers is not None and (look.numbers != np.floor(look.numbers)).any():
+        return None
+    has_space = pc.match_substring(pc.cast(cells.columns[first], pa.string()), " ")
+    return None if pc.any(has_space).as_py() else (first, "the first column; no two are the same")
 
 
 def _choose_time(free: dict[str, _Look], cells: Cells, mapping: Mapping) -> Choice:

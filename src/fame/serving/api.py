@@ -23,6 +23,7 @@ from starlette.exceptions import HTTPException
 from fame import __version__
 from fame.features.images import UnreadableImageError, read_header
 from fame.fusion import intervals
+from fame.posts.sources.table_files import is_packed
 from fame.runtime.errors import InputError
 from fame.serving.guard import Guard
 from fame.serving.predictor import Predictor
@@ -32,7 +33,6 @@ MAX_IMAGE_BYTES = 16 << 20
 MAX_PIXELS = 40_000_000
 MAX_POSTS = 32  # of a JSON request
 MAX_ROWS = 5_000  # of a CSV request
-PACKED = (b"\x1f\x8b", b"PK", b"PAR1")  # gzip, zip and Excel, Parquet: small, and huge inside
 MAX_CHARACTERS, MAX_TAGS, MAX_FIELDS = 5_000, 200, 200
 FIELDS = ("id", "user", "time", "title", "tags", "image")
 PAGE = {"page.html": "text/html", "page.css": "text/css", "page.js": "text/javascript"}
@@ -211,7 +211,7 @@ def score_csv(predictor: Predictor, content: bytes) -> pd.DataFrame:
     Raises:
         InputError: what cannot be read, or too many rows.
     """
-    if content.startswith(PACKED):
+    if is_packed(content):
         raise InputError("posts.csv: is packed or a workbook, allowed: text")
     with tempfile.TemporaryDirectory(prefix="fame_csv_") as folder:
         path, nothing = Path(folder) / "posts.csv", Path(folder) / "nothing"

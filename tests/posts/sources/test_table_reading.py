@@ -660,6 +660,34 @@ def test_times_as_other_programs_and_languages_write_them(tmp_path, texts, expec
     column.findings.settle("stop", 0)
 
 
+MONTHLY = [(f"{year:02d}", f"{month:02d}") for year in range(15, 25) for month in range(1, 13)]
+
+
+@pytest.mark.parametrize(
+    ("form", "time_format", "day"),
+    [
+        ("01.{month}.{year}", None, 1),
+        ("01/{month}/{year}", "day first", 1),
+        ("{month}/01/{year}", "month first", 1),
+        ("{month}/15/{year}", None, 15),
+        ("15/{month}/{year}", None, 15),
+        ("15-{month}-{year}", None, 15),
+    ],
+)
+def test_two_digits_of_a_year_at_the_end_are_a_year(tmp_path, form, time_format, day):
+    column = read_column(tmp_path, [form.format(year=y, month=m) for y, m in MONTHLY])
+    found, _ = read_times(column, time_format)
+    expected = [datetime(2000 + int(y), int(m), day, tzinfo=UTC) for y, m in MONTHLY]
+    assert found.to_pylist() == expected
+
+
+def test_an_order_of_two_digits_that_could_be_either_is_asked_for(tmp_path):
+    column = read_column(tmp_path, [f"01/{month}/{year}" for year, month in MONTHLY])
+    found, _ = read_times(column, None)
+    assert column.findings.is_refused
+    assert found.null_count == len(MONTHLY)
+
+
 @pytest.mark.parametrize("text", ["03/04 2022", "on 03/04/2022 or so", "2.02202E+11", "25122022"])
 def test_an_order_is_never_guessed_cell_by_cell(tmp_path, text):
     column = read_column(tmp_path, [text])

@@ -16,7 +16,6 @@ from fame.posts.contract import (
     NO_IMAGE,
     OWN_NUMBER_PREFIX,
     POSTS,
-    SPLITS,
     Posts,
     Source,
 )
@@ -31,7 +30,6 @@ from fame.posts.sources.table_texts import (
     read_split,
     read_tags,
     read_texts,
-    to_texts,
 )
 from fame.posts.sources.table_times import read_times
 from fame.runtime.errors import InputError
@@ -45,6 +43,7 @@ TOTALS = tuple(
     )
     for form in (str.lower, str.capitalize, str.title, str.upper)
 )
+LAST_ROWS = 3  # where they stand, or in the first one; elsewhere such a word is an id
 CATEGORIES = ("category", "subcategory", "concept")
 FIELDS = [field for field in POSTS if field.name not in ASSIGNED]
 
@@ -197,6 +196,7 @@ def take_posts(cells: Cells, column: str) -> tuple[Cells, pa.ChunkedArray]:
         kept = np.flatnonzero(ids.is_valid().to_numpy())
         cells, ids = cells.take(kept), ids.take(pa.array(kept))
     totals = np.flatnonzero(pc.is_in(ids, value_set=pa.array(TOTALS)).to_numpy())
+    totals = totals[(totals == 0) | (totals >= len(ids) - LAST_ROWS)]
     if len(totals):
         examples = [(cells.numbers[row], ids[int(row)].as_py()) for row in totals[:SHOWN]]
         findings.note(column, "rows of totals", LEFT_OUT, len(totals), examples)
@@ -246,12 +246,9 @@ def _read_split(
     cells: Cells, column: str, target: str, popularity: pa.ChunkedArray
 ) -> pa.ChunkedArray:
     """The posts' own split, which must agree with the labels; a test post without one is open."""
-    split = read_split(cells.column(column), SPLITS)
-    is_test = pc.equal(pc.utf8_lower(to_texts(cells.columns[column])), "test")
-    is_open = pc.and_(pc.fill_null(is_test, False), pc.is_null(popularity))
-    split = pc.if_else(is_open, CHALLENGE, split)
-    is_challenge = pc.fill_null(pc.equal(split, CHALLENGE), False)
     is_labelled = pc.is_valid(popularity)
+    split = read_split(cells.column(column), is_labelled)
+    is_challenge = pc.fill_null(pc.equal(split, CHALLENGE), False)
     for chosen, problem in (
         (pc.and_(is_challenge, is_labelled), "challenge posts have a value, expected none"),
         (

@@ -16,6 +16,7 @@ from fame.posts.findings import READ, Column, map_distinct
 MINUTE = 60
 
 
+MOST_YEARS = 15  # that posts span: last numbers further apart are no years
 DAY_FIRST = "day first"
 
 
@@ -152,7 +153,7 @@ def read_dates(
     first, second, third = (
         pc.struct_field(parts, name).cast(pa.int64()).to_numpy() for name in ("a", "b", "c")
     )
-    is_short = _starts_with_short_years(first, third)
+    is_short = not time_format and _starts_with_short_years(first, second, third, texts)
     year_first = (first > 31) | is_short
     order = time_format or _find_order(column, first, second, year_first, texts)
     if order is None:
@@ -170,11 +171,22 @@ def read_dates(
     times.put(rows, parsed - np.nan_to_num(offset) * MINUTE, offset)
 
 
-def _starts_with_short_years(first: np.ndarray, third: np.ndarray) -> bool:
-    """Whether these are 22/01/31, 22/02/01: what changes most is the day."""
-    if not ((third >= 1) & (third <= 31)).all():
+def _starts_with_short_years(
+    first: np.ndarray, second: np.ndarray, third: np.ndarray, texts: pa.ChunkedArray
+) -> bool:
+    """Whether these are 22/01/31, 22/03/02: their last numbers lie too far apart for years."""
+    if _is_dotted(texts) or not _is_month(second) or not ((third >= 1) & (third <= 31)).all():
         return False
-    return len(np.unique(third)) > 2 * len(np.unique(first))
+    return bool(np.ptp(first) <= MOST_YEARS < np.ptp(third))
+
+
+def _is_month(part: np.ndarray) -> bool:
+    return bool(((part >= 1) & (part <= 12)).all())
+
+
+def _is_dotted(texts: pa.ChunkedArray) -> bool:
+    """Dots stand between days and months, where the day is first."""
+    return bool(pc.all(pc.match_substring_regex(texts, r"^\d+\.")).as_py())
 
 
 def _spell_clock(text: str) -> str:
@@ -211,8 +223,7 @@ def _find_order(
             column.findings.note(column.name, "dates with the year first", READ, len(texts))
         return DAY_FIRST
     day, month = (int(((part > 12) & ~year_first).sum()) for part in (first, second))
-    dotted = pc.all(pc.match_substring_regex(texts, r"^\d+\.")).as_py()
-    if day > month or (day == month == 0 and dotted):
+    if day > month or (day == month == 0 and _is_dotted(texts)):
         order = DAY_FIRST
     elif month > day:
         order = MONTH_FIRST

@@ -35,7 +35,7 @@ _ODD_CELL = re.compile(rb'[^,;\t"\r\n]*[\x80-\xff][^,;\t"\r\n]*')
 _ODD_WORD = re.compile(r"[^\s,;]*[^\x00-\x7f][^\s,;]*")
 _KANA = re.compile("[ぁ-ヶ]")
 _SYMBOL_INSIDE = re.compile(r"(?<=[a-zà-ÿ])[^\w\s\x00-\x7f’](?=[a-zà-ÿ])|\ufffd")  # f”r
-_CASE_INSIDE = re.compile(r"(?<=[a-z])[A-ZÀ-ÞŠŽŸ]")  # cafŽ
+_CASE_INSIDE = re.compile(r"(?<=[a-z])[À-ÞŠŽŸ]")  # cafŽ
 
 
 def decode(content: bytes, encoding: str | None, findings: Findings) -> str:

@@ -106,6 +106,11 @@ def read_cells(
     return Cells(names, numbers, kept, findings)
 
 
+def is_packed(content: bytes) -> bool:
+    """Whether a file's content is small and may be huge inside."""
+    return content.startswith((*(magic for magic, _, _ in _PACKED), _ZIP[:2], _PARQUET))
+
+
 def _read(
     path: Path,
     content: bytes,
@@ -161,7 +166,9 @@ def _read_member(path: Path, archive: zipfile.ZipFile) -> bytes:
         if not entry.is_dir() and not entry.filename.startswith("__MACOSX/")
     ]
     tables = [entry for entry in members if entry.filename.lower().endswith(TABLE_SUFFIXES)]
-    tables = [entry for entry in tables if not entry.filename.endswith(".txt")] or tables
+    # A text may be a README, JSON what a publisher says of the table.
+    for beside in (".txt", ".json"):
+        tables = [e for e in tables if not e.filename.lower().endswith(beside)] or tables
     chosen = tables if len(members) > 1 else members
     if len(chosen) != 1:
         names = ", ".join(entry.filename for entry in (chosen or members)[:5])

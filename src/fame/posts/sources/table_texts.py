@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from fame.posts.contract import CHALLENGE, HOLDOUT, SPLITS
 from fame.posts.findings import (
     MISSING,
     NOTICED,
@@ -37,8 +38,8 @@ EXACT = 2**53  # floats beyond it no longer hold every whole number
 EXCEL_DIGITS = 15
 SEPARATORS = ("|", ";", ",", "\n", "，", "、", "；")
 _FLOAT_ID = r"^\s*[+-]?(\d([.,]\d+)?[eE]\+\d\d|\d[.,]\d+[eE]\d\d|\d{16,}\.0*)\s*$"
-# Lists, sets, tuples, and lists that were cut off.
-_LIST = r"(?s)^\s*(\[.*\]|\{.*\}|\(.*\)|[\[{(]\s*['\"].*)\s*$"
+# Lists, sets, tuples, and lists that were cut off; `(one) two (three)` is none.
+_LIST = r"(?s)^\s*(\[.*\]|\{[^{}]*\}|\([^()]*\)|[\[{(]\s*['\"].*)\s*$"
 _SEVERAL_FILES = r"(?is)(\.(?:jpe?g|png|gif|webp|bmp))[\"']?\s*[,;|].*$"
 _QUOTED = re.compile(r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"")
 _READ_TWICE = r"Ã[\x{80}-\x{bf}‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]|â€"  # what UTF-8 looks like as cp1252
@@ -220,6 +221,8 @@ def _put_lists(column: Column, tags: pa.ChunkedArray, lists: pa.ChunkedArray) ->
 def _parse_list(text: str) -> list[str]:
     """The items of a JSON or Python list, set or tuple, or what stands between its brackets."""
     text = text.strip()
+    if text[0] == "{" and isinstance(described := _parse_json(text), dict):
+        return [_name_item(described)] if described else []
     inner = text[1:-1] if text[-1] in "])}" else text[1:]
     for parse in (json.loads, ast.literal_eval):
         try:
@@ -235,6 +238,14 @@ def _parse_list(text: str) -> list[str]:
         return ["".join(pair) for pair in _QUOTED.findall(inner)]
     parts = next(csv.reader([inner.replace("\n", " ")], skipinitialspace=True), [])
     return [part.strip("'\"") for part in parts if part not in WORDS]
+
+
+def _parse_json(text: str) -> object:
+    """None for what is no JSON."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _name_item(item: object) -> str:
@@ -309,17 +320,21 @@ def _trim_chunk(lists: pa.ListArray, marked: list[np.ndarray]) -> pa.ListArray:
     return pa.ListArray.from_arrays(pa.array(offsets), items.filter(kept))
 
 
-def read_split(column: Column, allowed: tuple[str, ...]) -> pa.ChunkedArray:
-    """One of the allowed words in each row; others are refused, not masked.
+def read_split(column: Column, is_labelled: pa.ChunkedArray) -> pa.ChunkedArray:
+    """fit, holdout or challenge in each row; other words are refused, not masked.
 
-    Train and its kin are fit, test and its kin holdout.
+    Train and its kin are fit, test and its kin holdout; a test post without a label (n bool) is
+    to be predicted.
     """
     words = pc.utf8_lower(pc.utf8_trim_whitespace(to_texts(column.cells)))
     for part, others in PARTS.items():
         is_other = pc.is_in(words, value_set=pa.array(others))
         column.note(f"parts named otherwise, read as {part}", READ, is_other)
         words = pc.if_else(is_other, part, words)
-    chosen = pc.invert(pc.fill_null(pc.is_in(words, value_set=pa.array(allowed)), False))
+        if part == HOLDOUT:
+            is_open = pc.and_(pc.fill_null(is_other, False), pc.invert(is_labelled))
+            words = pc.if_else(is_open, CHALLENGE, words)
+    chosen = pc.invert(pc.fill_null(pc.is_in(words, value_set=pa.array(SPLITS)), False))
     rows = np.flatnonzero(chosen.to_numpy())
     if len(rows):
         shown = ", ".join(
@@ -328,6 +343,6 @@ def read_split(column: Column, allowed: tuple[str, ...]) -> pa.ChunkedArray:
         )
         column.findings.refuse(
             f"{column.name}: {len(rows):,} cells name no part ({shown}), "
-            f"expected one of {', '.join(allowed)}"
+            f"expected one of {', '.join(SPLITS)}"
         )
     return words
