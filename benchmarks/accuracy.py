@@ -22,7 +22,7 @@ from ruamel.yaml import YAML
 from fame import params
 from fame.learners import table_files
 from fame.posts.contract import HOLDOUT
-from fame.posts.mapping import Mapping, propose
+from fame.setup.mapping import Mapping, propose
 from fame.posts.sources.table_files import read_cells
 from fame.posts.splits import number_users
 from fame.report import bootstrap

@@ -17,6 +17,7 @@ FLOORS = (
     {"fusion", "gates"},
     {"report", "serving"},
     {"variants"},
+    {"setup"},
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 # At the top of the package. Every room but the ground checks its parameters with the first two;

@@ -10,8 +10,8 @@ from fame.runtime.errors import InputError
 
 # Command -> its module and what it does. A module is imported only when its command runs.
 COMMANDS = {
-    "init": ("fame.posts.init", "set up your own posts: map their columns, write params.yaml"),
-    "check": ("fame.posts.check", "name all that is missing before a run"),
+    "init": ("fame.setup.init", "set up your own posts: map their columns, write params.yaml"),
+    "check": ("fame.setup.check", "name all that is missing before a run"),
     "predict": ("fame.serving.predict", "score posts of a file with the trained models"),
     "export": ("fame.serving.export", "pack the trained models for another machine"),
     "serve": ("fame.serving.serve", "a page and an API that score drafts"),

@@ -9,10 +9,11 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 from ruamel.yaml import YAML
+from tests.posts.exports import COUNT, EXPORTS
 
 from fame import cli, params
-from fame.posts import ingest, init
-from tests.posts.exports import COUNT, EXPORTS
+from fame.posts import ingest
+from fame.setup import init
 
 ROOT = Path(__file__).parents[2]
 

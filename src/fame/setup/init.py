@@ -22,7 +22,6 @@ from fame.posts import ingest, schema
 from fame.posts.archives import SUFFIXES, is_archive
 from fame.posts.contract import CATEGORY_PREFIX, OWN_NUMBER_PREFIX, Posts
 from fame.posts.findings import READ
-from fame.posts.mapping import Mapping, propose
 from fame.posts.sources import smpd_files
 from fame.posts.sources.images import IMAGE_SUFFIXES, count_found
 from fame.posts.sources.table import TableFile
@@ -30,6 +29,7 @@ from fame.posts.sources.table_files import TABLE_SUFFIXES, Cells, read_cells
 from fame.posts.sources.table_texts import read_paths
 from fame.runtime import files
 from fame.runtime.errors import InputError
+from fame.setup.mapping import Mapping, propose
 
 PARAMS, RAW = Path("params.yaml"), Path("data/raw")
 PROFILE = "posts"  # the profile for own posts

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from fame import params
-from fame.posts import estimate as estimating
-from fame.posts.estimate import describe_seconds, estimate
+from fame.setup import estimate as estimating
+from fame.setup.estimate import describe_seconds, estimate
 from fame.variants import profile
 
 ROOT = Path(__file__).parents[2]

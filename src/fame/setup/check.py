@@ -12,10 +12,10 @@ from typing import Any
 from pydantic import BaseModel
 
 from fame import params
-from fame.posts.estimate import describe_seconds, estimate
 from fame.posts.sources.images import IMAGE_SUFFIXES
 from fame.registry import SOURCES, resolve
 from fame.runtime.errors import InputError
+from fame.setup.estimate import describe_seconds, estimate
 
 PROJECT, WEIGHTS = Path("pyproject.toml"), Path("requirements-weights.txt")
 RESULTS = ("metrics", "reports")  # folders of what the pipeline writes for git

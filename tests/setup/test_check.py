@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from fame import cli
-from fame.posts import check as checking
-from fame.posts.check import check
-from fame.posts.estimate import Estimate
+from fame.setup import check as checking
+from fame.setup.check import check
+from fame.setup.estimate import Estimate
 
 ROOT = Path(__file__).parents[2]
 COLUMNS = {

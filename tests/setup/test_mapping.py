@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-
-from fame.posts.mapping import propose
-from fame.posts.sources.table_files import read_cells
 from tests.posts.exports import EXPORTS
+
+from fame.posts.sources.table_files import read_cells
+from fame.setup.mapping import propose
 
 
 def propose_for(folder, frame, given=None, images=None, time_format=None):
