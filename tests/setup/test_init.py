@@ -14,8 +14,16 @@ from tests.posts.exports import COUNT, EXPORTS
 from fame import cli, params
 from fame.posts import ingest
 from fame.setup import init
+from fame.variants import profile
 
 ROOT = Path(__file__).parents[2]
+
+
+def commit():
+    """Everything in the folder."""
+    author = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
+    for command in (["add", "."], [*author, "commit", "-qm", "start"]):
+        subprocess.run(["git", *command], check=True)
 
 
 @pytest.fixture
@@ -25,9 +33,11 @@ def repository(tmp_path, monkeypatch):
     folder.mkdir()
     for name in ("params.yaml", ".gitignore", ".dvcignore"):
         shutil.copy(ROOT / name, folder / name)
+    shutil.copytree(ROOT / "profiles", folder / "profiles")
     monkeypatch.chdir(folder)
     for command in (["git", "init", "-q"], [sys.executable, "-m", "dvc", "init", "-q"]):
         subprocess.run(command, check=True)
+    commit()
     return folder
 
 
@@ -37,7 +47,10 @@ def project(tmp_path, monkeypatch):
     folder = tmp_path / "project"
     folder.mkdir()
     shutil.copy(ROOT / "params.yaml", folder)
+    shutil.copytree(ROOT / "profiles", folder / "profiles")
     monkeypatch.chdir(folder)
+    subprocess.run(["git", "init", "-q"], check=True)
+    commit()
     monkeypatch.setattr(init, "track", lambda _: None)
     return folder
 
@@ -79,7 +92,7 @@ def test_an_export_becomes_the_data_of_the_project(project, tmp_path, capsys, mo
 
 
 def test_dvc_has_the_data_and_git_never_sees_them(repository, tmp_path):
-    before = (repository / "params.yaml").read_text(encoding="utf-8")
+    before = profile.propose("posts")[1]
     file = EXPORTS["tweets"][0](tmp_path)
     assert call(file, "--yes") == 0
     after = (repository / "params.yaml").read_text(encoding="utf-8")
@@ -252,9 +265,7 @@ def test_without_a_terminal_or_a_yes_nothing_is_written(project, tmp_path, monke
 
 
 def test_changes_that_would_be_lost_are_named_before_anything_is_asked(repository, tmp_path):
-    shutil.copytree(ROOT / "profiles", repository / "profiles")
     params = repository / "params.yaml"
-    subprocess.run(["git", "add", "params.yaml"], check=True)
     params.write_text(params.read_text() + "# mine\n")
     before = params.read_text()
     assert "has changes that are not committed" in call(EXPORTS["tweets"][0](tmp_path))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fame import params
+from fame.learners import growth
 
 # Block -> columns of a modality, modalities, and posts that two cores make a second.
 BLOCKS = {
@@ -69,7 +70,7 @@ def estimate(settings: params.Params, posts: int, labelled: int) -> Estimate:
     columns = COPIES * (sum(widths.values()) + sum(tables.values())) + vectors
     cores = os.cpu_count() or 1
     work = sum(posts / _find_block(settings, name)[2] for name in settings.backbones)
-    learners = settings.learners.values()
+    learners = [growth.settle(entry, int(training)) for entry in settings.learners.values()]
     work += sum(_time_training(entry, training * tables[entry.table]) for entry in learners)
     work += sum(_time_network(entry, training) for entry in learners)
     each = SIMULATED_POST_SECONDS if settings.data.source == "sample" else POST_SECONDS

@@ -9,30 +9,26 @@ import re
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedSeq
 
 from fame import params
 from fame.posts import ingest, schema
-from fame.posts.archives import SUFFIXES, is_archive
 from fame.posts.contract import CATEGORY_PREFIX, OWN_NUMBER_PREFIX, Posts
 from fame.posts.findings import READ
 from fame.posts.sources import smpd_files
-from fame.posts.sources.images import IMAGE_SUFFIXES, count_found
 from fame.posts.sources.table import TableFile
-from fame.posts.sources.table_files import TABLE_SUFFIXES, Cells, read_cells
-from fame.posts.sources.table_texts import read_paths
+from fame.posts.sources.table_files import TABLE_SUFFIXES, read_cells
 from fame.runtime import files
 from fame.runtime.errors import InputError
+from fame.setup import params_file
 from fame.setup.mapping import Mapping, propose
+from fame.setup.params_file import PARAMS
+from fame.setup.pictures import choose_images, count_pictures, find_images
 
-PARAMS, RAW = Path("params.yaml"), Path("data/raw")
-PROFILE = "posts"  # the profile for own posts
+RAW = Path("data/raw")
 MOST_MISSING = 0.5  # of the listed images
 SHOWN_POSTS = 5
 SHOWN_CHARACTERS = 60
@@ -71,35 +67,25 @@ def run(arguments: argparse.Namespace) -> int:
             return _set_up_smpd(arguments, list(found.values()))
         arguments.file = _find_only_table(arguments.file, absent)
     place = _find_place(arguments)
-    apply_profile(PROFILE, "--dry-run")  # what it refuses is said before anything is asked
-    proposal = _propose(arguments, place)
+    document = params_file.propose()
+    images = _propose(arguments, place, document)
     if not (arguments.yes or _confirm()):
         print("nothing is written")
         return 1
-    _put(arguments.file, proposal.images, place)
-    _write_params(proposal.block, proposal.protocol)
+    _put(arguments.file, images, place)
+    params_file.write(document)
     print(f"data are in {place}, under DVC; params.yaml reads them. Next: {NEXT}")
     return 0
 
 
-@dataclass(frozen=True)
-class _Proposal:
-    """What is written: where the images are now, the data block's values, how posts are split."""
-
-    images: Path | None
-    block: dict[str, Any]
-    protocol: str
-
-
-def _propose(arguments: argparse.Namespace, place: Path) -> _Proposal:
-    """Look at the file, and show what it is to be.
+def _propose(arguments: argparse.Namespace, place: Path, document: Any) -> Path | None:
+    """Look at the file, show what it is to be, and fill in the parameters; returns the images.
 
     Raises:
         InputError: what the user has to say first, or whatever would stop the run.
     """
-    images = _find_images(arguments)
+    images = find_images(arguments)
     cells = read_cells(arguments.file, arguments.encoding)
-    document = _load_params()
     data = document["data"]
     cells.findings.settle(data["on_bad"], data["max_bad_fraction"])
     given = _list_given(arguments, list(cells.columns))
@@ -107,21 +93,22 @@ def _propose(arguments: argparse.Namespace, place: Path) -> _Proposal:
     print("\n".join(_describe_mapping(arguments.file, len(cells.numbers), mapping)))
     if mapping.refusals:
         raise InputError("; ".join(mapping.refusals))
-    images = _choose_images(arguments, cells, mapping, images)
-    block = _make_block(arguments, mapping, place, images)
-    posts, protocol, why = _try_reading(arguments, block, mapping)
-    lines, missing = _find_pictures(cells, mapping, images)
+    images = choose_images(arguments, cells, mapping, images)
+    params_file.lay(data, _make_block(arguments, mapping, place, images))
+    posts, protocol, why = _try_reading(arguments, document, mapping)
+    lines, missing = count_pictures(cells, mapping, images)
     if missing > MOST_MISSING:
         raise InputError(
             f"{lines[0].strip()}; at most half may be missing: --images names another place"
         )
     if missing > data["max_unreadable_fraction"]:
-        share = block["max_unreadable_fraction"] = math.ceil(missing * 20) / 20
+        share = data["max_unreadable_fraction"] = math.ceil(missing * 20) / 20
         lines += [f"  data.max_unreadable_fraction becomes {share:g}, as so many are missing"]
+    document["split"]["protocol"] = protocol
     if why:
         lines += [f"  held out: {PROTOCOLS[protocol]}, not the newest: {why}"]
     print("\n".join(_describe_posts(posts, lines)))
-    return _Proposal(images, block, protocol)
+    return images
 
 
 def _find_place(arguments: argparse.Namespace) -> Path:
@@ -159,49 +146,6 @@ def _list_given(arguments: argparse.Namespace, names: list[str]) -> dict[str, An
     return given
 
 
-def _find_images(arguments: argparse.Namespace) -> Path | None:
-    """The folder or archive of the images, as given or beside the file.
-
-    Raises:
-        InputError: what was given is not there.
-    """
-    images: Path | None = arguments.images
-    if images is None:
-        return _find_images_beside(arguments.file)
-    if not images.is_dir() and not (images.is_file() and is_archive(images)):
-        raise InputError(
-            f"{images}: no folder and no archive of images; allowed: a folder, or a file that ends "
-            f"with {', '.join(SUFFIXES)}"
-        )
-    if images.is_dir():
-        inside = _take_some(images)
-        archives = [path for path in inside if path.is_file() and is_archive(path)]
-        if len(inside) == len(archives) == 1:
-            return archives[0]
-    return images
-
-
-def _find_images_beside(file: Path) -> Path | None:
-    """A folder or archive with images beside the file, if there is just one."""
-    found = []
-    for path in sorted(file.resolve().parent.iterdir()):
-        is_folder = path.is_dir() and any(
-            child.suffix.lower() in IMAGE_SUFFIXES for child in _take_some(path)
-        )
-        if is_folder or (path.is_file() and is_archive(path)):
-            found.append(path)
-    return found[0] if len(found) == 1 else None
-
-
-def _take_some(folder: Path, count: int = 100) -> list[Path]:
-    children = []
-    for child in folder.iterdir():
-        children.append(child)
-        if len(children) == count:
-            break
-    return children
-
-
 def _describe_mapping(file: Path, count: int, mapping: Mapping) -> list[str]:
     lines = [f"{file}: {count:,} posts"]
     width = max(map(len, [*mapping.reasons, *mapping.left_out]), default=0)
@@ -210,52 +154,6 @@ def _describe_mapping(file: Path, count: int, mapping: Mapping) -> list[str]:
     if mapping.counts:
         lines.append("  the target looks like raw counts and is learned as log2(x + 1): log2p1")
     return lines
-
-
-def _choose_images(
-    arguments: argparse.Namespace, cells: Cells, mapping: Mapping, images: Path | None
-) -> Path | None:
-    """The images, if a column names them; what lies beside the file by chance is left out.
-
-    Raises:
-        InputError: a column was named for images that are nowhere.
-    """
-    column = mapping.columns["image"]
-    if images is None and column is not None:
-        raise InputError("--image: --images names no folder or archive that holds the images")
-    if images is None or column is None:
-        if images is not None:
-            print(f"  {images}: left out: no column names its files")
-        return None
-    if arguments.images or arguments.image:
-        return images
-    if count_found(read_paths(cells.column(column)).to_pylist(), images)[0]:
-        return images
-    print(f"  {images}: left out: none of the listed images is there; --images names another place")
-    mapping.columns["image"] = None
-    return None
-
-
-def _find_pictures(cells: Cells, mapping: Mapping, images: Path | None) -> tuple[list[str], float]:
-    """How many posts have a picture, in words, and the share of listed ones that are absent.
-
-    Raises:
-        InputError: none of the listed files is there.
-    """
-    if images is None:
-        return [], 0.0
-    listed = read_paths(cells.column(mapping.columns["image"])).to_pylist()
-    found, absent = count_found(listed, images)
-    if not found:
-        raise InputError(
-            f"{images}: none of the {len(absent):,} listed images is there, for instance "
-            f"{absent[0] if absent else ''!r}; --images names the folder or archive that the "
-            "listed paths start from"
-        )
-    line = f"  pictures: {found:,} of {len(listed):,} posts have one in {images}"
-    if absent:
-        line += f"; {len(absent):,} are listed and not there, for instance {absent[0]!r}"
-    return [line], len(absent) / (found + len(absent))
 
 
 def _make_block(
@@ -277,7 +175,7 @@ def _make_block(
 
 
 def _try_reading(
-    arguments: argparse.Namespace, block: dict[str, Any], mapping: Mapping
+    arguments: argparse.Namespace, document: Any, mapping: Mapping
 ) -> tuple[Posts, str, str]:
     """The posts as ingest will read them, but for their images, and how they are split.
 
@@ -286,9 +184,8 @@ def _try_reading(
     Raises:
         InputError: whatever would stop the run.
     """
-    document = _load_params()
-    _lay(document["data"], block)
-    data = params.validate(params.DataParams, _plain(document["data"]), PARAMS.name)
+    settings = params_file.read(document)
+    data = settings.data
     table = data.table.model_copy(update={"images": None})
     columns = table.columns.model_copy(update={"image": None})
     without_images = data.model_copy(
@@ -297,10 +194,9 @@ def _try_reading(
     posts = TableFile(without_images).load(arguments.file.resolve().parent)
     labelled = ingest.transform_target(posts.table, posts.findings, data)
     schema.validate(labelled)
-    split = params.validate(params.SplitParams, _plain(document["split"]), PARAMS.name)
-    protocol, parts, why = _choose_protocol(labelled, split, mapping)
+    protocol, parts, why = _choose_protocol(labelled, settings.split, mapping)
     if mapping.columns["split"] is None:
-        ingest.note_share(parts, posts.findings, split)
+        ingest.note_share(parts, posts.findings, settings.split)
     return posts, protocol, why
 
 
@@ -401,69 +297,6 @@ def track(place: Path) -> None:
         raise InputError(f"dvc add {place}: {problem[-1] if problem else 'failed'}")
 
 
-def _yaml() -> YAML:
-    yaml = YAML()  # round trip: comments stay
-    yaml.width = 100
-    yaml.preserve_quotes = True
-    yaml.representer.add_representer(
-        type(None), lambda r, _: r.represent_scalar("tag:yaml.org,2002:null", "null")
-    )
-    return yaml
-
-
-def _load_params() -> Any:
-    return _yaml().load(files.read_text(PARAMS))
-
-
-def _plain(node: Any) -> Any:
-    """Dictionaries, lists and scalars of their own types, without what ruamel keeps beside."""
-    if isinstance(node, dict):
-        return {str(key): _plain(value) for key, value in node.items()}
-    if isinstance(node, list):
-        return [_plain(value) for value in node]
-    for kind in (bool, int, float, str):
-        if isinstance(node, kind):
-            return kind(node)
-    return node
-
-
-def _lay(place: Any, block: dict[str, Any]) -> None:
-    """New values, key by key, so that comments stay."""
-    for key, value in block.items():
-        if isinstance(value, dict) and isinstance(place.get(key), dict):
-            _lay(place[key], value)
-        else:
-            place[key] = _in_line(value) if isinstance(value, list) else value
-
-
-def _in_line(values: list[str]) -> CommentedSeq:
-    sequence = CommentedSeq(values)
-    sequence.fa.set_flow_style()
-    return sequence
-
-
-def _write_params(block: dict[str, Any], protocol: str | None = None) -> None:
-    """The profile for own posts, the data block, and a split that these posts allow."""
-    apply_profile(PROFILE)
-    document = _load_params()
-    _lay(document["data"], block)
-    if protocol is not None:
-        document["split"]["protocol"] = protocol
-    with files.replacing(PARAMS) as temporary, temporary.open("w", encoding="utf-8") as file:
-        _yaml().dump(document, file)
-    params.load(PARAMS, kinds=False)
-
-
-def apply_profile(name: str, *options: str) -> None:
-    """Switch params.yaml to a profile where there is one of that name."""
-    if not Path("profiles", f"{name}.yaml").is_file():
-        return
-    command = [sys.executable, "-m", "fame.variants.profile", name, *options]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise InputError(f"profile {name}: {done.stderr.strip().removeprefix('error: ')}")
-
-
 def _find_only_table(folder: Path, absent: list[str]) -> Path:
     """The one file in a folder that can hold posts.
 
@@ -486,9 +319,11 @@ def _set_up_smpd(arguments: argparse.Namespace, found: list[Path]) -> int:
     root = arguments.file.resolve()
     place = root.relative_to(Path.cwd()) if root.is_relative_to(Path.cwd()) else root
     print(f"{place}: the challenge's data ({', '.join(p.name for p in found)})")
+    document = params_file.propose()
+    params_file.lay(document["data"], {"source": "smpd", "root": place.as_posix()})
     if not (arguments.yes or _confirm()):
         print("nothing is written")
         return 1
-    _write_params({"source": "smpd", "root": place.as_posix()})
+    params_file.write(document)
     print(f"params.yaml reads {place} where it lies. Next: {NEXT}")
     return 0

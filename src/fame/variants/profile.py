@@ -8,6 +8,7 @@ import argparse
 import difflib
 import io
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,20 @@ NO_PROFILE = "ablation"  # entries that `make ablation` adds to params.yaml
 NAMED_ENTRIES = ("backbones", "tables", "learners", "reduce", "others")
 
 
-def switch(name: str, dry_run: bool = False) -> list[str]:
+def switch(name: str) -> list[str]:
     """Lay a profile over params.yaml; returns the unified difference, empty if none.
 
-    With ``dry_run`` nothing is written: what would be refused is refused.
+    Raises:
+        InputError: as `propose`.
+    """
+    before, after = propose(name)
+    files.write_text(PARAMS, after)
+    lines = (before.splitlines(), after.splitlines())
+    return list(difflib.unified_diff(*lines, str(PARAMS), f"{PARAMS} ({name})", lineterm=""))
+
+
+def propose(name: str, skipped: Sequence[str] = ()) -> tuple[str, str]:
+    """The text of params.yaml, and with a profile laid over it, but for blocks that are skipped.
 
     Raises:
         InputError: no such profile, an invalid one, or params.yaml has changes that git lacks.
@@ -35,35 +46,42 @@ def switch(name: str, dry_run: bool = False) -> list[str]:
     allowed = sorted(path.stem for path in PROFILES.glob("*.yaml") if path.stem != NO_PROFILE)
     if name not in allowed:
         raise InputError(f"PROFILE={name}: no such profile; allowed: {', '.join(allowed)}")
-    before, after = files.read_text(PARAMS), apply(PARAMS, PROFILES / f"{name}.yaml")
+    before, after = files.read_text(PARAMS), apply(PARAMS, PROFILES / f"{name}.yaml", skipped)
     if before != after and _has_uncommitted_changes():
         raise InputError(
             "params.yaml: has changes that are not committed and would be lost; "
             "commit or restore it first"
         )
-    if not dry_run:
-        files.write_text(PARAMS, after)
-    lines = (before.splitlines(), after.splitlines())
-    return list(difflib.unified_diff(*lines, str(PARAMS), f"{PARAMS} ({name})", lineterm=""))
+    return before, after
 
 
-def apply(base: Path, profile: Path) -> str:
-    """The text of ``base`` with ``profile`` laid over it, comments kept.
+def apply(base: Path, profile: Path, skipped: Sequence[str] = ()) -> str:
+    """The text of ``base`` with ``profile`` laid over it but for some blocks, comments kept.
 
     Raises:
         InputError: the outcome is not valid; names the key.
     """
-    yaml = YAML()
-    yaml.width, yaml.preserve_quotes = 120, True
+    yaml = make_yaml()
     content, overlay = yaml.load(base), yaml.load(profile)
     for block in overlay:
         if block not in content:
             raise InputError(f"{profile.name}: {block}: unknown key; allowed: {', '.join(content)}")
-    _merge(content, overlay, removable=False)
+    chosen = {block: value for block, value in overlay.items() if block not in skipped}
+    _merge(content, chosen, removable=False)
     text = io.StringIO()
     yaml.dump(content, text)
     params.check(text.getvalue(), profile.name)
     return text.getvalue()
+
+
+def make_yaml() -> YAML:
+    """Reads and writes params.yaml so that comments, quotes and lines stay as they are."""
+    yaml = YAML()
+    yaml.width, yaml.preserve_quotes = 120, True
+    yaml.representer.add_representer(
+        type(None), lambda r, _: r.represent_scalar("tag:yaml.org,2002:null", "null")
+    )
+    return yaml
 
 
 def _merge(content: CommentedMap, overlay: dict[str, Any], removable: bool) -> None:
@@ -93,12 +111,8 @@ def main() -> None:
     """Switch and show."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("name")
-    parser.add_argument("--dry-run", action="store_true", help="write nothing")
-    arguments = parser.parse_args()
-    name = arguments.name
-    difference = switch(name, arguments.dry_run)
-    if arguments.dry_run:
-        return
+    name = parser.parse_args().name
+    difference = switch(name)
     print("\n".join(difference) or f"params.yaml: nothing of profiles/{name}.yaml differs")
     print(f"params.yaml: profiles/{name}.yaml is laid over it; back: git checkout params.yaml")
 

@@ -1,0 +1,77 @@
+"""Names and words of columns, as real tables have them, in six languages."""
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+IDS = _words(
+    "id post_id postid pid video_id tweet_id media_id photo_id item_id status_id shortcode uuid "
+    "guid key code sku listing_id talk_id"
+)
+USERS = _words(
+    "user_id author_id userid channel_id owner_id page_id account_id uid author user username "
+    "user_name screen_name handle owner account channel channel_title creator page page_name brand "
+    "seller shop poster profile speaker main_speaker publisher blogger artist seitenname autor "
+    "auteur autore usuario utente pagina kanal konto"
+)
+TIMES = _words(
+    "posted_at published_at publish_time publish_date post_time post_date created_at created_time "
+    "create_time created published postdate date datetime timestamp time when taken_at upload_date "
+    "uploaded_at created_utc posted posting_time published_date film_date listed_at veroffentlicht "
+    "veroffentlichungszeit datum zeitpunkt erstellt publie date_de_publication fecha publicado "
+    "pubblicato data"
+)
+TITLES = _words(
+    "title caption text full_text tweet message headline post_text content body name description "
+    "desc status_message product_name titel nachricht beitrag beschreibung titre texte legende "
+    "titulo texto mensaje descripcion titolo testo mensagem descricao"
+)
+TAGS = _words(
+    "tags hashtags alltags keywords labels topics tag hashtag challenges schlagworte schlagworter"
+)
+IMAGES = _words(
+    "image image_path picture photo img image_file filename file file_name path thumbnail "
+    "image_url media cover img_path"
+)
+ADDRESSES = frozenset(_words("url link permalink uri slug"))  # where there is no id
+# Words that are enough where no whole name is known.
+USER_WORDS = frozenset(_words("username author owner user creator seller speaker handle nickname"))
+TIME_WORDS = frozenset(_words("published posted created posting publishing time date timestamp"))
+SPLITS = _words("split part fold partition subset")
+TARGETS = _words(
+    "popularity likes like_count num_likes views view_count num_views target label score "
+    "play_count favorite_count favourites favorites hearts digg_count reactions num_reactions "
+    "engagement retweet_count retweets shares num_shares upvotes ups sales sold orders comments "
+    "comment_count num_comments plays reaktionen gefallt_mir aufrufe vues mentions_jaime jaime "
+    "me_gusta reproducciones visualizaciones mi_piace visualizzazioni curtidas visualizacoes"
+)
+# Words of what is counted after a post is out, beside the target: a leak.
+OUTCOMES = frozenset(
+    _words(
+        "like likes view views comment comments share shares retweet retweets favorite favorites "
+        "favourites reaction reactions play plays save saves saved reply replies quote quotes "
+        "upvotes downvotes ups hearts loves wows hahas sads angrys digg dislikes dislike click "
+        "clicks reach impressions engagement sales sold orders purchases reposts repost rating "
+        "ratings bookmarks popularity trending viewed reviews reaktionen gefallt kommentare "
+        "geteilt aufrufe klicks reichweite impressionen vues commentaires partages clics portee "
+        "gusta comentarios compartidos alcance reproducciones visualizaciones piace commenti "
+        "condivisioni visualizzazioni curtidas compartilhamentos visualizacoes"
+    )
+)
+# Words of an account's totals, known when a post is written.
+ACCOUNT = frozenset(
+    _words(
+        "user author channel account profile owner page creator seller shop brand follower "
+        "followers following subscriber subscribers friends statuses total fans abonnenten abonnes "
+        "seguidores"
+    )
+)
+LATER = frozenset(_words("updated crawled scraped retrieved collected fetched modified edited"))
+CATEGORIES = frozenset(
+    _words(
+        "category subcategory type genre language lang country section topic kind format media "
+        "source region platform concept department class group event status state city typ "
+        "kategorie tipo categoria categorie sprache langue idioma land pays pais"
+    )
+)

@@ -1,0 +1,100 @@
+"""The folder or archive that holds the posts' pictures, and how many of them are there."""
+
+import argparse
+from pathlib import Path
+
+from fame.posts.archives import SUFFIXES, is_archive
+from fame.posts.sources.images import IMAGE_SUFFIXES, count_found
+from fame.posts.sources.table_files import Cells
+from fame.posts.sources.table_texts import read_paths
+from fame.runtime.errors import InputError
+from fame.setup.mapping import Mapping
+
+
+def find_images(arguments: argparse.Namespace) -> Path | None:
+    """The folder or archive of the images, as given or beside the file.
+
+    Raises:
+        InputError: what was given is not there.
+    """
+    images: Path | None = arguments.images
+    if images is None:
+        return _find_images_beside(arguments.file)
+    if not images.is_dir() and not (images.is_file() and is_archive(images)):
+        raise InputError(
+            f"{images}: no folder and no archive of images; allowed: a folder, or a file that ends "
+            f"with {', '.join(SUFFIXES)}"
+        )
+    if images.is_dir():
+        inside = _take_some(images)
+        archives = [path for path in inside if path.is_file() and is_archive(path)]
+        if len(inside) == len(archives) == 1:
+            return archives[0]
+    return images
+
+
+def _find_images_beside(file: Path) -> Path | None:
+    """A folder or archive with images beside the file, if there is just one."""
+    found = []
+    for path in sorted(file.resolve().parent.iterdir()):
+        is_folder = path.is_dir() and any(
+            child.suffix.lower() in IMAGE_SUFFIXES for child in _take_some(path)
+        )
+        if is_folder or (path.is_file() and is_archive(path)):
+            found.append(path)
+    return found[0] if len(found) == 1 else None
+
+
+def _take_some(folder: Path, count: int = 100) -> list[Path]:
+    children = []
+    for child in folder.iterdir():
+        children.append(child)
+        if len(children) == count:
+            break
+    return children
+
+
+def choose_images(
+    arguments: argparse.Namespace, cells: Cells, mapping: Mapping, images: Path | None
+) -> Path | None:
+    """The images, if a column names them; what lies beside the file by chance is left out.
+
+    Raises:
+        InputError: a column was named for images that are nowhere.
+    """
+    column = mapping.columns["image"]
+    if images is None and column is not None:
+        raise InputError("--image: --images names no folder or archive that holds the images")
+    if images is None or column is None:
+        if images is not None:
+            print(f"  {images}: left out: no column names its files")
+        return None
+    if arguments.images or arguments.image:
+        return images
+    if count_found(read_paths(cells.column(column)).to_pylist(), images)[0]:
+        return images
+    print(f"  {images}: left out: none of the listed images is there; --images names another place")
+    mapping.columns["image"] = None
+    return None
+
+
+def count_pictures(cells: Cells, mapping: Mapping, images: Path | None) -> tuple[list[str], float]:
+    """How many posts have a picture, in words, and the share of listed ones that are absent.
+
+    Raises:
+        InputError: none of the listed files is there.
+    """
+    if images is None:
+        return [], 0.0
+    listed = read_paths(cells.column(mapping.columns["image"])).to_pylist()
+    found, absent = count_found(listed, images)
+    if not found:
+        raise InputError(
+            f"{images}: none of the {len(absent):,} listed images is there, for instance "
+            f"{absent[0] if absent else ''!r}; --images names the folder or archive that the "
+            "listed paths start from"
+        )
+    line = f"  pictures: {found:,} of {len(listed):,} posts have one in {images}"
+    if absent:
+        line += f"; {len(absent):,} are listed and not there, for instance {absent[0]!r}"
+    return [line], len(absent) / (found + len(absent))
