@@ -13,7 +13,9 @@ from ruamel.yaml import YAML
 
 from fame import params
 from fame.fusion import combination, data_record, intervals, mean
+from fame.fusion.combination import TrainingPosts
 from fame.learners import table_files
+from fame.posts.splits import number_users
 from fame.runtime import files
 from fame.runtime.errors import InputError
 from fame.runtime.metrics import mean_absolute_error, spearman
@@ -252,6 +254,14 @@ def test_it_runs_without_heavy_libraries(fuse, tmp_path):
     assert loaded & (heavy | {"pandas", "pandera"}) == set()
 
 
+def read_training(folder, label):
+    """What the fusion is learned on: all authors are known."""
+    table = files.read_table(folder / "posts.parquet").to_pandas()
+    fit = (table["split"] == "fit").to_numpy()
+    fold, author = table["fold"].to_numpy()[fit], number_users(table["user_id"][fit].tolist())
+    return TrainingPosts(label[fit], np.ones(fit.sum(), bool), fold, author)
+
+
 def test_learned_weights_come_from_the_fit_rows_alone(
     fuse, posts, predictions, write_params, tmp_path
 ):
@@ -260,8 +270,7 @@ def test_learned_weights_come_from_the_fit_rows_alone(
     metrics = fuse()
     fit = split == "fit"
     own = {name: values[fit] for name, values in predictions.items()}
-    fold = np.array(files.read_table(tmp_path / "posts.parquet")["fold"])[fit]
-    expected = combination.choose_weights(label[fit], own, fold, "mae")
+    expected = combination.choose_weights(read_training(tmp_path, label), own, "mae")
     assert metrics["weights"] == pytest.approx(expected, abs=1e-6)
     nested = files.read_json(tmp_path / "data.json")["nested"]
     assert set(nested) == {"src", "mae"}
@@ -282,10 +291,12 @@ def test_intervals_of_a_learned_fusion_are_of_posts_that_it_did_not_see(
     fuse()
     fit = split == "fit"
     own = {name: values[fit] for name, values in predictions.items()}
-    fold = np.array(files.read_table(tmp_path / "posts.parquet")["fold"])[fit]
-    known, settings = np.ones(fit.sum(), bool), params.load(tmp_path / "params.yaml").fusion
-    nested = combination.nest(label[fit], own, known, fold, settings)
-    expected = intervals.fit(np.abs(label[fit] - nested), known, settings.intervals)
+    training, settings = (
+        read_training(tmp_path, label),
+        params.load(tmp_path / "params.yaml").fusion,
+    )
+    nested = combination.nest(training, own, settings)
+    expected = intervals.fit(np.abs(label[fit] - nested), training.known, settings.intervals)
     written = files.read_json(tmp_path / "fusion.json")
     assert written["intervals"]["known"] == expected["known"]
     assert written["reach"] == [label[fit].min(), label[fit].max()]

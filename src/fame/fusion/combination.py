@@ -20,6 +20,32 @@ NEAR = 1e-6  # errors below it count as so large
 GAIN = 0.002  # share of the MAE out of fold that a line has to save
 CLEARLY = 0.01  # share of the loss out of fold that uneven weights have to save
 SHARES = (0.5, 1.0)  # of the learned weights against even ones, beside none
+SURE = 1.0  # standard errors by which a line's gain must stand out from chance
+
+
+@dataclass(frozen=True)
+class TrainingPosts:
+    """What a combination is learned on, beside predictions out of fold.
+
+    Attributes:
+        label: (n,) float64.
+        known: (n,) bool, posts that were predicted as ones by a known author.
+        fold: (n,), for telling what helps on posts that were not learned on.
+        author: (n,) numbers of the authors, whose posts are alike.
+    """
+
+    label: np.ndarray
+    known: np.ndarray
+    fold: np.ndarray
+    author: np.ndarray
+
+    def take(self, rows: np.ndarray) -> "TrainingPosts":
+        """Some of them, (n,) bool."""
+        return TrainingPosts(self.label[rows], self.known[rows], self.fold[rows], self.author[rows])
+
+    def tells(self) -> bool:
+        """Whether there are folds to tell by what helps."""
+        return len(np.unique(self.fold)) > 1
 
 
 @dataclass(frozen=True)
@@ -69,34 +95,30 @@ def fix(settings: FusionParams, learners: list[str]) -> Combination:
 
 
 def learn(
-    true: np.ndarray,
-    predictions: dict[str, np.ndarray],
-    known: np.ndarray,
-    fold: np.ndarray,
-    settings: FusionParams,
+    posts: TrainingPosts, predictions: dict[str, np.ndarray], settings: FusionParams
 ) -> Combination:
-    """Weights, and a line where it helps out of fold, on the given rows.
+    """Weights, and a line where it helps out of fold.
 
     Args:
-        true: (n,) labels. predictions: learner -> (n,) out-of-fold predictions.
-        known: (n,) bool, posts that were predicted as ones by a known author.
-        fold: (n,), for telling whether uneven weights and a line help.
+        posts: what is learned on.
+        predictions: learner -> (n,) out-of-fold predictions.
         settings: the metric, and whether known and new authors are told apart.
     """
+    known = posts.known
     apart = settings.by_author and min(known.sum(), (~known).sum()) >= settings.least_posts
     found, lines = {}, {}
     for group, rows in zip(GROUPS, (known, ~known), strict=True):
-        part = rows if apart else np.ones(len(true), bool)
-        own = {name: values[part] for name, values in predictions.items()}
-        found[group] = choose_weights(true[part], own, fold[part], settings.metric)
+        rows = rows if apart else np.ones(len(known), bool)
+        part, own = posts.take(rows), {name: values[rows] for name, values in predictions.items()}
+        found[group] = choose_weights(part, own, settings.metric)
         fused = mean.fuse(own, found[group])
-        line = settings.calibrate and _line_helps(true[part], fused, fold[part])
-        lines[group] = fit_line(true[part], fused) if line else IDENTITY
+        line = settings.calibrate and _line_helps(part, fused)
+        lines[group] = fit_line(part.label, fused) if line else IDENTITY
     return Combination(found, lines)
 
 
 def choose_weights(
-    true: np.ndarray, predictions: dict[str, np.ndarray], fold: np.ndarray, metric: str
+    posts: TrainingPosts, predictions: dict[str, np.ndarray], metric: str
 ) -> dict[str, float]:
     """Even weights, learned ones, or what lies halfway: the best on folds that they did not see.
 
@@ -104,15 +126,17 @@ def choose_weights(
     plain mean predicts better. A learner that does harm makes it worse: then the learned ones win.
 
     Args:
-        true: (n,) labels. predictions: learner -> (n,) out-of-fold predictions.
-        fold: (n,). metric: mae or src.
+        posts: what is learned on.
+        predictions: learner -> (n,) out-of-fold predictions.
+        metric: mae or src.
     """
     even = dict.fromkeys(predictions, 1 / len(predictions))
-    learned, loss = weights.learn(true, predictions, metric), weights.LOSSES[metric]
-    if len(np.unique(fold)) == 1:
+    true, loss = posts.label, weights.LOSSES[metric]
+    learned = weights.learn(true, predictions, metric)
+    if not posts.tells():
         return learned
     flat = mean.fuse(predictions, even)
-    nested = weights.learn_nested(true, predictions, fold, metric)
+    nested = weights.learn_nested(true, predictions, posts.fold, metric)
     plain = loss(true, flat)
     losses = {share: loss(true, share * nested + (1 - share) * flat) for share in SHARES}
     best = min(losses, key=lambda share: losses[share])
@@ -121,21 +145,17 @@ def choose_weights(
 
 
 def nest(
-    true: np.ndarray,
-    predictions: dict[str, np.ndarray],
-    known: np.ndarray,
-    fold: np.ndarray,
-    settings: FusionParams,
+    posts: TrainingPosts, predictions: dict[str, np.ndarray], settings: FusionParams
 ) -> np.ndarray:
     """(n,) fused predictions by combinations that never saw their row: learned on other folds."""
 
     def fuse(inside: np.ndarray) -> np.ndarray:
         others = {name: values[~inside] for name, values in predictions.items()}
-        learned = learn(true[~inside], others, known[~inside], fold[~inside], settings)
+        learned = learn(posts.take(~inside), others, settings)
         own = {name: values[inside] for name, values in predictions.items()}
-        return learned.fuse(own, known[inside])
+        return learned.fuse(own, posts.known[inside])
 
-    return weights.fold_by_fold(fold, fuse)
+    return weights.fold_by_fold(posts.fold, fuse)
 
 
 def fit_line(true: np.ndarray, fused: np.ndarray) -> tuple[float, float]:
@@ -157,17 +177,31 @@ def fit_line(true: np.ndarray, fused: np.ndarray) -> tuple[float, float]:
     return float(coefficients[0] - slope * centre), slope
 
 
-def _line_helps(true: np.ndarray, fused: np.ndarray, fold: np.ndarray) -> bool:
-    """Whether it saves GAIN on folds that it did not see; with one fold nothing tells, so no."""
-    if len(np.unique(fold)) == 1:
+def _line_helps(posts: TrainingPosts, fused: np.ndarray) -> bool:
+    """Whether it saves GAIN, beyond chance, on folds that it did not see."""
+    if not posts.tells():
         return False
+    true = posts.label
 
     def predict(inside: np.ndarray) -> np.ndarray:
         intercept, slope = fit_line(true[~inside], fused[~inside])
         return intercept + slope * fused[inside]
 
-    before = np.abs(true - fused).mean()
-    return bool(np.abs(true - weights.fold_by_fold(fold, predict)).mean() < (1 - GAIN) * before)
+    before = np.abs(true - fused)
+    gain = before - np.abs(true - weights.fold_by_fold(posts.fold, predict))
+    return bool(gain.mean() > GAIN * before.mean()) and stands_out(gain, posts)
+
+
+def stands_out(gain: np.ndarray, posts: TrainingPosts) -> bool:
+    """Whether gains (n,) add up to more than SURE standard errors of their sum.
+
+    An author's posts in a fold stand or fall together, so they count as one.
+    """
+    _, together = np.unique(
+        np.column_stack([posts.author, posts.fold]), axis=0, return_inverse=True
+    )
+    sums = np.bincount(together.ravel(), gain)
+    return bool(sums.sum() > SURE * np.sqrt(np.square(sums - sums.mean()).sum()))
 
 
 def _without(found: dict[str, float], name: str) -> dict[str, float]:

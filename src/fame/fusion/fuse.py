@@ -13,11 +13,12 @@ import pyarrow as pa
 
 from fame import params
 from fame.fusion import combination, data_record, intervals, plots, scores, weights
-from fame.fusion.combination import Combination
+from fame.fusion.combination import Combination, TrainingPosts
 from fame.fusion.known import find_known_authors
 from fame.learners import table_files
 from fame.learners.clipping import find_reach
 from fame.posts.contract import FIT, HOLDOUT
+from fame.posts.splits import number_users
 from fame.runtime import arrays, files
 from fame.runtime.errors import InputError
 from fame.runtime.stage import run
@@ -43,12 +44,14 @@ def main() -> None:
     split, label = arrays.to_strings(posts["split"]), arrays.to_numbers(posts["popularity"])
     known = find_known_authors(posts, split)
     own, holdout = split == FIT, split == HOLDOUT
-    chosen, out_of_fold = combine(
+    training = TrainingPosts(
         label[own],
-        {name: values[own] for name, values in predictions.items()},
         known[own],
         arrays.to_numbers(posts["fold"])[own],
-        settings.fusion,
+        number_users(arrays.to_strings(posts["user_id"])[own].tolist()),
+    )
+    chosen, out_of_fold = combine(
+        training, {name: values[own] for name, values in predictions.items()}, settings.fusion
     )
     fused = chosen.fuse(predictions, known)
     error = np.abs(label[own] - out_of_fold)
@@ -95,28 +98,23 @@ def read_predictions(name: str, records: Path, folder: Path, posts: pa.Table) ->
 
 
 def combine(
-    true: np.ndarray,
-    predictions: dict[str, np.ndarray],
-    known: np.ndarray,
-    fold: np.ndarray,
-    settings: params.FusionParams,
+    posts: TrainingPosts, predictions: dict[str, np.ndarray], settings: params.FusionParams
 ) -> tuple[Combination, np.ndarray]:
     """How to fuse, and (n,) fused predictions of the training posts.
 
-    All arguments are of the training posts, predictions out of fold. Where the fusion is learned,
-    each fold is fused by what was learned on the other folds: its errors are those of posts that
-    neither a learner nor the fusion has seen.
+    Predictions are out of fold. Where the fusion is learned, each fold is fused by what was learned
+    on the other folds: its errors are those of posts that neither a learner nor the fusion saw.
     """
     if settings.mode == "fixed":
         fixed = combination.fix(settings, list(predictions))
         say_if_scaled(settings.weights(), fixed.weights["new"])
-        fused = fixed.fuse(predictions, known)
-        nested = combination.nest(true, predictions, known, fold, settings)
-        warn_if_worse(true, predictions, fused, nested, settings.metric)
+        fused = fixed.fuse(predictions, posts.known)
+        nested = combination.nest(posts, predictions, settings)
+        warn_if_worse(posts.label, predictions, fused, nested, settings.metric)
         return fixed, fused
-    learned = combination.learn(true, predictions, known, fold, settings)
+    learned = combination.learn(posts, predictions, settings)
     say_what_was_learned(learned, settings.metric)
-    return learned, combination.nest(true, predictions, known, fold, settings)
+    return learned, combination.nest(posts, predictions, settings)
 
 
 def say_what_was_learned(learned: Combination, metric: str) -> None:
