@@ -142,7 +142,7 @@ def main() -> None:
     cells = add_entries(content, ablation)
     folder = workspace.prepare("ablation", content, prefer_project=True)
     workspace.reproduce(folder, *(f"predict@{entry}" for entry in dict.fromkeys(_entries(cells))))
-    # Beside results of other posts or parameters the report shows the cells as stale.
+    # By it the report knows whether they are of its posts and parameters.
     posts = files.read_table(folder / POSTS)
     made_with = kept.describe(params.load(), BLOCKS, data_record.digest_posts(posts))
     files.write_json(OUTPUT, score_cells(cells, posts, folder) | {"made_with": made_with})
