@@ -2,13 +2,10 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
-from ruamel.yaml import YAML
+from fame.runtime import dvc_lock, files, git
 
-from fame.runtime import files, git
-
-METRICS, LOCK = Path("metrics/metrics.json"), Path("dvc.lock")
+METRICS, LOCK = Path("metrics/metrics.json"), Path(dvc_lock.LOCK)
 COMMIT = 'git commit -m "Results of this machine" -- dvc.lock metrics reports'
 
 
@@ -22,7 +19,8 @@ def describe() -> str:
     if not (scores and lock and METRICS.exists() and LOCK.exists()):
         return ""
     before, now = json.loads(scores), files.read_json(METRICS)
-    if before == now or _list_inputs(lock) != _list_inputs(files.read_text(LOCK)):
+    stages_before, stages = dvc_lock.parse_stages(lock), dvc_lock.read_stages(LOCK)
+    if before == now or dvc_lock.list_inputs(stages_before) != dvc_lock.list_inputs(stages):
         return ""
     src, mae = (now["fame"][metric] - before["fame"][metric] for metric in ("src", "mae"))
     return (
@@ -30,25 +28,3 @@ def describe() -> str:
         f"data: FAME's SRC by {src:+.2g}, its MAE by {mae:+.2g}. Commit them, and comparisons show "
         f"your changes alone:\n  {COMMIT}"
     )
-
-
-def _list_inputs(lock: str) -> dict[str, Any]:
-    """Stage -> its command, its parameters and the digests of what no stage makes."""
-    stages = YAML(typ="safe").load(lock)["stages"]
-    made = [Path(out["path"]) for entry in stages.values() for out in entry.get("outs", [])]
-
-    def is_made(path: Path) -> bool:
-        return any(path.is_relative_to(out) or out.is_relative_to(path) for out in made)
-
-    return {
-        name: (
-            entry["cmd"],
-            entry.get("params"),
-            {
-                d["path"]: d.get("md5")
-                for d in entry.get("deps", [])
-                if not is_made(Path(d["path"]))
-            },
-        )
-        for name, entry in stages.items()
-    }
