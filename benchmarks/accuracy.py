@@ -22,7 +22,6 @@ from ruamel.yaml import YAML
 from fame import params
 from fame.learners import table_files
 from fame.posts.contract import HOLDOUT
-from fame.setup.mapping import Mapping, propose
 from fame.posts.sources.table_files import read_cells
 from fame.posts.splits import number_users
 from fame.report import bootstrap
@@ -30,6 +29,7 @@ from fame.runtime import arrays, files
 from fame.runtime.errors import InputError
 from fame.runtime.metrics import mean_absolute_error, spearman
 from fame.runtime.stage import run
+from fame.setup.mapping import Mapping, propose
 from fame.variants import profile, workspace
 
 ROOT = Path(__file__).parents[1]

@@ -12,7 +12,7 @@ from pathlib import Path
 import ingest
 import numpy as np
 import pyarrow as pa
-from ruamel.yaml import YAML
+import wide_params
 
 from fame import params
 from fame.features import block_files
@@ -22,7 +22,6 @@ from fame.learners import table_files
 from fame.learners.train import write_curves
 from fame.posts.contract import OK
 from fame.runtime import arrays, files, ids
-from fame.variants import profile
 
 ROOT = Path(__file__).parents[1]
 # Block -> modality -> width. Their models' columns have such names.
@@ -67,22 +66,11 @@ def write_params(folder: Path, iterations: int) -> None:
 
     ``iterations`` are trees of CatBoost and LightGBM, and epochs of each of the DAE's phases.
     """
-    yaml = YAML()
-    content = yaml.load(profile.apply(ROOT / "params.yaml", ROOT / "profiles/paper.yaml"))
-    content["backbones"] |= yaml.load(ROOT / "profiles/vilt.yaml")["backbones"]
-    content["tables"]["trees"]["blocks"] = ["meta", "glove", "image_stats", "blip", "vilt"]
-    del content["tables"]["text_image"], content["tables"]["stack"]
+    content = wide_params.read_paper()
     content["meta"]["description"] = False  # about 4,680 columns
-    learners = content["learners"]
-    del learners["autogluon"]
-    for learner in learners.values():
-        # One table, all columns, for the DAE too: a second one would be nine gigabytes more.
-        learner |= {"table": "trees", "threads": 2}
-    learners["catboost"]["iterations"] = learners["lightgbm"]["iterations"] = iterations
-    for phase in ("phase_1", "phase_2"):
-        learners["dae"][phase]["epochs"] = iterations
-    with (folder / "params.yaml").open("w") as file:
-        yaml.dump(content, file)
+    del content["learners"]["autogluon"]
+    # One table, all columns, for the DAE too: a second one would be nine gigabytes more.
+    wide_params.write(folder, content, "trees", iterations, threads=2)
 
 
 def write_untrained(folder: Path) -> None:

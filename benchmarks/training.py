@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import wide_params
 from ruamel.yaml import YAML
 
 ROOT = Path(__file__).parents[1]
@@ -308,23 +309,9 @@ def measure(command: list[str], folder: Path) -> Cost:
 
 def write_params(folder: Path, iterations: int, threads: int, settings: Path) -> None:
     """The paper's profile with this table, and the learners of ``settings``, cut short."""
-    from fame.variants import profile
-
-    yaml = YAML(typ="safe")
-    content = yaml.load(profile.apply(ROOT / "params.yaml", ROOT / "profiles/paper.yaml"))
-    content["backbones"] |= yaml.load(ROOT / "profiles/vilt.yaml")["backbones"]
-    content["learners"] = yaml.load(settings.read_text())["learners"]
-    blocks = ["meta", "glove", "image_stats", "blip", "vilt"]
-    content["tables"] = {TABLE: {"blocks": blocks, "reduce": None, "dtype": "float32"}}
-    for block in content["learners"].values():
-        block |= {"table": TABLE, "threads": threads}
-        if "iterations" in block:
-            block |= {"iterations": iterations, "early_stopping_rounds": iterations}
-        for phase in ("phase_1", "phase_2"):
-            if phase in block:
-                block[phase]["epochs"] = iterations
-    with (folder / "params.yaml").open("w") as file:
-        yaml.dump(content, file)
+    content = wide_params.read_paper()
+    content["learners"] = YAML(typ="safe").load(settings.read_text())["learners"]
+    wide_params.write(folder, content, TABLE, iterations, threads)
 
 
 def write_blocks(folder: Path, fit: int, others: int, columns: int, folds: int) -> None:

@@ -156,7 +156,8 @@ TINY = {
     "tables.text_image.blocks": ["minilm"],
     "tables.text_image.reduce": None,
 }
-# tests/learners trains them all.
+# Each learner is two stages more in every test that trains: those of TabM and ridge took 51 s in
+# the first run alone, on busy cores. tests/learners trains them all.
 LEFT_OUT = ("learners.autogluon", "tables.stack", "learners.tabm", "learners.ridge")
 
 

@@ -11,21 +11,12 @@ import os
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    ValidationError,
-)
-from pydantic_core import ErrorDetails
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
 
 from fame.registry import BACKBONES, resolve, resolve_learner
 from fame.runtime import shared
 from fame.runtime.errors import InputError
+from fame.runtime.strict_yaml import Strict, parse, read_text, validate
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -60,12 +51,6 @@ def check_root(root: str) -> str:
                 "which the pipeline writes"
             )
     return root
-
-
-class Strict(BaseModel):
-    """No unknown key, no conversion of types, no change after loading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class SampleParams(Strict):
@@ -294,12 +279,12 @@ def load(path: Path | str = "params.yaml", *, kinds: bool = True) -> Params:
         InputError: names the key, what was found and what is allowed.
     """
     path = Path(path)
-    return check(_read_text(path), path.name, kinds=kinds)
+    return check(read_text(path), path.name, kinds=kinds)
 
 
 def check(text: str, file: str, *, kinds: bool = True) -> Params:
     """The parameters in a text that stands, or is to stand, in ``file``; see `load`."""
-    params = _validate(Params, _parse(text, file), file, "")
+    params = validate(Params, parse(text, file), file)
     for block, find, common in (
         ("backbones", _find_backbone_params, AnyBackboneParams),
         ("learners", _find_learner_params, AnyLearnerParams),
@@ -309,19 +294,10 @@ def check(text: str, file: str, *, kinds: bool = True) -> Params:
             where = f"{block}.{name}"
             kind = entry.get("kind") if isinstance(entry, dict) else None
             model = find(str(kind), f"{file}: {where}.kind") if kinds and kind else common
-            entries[name] = _validate(model, entry, file, where)
+            entries[name] = validate(model, entry, file, where)
             _check_reads(entries[name], file, where)
     _check_names(params, file)
     return params
-
-
-def validate(model: type[Strict], content: Any, file: str) -> Any:
-    """The content of another file of parameters as a ``model``.
-
-    Raises:
-        InputError: names the file and the key.
-    """
-    return _validate(model, content, file, "")
 
 
 def identify(settings: Params, blocks: list[str]) -> dict[str, Any]:
@@ -344,28 +320,6 @@ def choose(block: dict[str, Any], name: str, where: str) -> Any:
     return block[name]
 
 
-def _read_text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; expected the parameters of the pipeline") from None
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 at byte {error.start}") from None
-
-
-def _parse(text: str, file: str) -> dict[str, Any]:
-    try:
-        content = YAML(typ="safe").load(text)
-    except YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f" line {mark.line + 1}" if mark else ""
-        problem = str(getattr(error, "problem", error)).splitlines()[0]
-        raise InputError(f"{file}{line}: not valid YAML: {problem}") from None
-    if not isinstance(content, dict):
-        raise InputError(f"{file}: expected blocks of parameters, found {type(content).__name__}")
-    return content
-
-
 def _find_backbone_params(kind: str, where: str) -> type[Strict]:
     return resolve(BACKBONES, kind, where).Params
 
@@ -379,35 +333,6 @@ def _check_reads(entry: Strict, file: str, where: str) -> None:
         reads = resolve(BACKBONES, entry.kind, where).reads
         if entry.reads != reads:
             raise InputError(f"{file}: {where}.reads: must be {reads!r}, found {entry.reads!r}")
-
-
-def _validate(model: type[Strict], content: Any, file: str, prefix: str) -> Any:
-    try:
-        return model.model_validate(content)
-    except ValidationError as error:
-        raise InputError(f"{file}: {_explain(model, error.errors()[0], prefix)}") from None
-
-
-def _explain(model: type[BaseModel], problem: ErrorDetails, prefix: str) -> str:
-    location = [str(part) for part in problem["loc"] if not str(part).startswith("[")]
-    key = ".".join(([prefix] if prefix else []) + location)
-    kind, found = problem["type"], problem["input"]
-    if kind == "extra_forbidden":
-        return f"{key}: unknown key; allowed: {', '.join(_keys(model, location[:-1]))}"
-    if kind == "missing":
-        return f"{key}: missing; it has no default"
-    message = problem["msg"].replace("Input should be", "must be").removeprefix("Value error, ")
-    return f"{key}: {message}, found {found!r}"
-
-
-def _keys(model: type[BaseModel], location: list[str]) -> list[str]:
-    for part in location:
-        annotation: Any = model.model_fields[part].annotation
-        for candidate in (annotation, *getattr(annotation, "__args__", ())):
-            if isinstance(candidate, type) and issubclass(candidate, BaseModel):
-                model = candidate
-                break
-    return sorted(model.model_fields)
 
 
 def _check_names(params: Params, file: str) -> None:

@@ -1,7 +1,5 @@
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +8,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from ruamel.yaml import YAML
+from tests.python_process import run_python
 
 from fame import params
 from fame.fusion import combination, data_record, intervals, mean
@@ -245,10 +244,8 @@ def test_it_runs_without_heavy_libraries(fuse, tmp_path):
     arguments = [part for name, place in places.items() for part in (f"--{name}", place)]
     code = f"import sys; sys.argv[1:] = {arguments}\n"
     code += "from fame.fusion import fuse; fuse.main(); print('loaded', *sys.modules)"
-    run = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path
-    )
-    loaded = {name.split(".")[0] for name in run.stdout.splitlines()[-1].split()}
+    said = run_python(code, cwd=tmp_path)
+    loaded = {name.split(".")[0] for name in said.splitlines()[-1].split()}
     assert "pyarrow" in loaded
     heavy = {"torch", "transformers", "catboost", "lightgbm", "sklearn", "scipy", "matplotlib"}
     assert loaded & (heavy | {"pandas", "pandera"}) == set()

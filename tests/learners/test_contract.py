@@ -1,13 +1,12 @@
 """What every registered learner does; a new one is tested by its line in the registry."""
 
 import shutil
-import subprocess
-import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy.stats import spearmanr
+from tests.python_process import run_python
 
 from fame.features.contract import Column
 from fame.gates.checks import BORDERS
@@ -51,8 +50,7 @@ def test_importing_the_kind_imports_no_library_of_models(kind):
     modules = ", ".join(f"{LEARNERS[kind]}.{part}" for part in ("params", "training", "model"))
     heavy = ["torch", "catboost", "lightgbm", "autogluon", "sklearn", "scipy", "transformers"]
     code = f"import sys, {modules}; print([name for name in {heavy} if name in sys.modules])"
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert result.stdout == "[]\n", result.stderr
+    assert run_python(code) == "[]\n"
 
 
 @each_kind

@@ -75,7 +75,13 @@ FILES = {
 @pytest.fixture
 def report(run_stage, write_params, make_posts, tmp_path):
     def call(
-        data=DATA, source="sample", ablation=True, learner="dae", evaluation=EVALUATION, posts=8
+        data=DATA,
+        source="sample",
+        ablation=True,
+        protocols=True,
+        learner="dae",
+        evaluation=EVALUATION,
+        posts=8,
     ):
         known = YAML(typ="safe").load((ROOT / "params.yaml").read_text())["learners"]
         write_params(**{"data.source": source, "learners": {learner: known[learner]}})
@@ -89,13 +95,14 @@ def report(run_stage, write_params, make_posts, tmp_path):
             made = kept.describe(settings, ["data", "tables"], "of these posts")
             cells = {"simulated": True, "cells": CELLS, "made_with": made}
             (tmp_path / "ablation/cells.json").write_text(json.dumps(cells))
-        scores = {"scores": EVALUATION["scores"]}
-        protocols = {
-            "confidence": 0.95,
-            "protocols": {"user": scores, "random": scores},
-            "made_with": kept.describe(settings, ["data", "fusion"], "of these posts"),
-        }
-        (tmp_path / "protocols/scores.json").write_text(json.dumps(protocols))
+        if protocols:
+            scores = {"scores": EVALUATION["scores"]}
+            compared = {
+                "confidence": 0.95,
+                "protocols": {"user": scores, "random": scores},
+                "made_with": kept.describe(settings, ["data", "fusion"], "of these posts"),
+            }
+            (tmp_path / "protocols/scores.json").write_text(json.dumps(compared))
         write_posts(tmp_path, make_posts, posts)
         (tmp_path / "metrics.json").write_text(json.dumps(METRICS))
         (tmp_path / "data.json").write_text(json.dumps(data))
@@ -235,28 +242,50 @@ def test_on_smpd_the_published_number_stands_beside_each_cell(report, tmp_path):
     assert "| dae | 2.00 | 4.78 to 6.01 |" in (tmp_path / "tables/figure_3.md").read_text()
 
 
-def test_cells_of_other_posts_or_parameters_are_shown_as_stale(report, tmp_path):
+def test_cells_of_other_parameters_are_shown_as_stale(report, tmp_path):
     report()
     path, table = tmp_path / "ablation/cells.json", tmp_path / "tables/table_3.md"
     assert "STALE" not in (tmp_path / "report.html").read_text() + table.read_text()
     made = json.loads(path.read_text())["made_with"]
-    for change, what in (({"digest": "x"}, "parameters"), ({"posts": "of others"}, "posts")):
-        path.write_text(json.dumps({"cells": CELLS, "made_with": made | change}))
-        report(ablation=False)
-        notice = f"STALE: made with other {what} than this run; make ablation makes it anew."
-        assert table.read_text().startswith("### STALE: Table 3")
-        assert notice in table.read_text()
-        assert notice in (tmp_path / "report.html").read_text()
-    # As it was written before it named its posts.
-    path.write_text(json.dumps({"cells": CELLS, "made_with": {"blocks": ["data"], "digest": "x"}}))
+    path.write_text(json.dumps({"cells": CELLS, "made_with": made | {"digest": "x"}}))
     report(ablation=False)
-    assert "other posts and parameters than" in table.read_text()
+    notice = "STALE: made with other parameters than this run; make ablation makes it anew."
+    assert table.read_text().startswith("### STALE: Table 3")
+    assert notice in table.read_text()
+    assert notice in (tmp_path / "report.html").read_text()
+
+
+def test_what_was_made_of_other_posts_is_not_shown(report, tmp_path):
+    """The results of the sample, which come along, beside a user's own posts."""
+    report(DATA | {"posts_digest": "of other posts", "simulated": False}, source="table")
+    check_not_shown(tmp_path)
+    # As it was written before it named its posts.
+    for path in (tmp_path / "ablation/cells.json", tmp_path / "protocols/scores.json"):
+        content = json.loads(path.read_text())
+        del content["made_with"]["posts"]
+        path.write_text(json.dumps(content))
+    report(ablation=False, protocols=False)
+    check_not_shown(tmp_path)
 
 
 def test_what_was_never_made_names_its_command(report, tmp_path):
-    report(ablation=False)
-    assert not (tmp_path / "tables/table_3.md").exists()
-    assert "Not made yet: make ablation." in (tmp_path / "report.html").read_text()
+    report(ablation=False, protocols=False)
+    check_not_shown(tmp_path)
+
+
+def check_not_shown(folder):
+    """Neither Table 3 nor the protocols are on the page or beside it; each has one line."""
+    page = (folder / "report.html").read_text()
+    for title, name in (("feature-sets", "ablation"), ("protocols", "protocols")):
+        (part,) = re.findall(rf'<section id="{title}">.*?</section>', page, re.S)
+        assert re.findall("<p.*", part) == [
+            f"<p>Not made for these posts; make {name} makes it.</p>"
+        ]
+        assert "<figure" not in part
+        assert "<table" not in part
+    assert "STALE" not in page
+    made = {path.stem for name in ("figures", "tables") for path in (folder / name).iterdir()}
+    assert not {"table_3", "protocols"} & made
 
 
 def test_a_learner_without_importance_and_curves_is_drawn_around(report, tmp_path):

@@ -1,7 +1,7 @@
-import subprocess
 import sys
 
 import pytest
+from tests.python_process import run_python
 
 from fame.runtime.devices import choose_device, deterministic, import_torchvision
 from fame.runtime.errors import InputError
@@ -29,8 +29,7 @@ def test_torch_is_not_asked_where_there_is_no_driver_or_no_wish():
         "assert choose_device('auto') == 'cpu'\n"
         "print('torch' in sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "False\n"
+    assert run_python(code) == "False\n"
 
 
 def test_settings_and_random_state_come_back():
@@ -63,5 +62,4 @@ def test_arithmetic_is_deterministic_without_the_compiler():
         "with deterministic(1):\n"
         "    print(torch.are_deterministic_algorithms_enabled(), 'torch._inductor' in sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "True False\n"
+    assert run_python(code) == "True False\n"

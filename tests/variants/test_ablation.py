@@ -51,11 +51,10 @@ def test_what_is_trained_already_is_not_trained_again(content, entries):
 def test_others_stand_in_only_for_backbones_that_are_not_there(content, entries):
     backbones = content["backbones"]
     stand_ins = entries.stand_ins
-    assert ablation.substitute(["meta", "vilt"], backbones, stand_ins) == ["meta", "minilm"]
-    assert ablation.substitute(["meta", "vilt"], backbones | {"vilt": {}}, stand_ins) == [
-        "meta",
-        "vilt",
-    ]
+    blocks = ["meta", "vilt"]
+    assert ablation.find_blocks(blocks, backbones, stand_ins) == ["meta", "minilm"]
+    assert ablation.find_blocks(blocks, backbones | {"vilt": {}}, stand_ins) == blocks
+    assert ablation.find_blocks(blocks, {}, stand_ins) is None
 
 
 def test_a_row_that_nothing_can_make_has_no_cells(content, entries, capsys):

@@ -63,6 +63,16 @@ def test_a_record_outlives_its_stage_and_its_outputs(project):
     assert read_lock(folder) == {"shared": "project", "train@dae": "own"}
 
 
+@pytest.mark.parametrize("left", ["", "schema: '2.0'\nstages:\n  a: {cmd"])
+def test_a_record_of_its_own_that_a_kill_cut_off_is_as_none(project, left):
+    write_lock(project, shared="project")
+    folder = project / ".workspaces/w"
+    write_lock(folder, cell="own")
+    (folder / "dvc.lock").write_text(left)
+    workspace.prepare("w", workspace.read_params(), True)
+    assert read_lock(folder) == {"shared": "project"}
+
+
 def test_code_and_parameters_are_copied_anew(project):
     content = workspace.read_params()
     folder = workspace.prepare("w", content, True)

@@ -1,15 +1,11 @@
 """Whether the committed scores are another machine's: a comparison with them mixes two things."""
 
 import json
-import subprocess
 from pathlib import Path
-from typing import Any
 
-from ruamel.yaml import YAML
+from fame.runtime import dvc_lock, files, git
 
-from fame.runtime import files
-
-METRICS, LOCK = Path("metrics/metrics.json"), Path("dvc.lock")
+METRICS, LOCK = Path("metrics/metrics.json"), Path(dvc_lock.LOCK)
 COMMIT = 'git commit -m "Results of this machine" -- dvc.lock metrics reports'
 
 
@@ -19,11 +15,12 @@ def describe() -> str:
     "" where they agree, where code, parameters or data are not those of the committed run (then the
     difference is the change's), and where nothing is committed.
     """
-    committed = {path: _read_committed(path) for path in (METRICS, LOCK)}
-    if not all(committed.values()) or not all(path.exists() for path in committed):
+    scores, lock = git.read_committed(METRICS), git.read_committed(LOCK)
+    if not (scores and lock and METRICS.exists() and LOCK.exists()):
         return ""
-    before, now = json.loads(committed[METRICS]), files.read_json(METRICS)
-    if before == now or _list_inputs(committed[LOCK]) != _list_inputs(files.read_text(LOCK)):
+    before, now = json.loads(scores), files.read_json(METRICS)
+    stages_before, stages = dvc_lock.parse_stages(lock), dvc_lock.read_stages(LOCK)
+    if before == now or dvc_lock.list_inputs(stages_before) != dvc_lock.list_inputs(stages):
         return ""
     src, mae = (now["fame"][metric] - before["fame"][metric] for metric in ("src", "mae"))
     return (
@@ -31,34 +28,3 @@ def describe() -> str:
         f"data: FAME's SRC by {src:+.2g}, its MAE by {mae:+.2g}. Commit them, and comparisons show "
         f"your changes alone:\n  {COMMIT}"
     )
-
-
-def _read_committed(path: Path) -> str:
-    """The file in the last commit; "" if there is none."""
-    command = ["git", "show", f"HEAD:./{path.as_posix()}"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=False).stdout
-    except OSError:  # no git
-        return ""
-
-
-def _list_inputs(lock: str) -> dict[str, Any]:
-    """Stage -> its command, its parameters and the digests of what no stage makes."""
-    stages = YAML(typ="safe").load(lock)["stages"]
-    made = [Path(out["path"]) for entry in stages.values() for out in entry.get("outs", [])]
-
-    def is_made(path: Path) -> bool:
-        return any(path.is_relative_to(out) or out.is_relative_to(path) for out in made)
-
-    return {
-        name: (
-            entry["cmd"],
-            entry.get("params"),
-            {
-                d["path"]: d.get("md5")
-                for d in entry.get("deps", [])
-                if not is_made(Path(d["path"]))
-            },
-        )
-        for name, entry in stages.items()
-    }

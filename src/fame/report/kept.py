@@ -1,6 +1,7 @@
 """Results that are made by a command of their own and kept: Table 3 and the protocols.
 
-They carry what they were made with; beside another run's results they are shown as stale.
+They carry what they were made with: of other parameters they are shown as stale, of other posts
+(the sample's, beside a user's own) not at all.
 """
 
 from pathlib import Path
@@ -23,22 +24,15 @@ def read(
     """A kept result, and what a reader has to know of it.
 
     Returns:
-        None and the command that makes it, where there is none; else the result, and an empty
-        string where it is of this run's posts and parameters, or why it is stale.
+        None and the command that makes it, where there is none of this run's posts; else the
+        result, and an empty string where it is of this run's parameters, or why it is stale.
     """
     command = COMMANDS[name]
-    if not path.exists():
-        return None, f"Not made yet: {command}."
-    content = files.read_json(path)
+    content = files.read_json(path) if path.exists() else None
+    # One that names no posts is of before they were named.
+    if content is None or content["made_with"].get("posts") != posts_digest:
+        return None, f"Not made for these posts; {command} makes it."
     made = content["made_with"]
-    changed = []
-    if made.get("posts") != posts_digest:
-        changed.append("posts")
-    if made["digest"] != params.identify(settings, made["blocks"])["digest"]:
-        changed.append("parameters")
-    if not changed:
+    if made["digest"] == params.identify(settings, made["blocks"])["digest"]:
         return content, ""
-    return (
-        content,
-        f"STALE: made with other {' and '.join(changed)} than this run; {command} makes it anew.",
-    )
+    return content, f"STALE: made with other parameters than this run; {command} makes it anew."

@@ -5,7 +5,6 @@ Read from git and from `runs/`, which nothing depends on: none of it can change 
 
 import os
 import platform
-import subprocess
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 from ruamel.yaml import YAML, YAMLError
 
 from fame import params
-from fame.runtime import files
+from fame.runtime import files, git
 from fame.runtime.versions import list_versions
 
 RESULTS = ("dvc.lock", "reports/", "metrics/", "runs/")  # that a run itself writes
@@ -35,8 +34,8 @@ def describe(settings: params.Params, params_path: Path, runs: Path) -> dict[str
 
 def describe_commit(runs: Path) -> Pairs:
     """When the scores were made, at which commit, and what of it was changed."""
-    commit = ask_git("log", "-1", "--format=%h of %cI, %s")
-    changed = ask_git("status", "--porcelain", "--untracked-files=no") or ""
+    commit = git.ask("log", "-1", "--format=%h of %cI, %s")
+    changed = git.ask("status", "--porcelain", "--untracked-files=no") or ""
     dirty = [line[3:] for line in changed.splitlines() if not line[3:].startswith(RESULTS)]
     fused = runs / "fuse.json"
     made = "not known here"
@@ -48,7 +47,7 @@ def describe_commit(runs: Path) -> Pairs:
 
 def compare_params(path: Path) -> Pairs:
     """Dotted key -> value then and now, of what is not as in the last commit."""
-    committed = ask_git("show", f"HEAD:./{path}")
+    committed = git.read_committed(path)
     if committed is None:
         return [("not known", "params.yaml is in no commit")]
     try:
@@ -108,12 +107,3 @@ def flatten(content: Any, prefix: str = "") -> dict[str, Any]:
     for key, value in content.items():
         found |= flatten(value, f"{prefix}{key}.")
     return found
-
-
-def ask_git(*arguments: str) -> str | None:
-    """What git answers, None where there is no git or no repository."""
-    try:
-        done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
-    except OSError:
-        return None
-    return done.stdout.rstrip("\n") if done.returncode == 0 else None

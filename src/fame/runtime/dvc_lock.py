@@ -1,4 +1,4 @@
-"""dvc.lock: whether a folder is the one that a stage wrote, and a copy, for DVC may damage it.
+"""dvc.lock: its stages, whether a folder is as one wrote it, and a copy, for DVC may damage it.
 
 The manifest of a bundle is such a record too, for a bundle lies where no DVC is.
 """
@@ -8,6 +8,7 @@ import json
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 from fame.runtime import files
 from fame.runtime.errors import InputError
@@ -32,7 +33,7 @@ def check_locked(folder: Path) -> None:
     root = next((parent for parent in place.parents if (parent / LOCK).is_file()), None)
     if root is None:
         raise InputError(f"{folder}: there is no {LOCK} above it to check it by; not opened")
-    outs = [out for stage in _read(root / LOCK).values() for out in stage.get("outs", [])]
+    outs = [out for stage in read_stages(root / LOCK).values() for out in stage.get("outs", [])]
     path = place.relative_to(root).as_posix()
     recorded = next((out.get("md5") for out in outs if out["path"] == path), None)
     if recorded is None:
@@ -83,7 +84,7 @@ def keep_locks() -> None:
 def mend_locks() -> None:
     """Put the last copy in place of a record that is cut off."""
     for path in LOCKS:
-        if path.exists() and not _read(path):
+        if path.exists() and not read_stages(path):
             path.unlink()
             if (KEPT / path).exists():
                 shutil.copyfile(KEPT / path, path)
@@ -92,12 +93,38 @@ def mend_locks() -> None:
             )
 
 
-def _read(path: Path) -> dict[str, dict]:
-    """Stage -> entry; empty for a file that is cut off."""
+def read_stages(path: Path) -> dict[str, dict]:
+    """Stage -> entry; empty where there is no such file, or one that is cut off."""
+    return parse_stages(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def parse_stages(text: str) -> dict[str, dict]:
+    """Stage -> entry of the text of a dvc.lock; empty for one that is cut off."""
     from ruamel.yaml import YAML, YAMLError  # here, for every stage that starts imports this
 
     try:
-        content = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+        content = YAML(typ="safe").load(text)
     except YAMLError:
         return {}
     return content.get("stages") or {} if isinstance(content, dict) else {}
+
+
+def list_inputs(stages: dict[str, dict]) -> dict[str, Any]:
+    """Stage -> its command, its parameters and the digests of what no stage makes."""
+    made = [Path(out["path"]) for entry in stages.values() for out in entry.get("outs", [])]
+
+    def is_made(path: Path) -> bool:
+        return any(path.is_relative_to(out) or out.is_relative_to(path) for out in made)
+
+    return {
+        name: (
+            entry["cmd"],
+            entry.get("params"),
+            {
+                d["path"]: d.get("md5")
+                for d in entry.get("deps", [])
+                if not is_made(Path(d["path"]))
+            },
+        )
+        for name, entry in stages.items()
+    }

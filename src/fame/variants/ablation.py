@@ -68,8 +68,8 @@ def add_entries(content: dict[str, Any], ablation: Ablation) -> list[dict[str, A
         own, rows = content["learners"][learner], ablation.learners[learner]
         for row in rows:
             table = params.choose(ablation.tables, row, "tables of profiles/ablation.yaml")
-            blocks = substitute(table["blocks"], content["backbones"], ablation.stand_ins)
-            if find_absent(blocks, content["backbones"]):
+            blocks = find_blocks(table["blocks"], content["backbones"], ablation.stand_ins)
+            if blocks is None:
                 continue
             name = f"{learner}_on_{row}"
             if set(blocks) == set(content["tables"][own["table"]]["blocks"]):
@@ -81,20 +81,16 @@ def add_entries(content: dict[str, Any], ablation: Ablation) -> list[dict[str, A
     return cells
 
 
-def substitute(
+def find_blocks(
     blocks: list[str], backbones: dict[str, Any], stand_ins: dict[str, list[str]]
-) -> list[str]:
-    """The blocks, with those that stand in for a backbone that is not there."""
-    return [
-        found
+) -> list[str] | None:
+    """The blocks, with those that stand in for a backbone that is not there; None if they lack."""
+    found = [
+        own
         for block in blocks
-        for found in ([block] if block in backbones else stand_ins.get(block, [block]))
+        for own in ([block] if block in backbones else stand_ins.get(block, [block]))
     ]
-
-
-def find_absent(blocks: list[str], backbones: dict[str, Any]) -> list[str]:
-    """The blocks that no backbone of params.yaml makes."""
-    return [block for block in blocks if block != "meta" and block not in backbones]
+    return found if backbones.keys() | {"meta"} >= set(found) else None
 
 
 def say_what_is_left_out(ablation: Ablation, content: dict[str, Any]) -> None:
@@ -105,10 +101,7 @@ def say_what_is_left_out(ablation: Ablation, content: dict[str, Any]) -> None:
     rows = [
         row
         for row, table in ablation.tables.items()
-        if find_absent(
-            substitute(table["blocks"], content["backbones"], ablation.stand_ins),
-            content["backbones"],
-        )
+        if find_blocks(table["blocks"], content["backbones"], ablation.stand_ins) is None
     ]
     if rows:
         print(
@@ -142,7 +135,7 @@ def main() -> None:
     cells = add_entries(content, ablation)
     folder = workspace.prepare("ablation", content, prefer_project=True)
     workspace.reproduce(folder, *(f"predict@{entry}" for entry in dict.fromkeys(_entries(cells))))
-    # Beside results of other posts or parameters the report shows the cells as stale.
+    # By it the report knows whether they are of its posts and parameters.
     posts = files.read_table(folder / POSTS)
     made_with = kept.describe(params.load(), BLOCKS, data_record.digest_posts(posts))
     files.write_json(OUTPUT, score_cells(cells, posts, folder) | {"made_with": made_with})

@@ -38,7 +38,7 @@ def main() -> None:
     written = {
         "simulated": data["simulated"],
         "confidence": settings.report.confidence,
-        # Beside results of other posts or parameters the report shows the scores as stale.
+        # By it the report knows whether they are of its posts and parameters.
         "made_with": kept.describe(settings, BLOCKS, data["posts_digest"]),
         "protocols": scores,
     }

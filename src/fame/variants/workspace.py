@@ -17,7 +17,7 @@ from ruamel.yaml import YAML
 from fame import params
 from fame.runtime import files
 from fame.runtime import reproduce as dvc
-from fame.runtime.dvc_lock import mend_locks
+from fame.runtime.dvc_lock import LOCK, mend_locks, read_stages
 from fame.runtime.errors import InputError
 from fame.runtime.processes import runs
 
@@ -140,7 +140,7 @@ def _take_over(folder: Path, stages: set[str], prefer_project: bool) -> None:
     record outlives its stage, and in a fresh clone its outputs are not on disk: what is not both
     in ``stages`` and on disk is left to DVC.
     """
-    project, own = _read_lock(Path("dvc.lock")), _read_lock(folder / "dvc.lock")
+    project, own = read_stages(Path(LOCK)), read_stages(folder / LOCK)
     own = {name: entry for name, entry in own.items() if name in stages}
     for name, entry in project.items():
         outs = [Path(out["path"]) for out in entry.get("outs", [])]
@@ -151,14 +151,8 @@ def _take_over(folder: Path, stages: set[str], prefer_project: bool) -> None:
         for path in outs:
             _link(path, folder / path)
         own[name] = entry
-    with files.replacing(folder / "dvc.lock") as temporary, temporary.open("w") as file:
+    with files.replacing(folder / LOCK) as temporary, temporary.open("w") as file:
         YAML().dump({"schema": "2.0", "stages": own}, file)
-
-
-def _read_lock(path: Path) -> dict[str, Any]:
-    if not path.exists():
-        return {}
-    return YAML(typ="safe").load(path.read_text(encoding="utf-8"))["stages"]
 
 
 def _link(source: Path, target: Path) -> None:

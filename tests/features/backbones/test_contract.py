@@ -3,8 +3,6 @@
 import hashlib
 import json
 import pickle
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +11,7 @@ import pytest
 from PIL import Image
 from ruamel.yaml import YAML
 from tests.pictures import encode, make_bomb
+from tests.python_process import run_python
 
 from fame.features.contract import Backbone, Item
 from fame.features.engine import block, embed
@@ -328,7 +327,4 @@ def test_loaded_it_gives_the_same_values(kind, backbone, tmp_path):
 def test_its_import_is_cheap(kind):
     module = BACKBONES[kind].split(":")[0]
     code = f"import sys, {module}; print([name for name in {HEAVY!r} if name in sys.modules])"
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
-    )
-    assert done.stdout.strip() == "[]"
+    assert run_python(code, timeout=60) == "[]\n"

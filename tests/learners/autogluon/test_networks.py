@@ -1,7 +1,5 @@
 import json
 import shutil
-import subprocess
-import sys
 from contextlib import chdir
 from dataclasses import replace
 from functools import cache
@@ -11,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image, ImageFile
+from tests.python_process import run_python
 
 from fame.learners.autogluon.frames import open_frame
 from fame.learners.autogluon.kinds import plan
@@ -222,5 +221,4 @@ def test_a_stack_without_a_network_imports_no_library_of_networks():
         "import_autogluon(networks=False)\n"
         "print({'lightning', 'transformers', 'autogluon.multimodal'} & sys.modules.keys())"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "set()\n"
+    assert run_python(code) == "set()\n"

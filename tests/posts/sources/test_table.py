@@ -14,7 +14,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fame.params import ColumnParams, DataParams, SampleParams, TableParams
+from fame import params
+from fame.params import ColumnParams, DataParams, TableParams
 from fame.posts import schema
 from fame.posts.contract import ASSIGNED, POSTS
 from fame.posts.sources.table import TableFile
@@ -32,6 +33,8 @@ NO_COLUMNS = {
     "image": None,
     "split": None,
 }
+# Which a file of one's own does not need, but params.yaml has.
+SAMPLE = params.load(Path(__file__).parents[3] / "params.yaml", kinds=False).data.sample
 HEADER = "id,popularity,user,when,title,tags,kind,sort,price,picture"
 ROWS = (
     '007,5.25,ann,2016-03-01T12:00:00Z,"Hello, world",a b  c,Food,Fruit,1.5,x/1.jpg',
@@ -66,16 +69,6 @@ def make_source(
         tag_separator=separator,
         columns=ColumnParams(**mapping),
     )
-    sample = SampleParams(
-        training_posts=100,
-        challenge_posts=10,
-        users=20,
-        seed=1,
-        author_level=0.0,
-        new_authors=0.0,
-        other_languages=0.0,
-        hashtags=0.0,
-    )
     data = DataParams(
         source="table",
         root="own",
@@ -83,7 +76,7 @@ def make_source(
         on_bad=on_bad,
         max_bad_fraction=max_bad_fraction,
         max_unreadable_fraction=0.05,
-        sample=sample,
+        sample=SAMPLE,
         table=table,
     )
     return TableFile(data)

@@ -6,6 +6,9 @@ import gzip
 import io
 import json
 import lzma
+import re
+import sys
+import unicodedata
 import zipfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,7 +23,7 @@ from hypothesis import strategies as st
 
 from fame.posts.findings import LEFT_OUT, MASKED, MISSING, NOTICED, READ, REPAIRED, Findings
 from fame.posts.sources.table_files import read_cells
-from fame.posts.sources.table_numbers import read_numbers, weigh
+from fame.posts.sources.table_numbers import _SIGNS, read_numbers, weigh
 from fame.posts.sources.table_texts import WORDS, read_ids, read_names, read_tags, read_texts
 from fame.posts.sources.table_times import read_times
 from fame.runtime.errors import InputError
@@ -410,6 +413,22 @@ def test_a_workbook_with_a_cover_and_a_title_above_the_header(tmp_path):
     assert ("the sheet 'Data', and none of 'Cover'", 0) in list_notes(cells, READ)
 
 
+def test_sheets_behind_the_posts_are_not_read(tmp_path):
+    write_workbook(tmp_path / "x.xlsx", {"Data": [["id", "t"], [1, "a"]], "Rest": [["x", 1]]})
+    with (
+        zipfile.ZipFile(tmp_path / "x.xlsx") as whole,
+        zipfile.ZipFile(tmp_path / "broken.xlsx", "w") as broken,
+    ):
+        for name in whole.namelist():
+            content = whole.read(name)
+            if name == "xl/worksheets/sheet2.xml":
+                content = content.partition(b"<sheetData>")[0] + b"<sheetData><"
+            broken.writestr(name, content)
+    cells = read_cells(tmp_path / "broken.xlsx", None)
+    assert cells.columns["t"].to_pylist() == ["a"]
+    assert ("the sheet 'Data', and none of 'Rest'", 0) in list_notes(cells, READ)
+
+
 def test_parquet_bytes_are_texts_or_hexadecimal(tmp_path):
     table = pa.table({"a": [b"p1", b"p2"], "b": pa.array([b"\xff\x00", None], pa.binary(2))})
     pq.write_table(table, tmp_path / "x.parquet")
@@ -488,6 +507,11 @@ def test_numbers_as_people_write_them(tmp_path, texts, expected):
     column = read_column(tmp_path, texts)
     assert read_numbers(column, weigh(column).mark()).to_pylist() == expected
     column.findings.settle("stop", 0)
+
+
+def test_every_currency_sign_is_one():
+    signs = [c for c in map(chr, range(sys.maxunicode + 1)) if unicodedata.category(c) == "Sc"]
+    assert re.findall(f"[{_SIGNS}]", "".join(map(chr, range(sys.maxunicode + 1)))) == signs
 
 
 @pytest.mark.parametrize(

@@ -103,8 +103,8 @@ def find_twice(findings: Findings, names: list[str], wanted: list[str] | None) -
         InputError: a column that is wanted stands twice.
     """
     twice = {name for name, count in Counter(names).items() if count > 1}
-    for name in names if wanted is None else wanted:
-        if name in twice and wanted is not None:
+    for name in wanted or []:
+        if name in twice:
             raise InputError(f"{findings.path}: column {name!r} stands twice, expected once")
     return twice
 

@@ -279,21 +279,19 @@ def _read_workbook(
 
     findings.facts["format"] = "xlsx"
     try:
-        sheets = pd.read_excel(
-            *(io.BytesIO(content), None),
-            header=None,
-            dtype=object,
-            na_filter=False,
-            engine="openpyxl",
-        )
+        with pd.ExcelFile(io.BytesIO(content), engine="openpyxl") as book:
+            sheets = book.sheet_names
+            # One after the other: those behind the first that holds a table are not read.
+            frames = (book.parse(n, header=None, dtype=object, na_filter=False) for n in sheets)
+            tables = zip(sheets, map(_find_table, frames), strict=True)
+            sheet, table = next((found for found in tables if found[1]), (None, None))
     except Exception as error:  # whatever a damaged part makes openpyxl raise
         raise InputError(f"{path}: not a readable workbook: {error}") from None
-    tables = {name: table for name, frame in sheets.items() if (table := _find_table(frame))}
-    if not tables:
+    if table is None:
         raise InputError(f"{path}: holds no post, expected a sheet with a header and rows")
-    sheet, (above, rows) = next(iter(tables.items()))
+    above, rows = table
     if len(sheets) > 1:
-        others = ", ".join(map(repr, [name for name in sheets if name != sheet]))
+        others = ", ".join(repr(name) for name in sheets if name != sheet)
         findings.note("", f"the sheet {sheet!r}, and none of {others}", READ)
     if above:
         findings.note("", "lines above the header", LEFT_OUT, above)

@@ -6,7 +6,6 @@ decimals and 1,741 has none, and that is said.
 """
 
 import re
-import sys
 import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -28,7 +27,11 @@ SCALES = {
 }
 _SCALE = "|".join(sorted(SCALES, key=len, reverse=True))
 _SPACES = "  \u00a0\u2009\u202f\u2007'’"
-_SIGNS = "".join(c for c in map(chr, range(sys.maxunicode)) if unicodedata.category(c) == "Sc")
+# Currency signs, as ranges: to ask for the category of every character takes .2 s at import.
+_SIGNS = (
+    "$\u00a2-\u00a5\u058f\u060b\u07fe\u07ff\u09f2\u09f3\u09fb\u0af1\u0bf9\u0e3f\u17db\u20a0-\u20c0"
+    "\ua838\ufdfc\ufe69\uff04\uffe0\uffe1\uffe5\uffe6\U00011fdd-\U00011fe0\U0001e2ff\U0001ecb0"
+)
 _MONEY = (
     rf"(?:[A-Z]{{0,3}}[{_SIGNS}]|Rs\.?|kr\.?|zł|Kč|Ft|元|円|원|USD|EUR|GBP|JPY|CNY|INR|KRW|BRL|CAD|"
     "AUD|NZD|CHF|SEK|NOK|DKK|PLN|CZK|HUF|RUB|TRY|MXN|ZAR|SGD|HKD|TWD|THB|IDR|PHP|VND)"

@@ -53,7 +53,8 @@ _COMPACT = {
     17: "%Y%m%d%H%M%S%f",
 }
 _UNUSUAL = r"[^0-9A-Za-z :+./-]|^\d+,\d|^\d{1,3}\.\d{3}\.|^\d{8}-\d"
-# How other programs and languages write the same.
+# How other programs and languages write the same. Two stand twice: in 2024年3月1日 the 3 ends one
+# match and begins the next, which the first pass therefore does not see.
 _SPELLINGS = (
     ("[\u00a0\u2007\u2009\u202f]", " "),
     ("^'", ""),
