@@ -1,5 +1,7 @@
 """A finished tiny project and its stages' commands; file systems that are too small."""
 
+import hashlib
+import re
 import resource
 import shlex
 import shutil
@@ -17,6 +19,12 @@ from tests.test_pipeline import LEFT_OUT, ROOT, TINY, copy_project, list_stages
 # AutoGluon's stages have tests of their own.
 ABSENT = tuple(f"@{name.split('.')[1]}" for name in LEFT_OUT)
 STAGES = [name for name, *_ in list_stages(ROOT) if not name.endswith(ABSENT)]
+PAGE = "reports/report.html"
+# What the page tells of its own run: when, at which commit, for how long.
+OWN_RUN = re.compile(
+    r"<h3>(Run|Parameters that differ from the last commit|Seconds of each stage[^<]*)</h3>\n"
+    r"<dl>.*</dl>"
+)
 
 
 @pytest.fixture(scope="session")
@@ -48,9 +56,12 @@ def read_lock(folder):
 
 
 def digests(folder):
-    """Output -> its digest in dvc.lock."""
+    """Output -> its digest in dvc.lock; the page's without what it tells of its own run."""
     outs = [out for stage in read_lock(folder).values() for out in stage["outs"]]
-    return {out["path"]: out["md5"] for out in outs}
+    page, parts = OWN_RUN.subn("", (folder / PAGE).read_text())
+    assert parts == 3
+    found = {out["path"]: out["md5"] for out in outs}
+    return found | {PAGE: hashlib.md5(page.encode()).hexdigest()}
 
 
 def read_commands(folder):

@@ -18,6 +18,7 @@ from tests.faults.conftest import (
 from tests.test_pipeline import LEFT_OUT, ROOT, TINY, copy_project
 
 pytestmark = pytest.mark.faults
+BLOCK = 4096
 EACH_WRITE = pytest.mark.parametrize("stage", STAGES)
 
 
@@ -28,15 +29,38 @@ def list_files(path):
 
 
 def redirect(project, stage, out, folder):
-    """The stage's command with one output in another folder; that output there."""
-    target = folder / out.rpartition("/")[2]
-    command = read_lock(project.folder)[stage]["cmd"].split()
-    assert command.count(out) == 1
-    return " ".join(str(target) if word == out else word for word in command), target
+    """The stage's command with one output in another folder; that output there.
+
+    The manifest names all models by their paths below its own folder: links take their places.
+    """
+    moved = {path: folder / path.rpartition("/")[2] for path in list_moved(project, stage, out)}
+    words = read_lock(project.folder)[stage]["cmd"].split()
+    assert all(words.count(path) == 1 for path in moved)
+    if stage == "bundle":
+        models = [word for word in words if word.startswith("models/") and word not in moved]
+        links = {path: folder / path.rpartition("/")[2] for path in models}
+        for path, link in links.items():
+            link.symlink_to(project.folder / path)
+        moved |= links
+    return " ".join(str(moved.get(word, word)) for word in words), moved[out]
+
+
+def list_moved(project, stage, out):
+    """The outputs that go where this one goes, in the order in which the stage writes them."""
+    return list_outs(project, stage) if stage == "bundle" else [out]
 
 
 def list_outs(project, stage):
     return [out["path"] for out in read_lock(project.folder)[stage]["outs"]]
+
+
+def count_bytes(files):
+    """What they take of a disk: whole blocks."""
+    return sum(-(-len(content) // BLOCK) * BLOCK for content in files.values())
+
+
+def list_names(folder):
+    return {path.name for path in folder.iterdir()}
 
 
 def fill_cache(project, mount, stage, size):
@@ -61,30 +85,35 @@ def test_a_full_disk_is_one_line_and_room_is_the_cure(finished, mount, tmp_path,
     for out in list_outs(finished, stage):
         expected = list_files(finished.folder / out)
         size = sum(map(len, expected.values()))
+        moved = list_moved(finished, stage, out)
+        earlier = moved[: moved.index(out)]
+        taken = sum(count_bytes(list_files(finished.folder / path)) for path in earlier)
         # Full from the first byte on, and, where there is more than a block, half way.
-        for room in {0, size // 2 // 4096 * 4096}:
+        for room in {0, size // 2 // BLOCK * BLOCK}:
             disk = tmp_path / f"{room}"
-            with mount(disk, f"size={room + 4096}") as remount:
-                (disk / "full").write_bytes(bytes(4096))
+            with mount(disk, f"size={taken + room + BLOCK}") as remount:
+                (disk / "full").write_bytes(bytes(BLOCK))
                 command, target = redirect(finished, stage, out, disk)
+                before = list_names(disk)
                 status, told = finish(start(finished, command))
                 assert (status, told) == (
                     1,
                     [f"error: {target}: No space left on device; fix this and rerun"],
                 )
-                assert [path.name for path in disk.iterdir()] == ["full"]
+                assert list_names(disk) == before | {path.rpartition("/")[2] for path in earlier}
                 remount("size=200m")
                 status, told = finish(start(finished, command))
                 assert status == 0, told
                 assert list_files(target) == expected
-                assert {path.name for path in disk.iterdir()} == {"full", target.name}
+                assert list_names(disk) == before | {path.rpartition("/")[2] for path in moved}
 
 
 @EACH_WRITE
 def test_a_read_only_folder_is_one_line(finished, mount, tmp_path, stage):
     for out in list_outs(finished, stage):
-        with mount(tmp_path / "disk", "ro"):
+        with mount(tmp_path / "disk", "rw") as remount:
             command, _ = redirect(finished, stage, out, tmp_path / "disk")
+            remount("ro")
             status, (told,) = finish(start(finished, command))
         assert status == 1
         assert told.startswith(f"error: {tmp_path / 'disk'}")
@@ -94,15 +123,18 @@ def test_a_read_only_folder_is_one_line(finished, mount, tmp_path, stage):
 @EACH_WRITE
 def test_a_limit_of_the_size_of_files_is_one_line(finished, tmp_path, stage):
     """The same without a mount, which not every container may make."""
-    for out in list_outs(finished, stage):
-        command, target = redirect(finished, stage, out, tmp_path)
+    for number, out in enumerate(list_outs(finished, stage)):
+        folder = tmp_path / f"{number}"
+        folder.mkdir()
+        command, target = redirect(finished, stage, out, folder)
+        before = list_names(folder)
         largest = max(map(len, list_files(finished.folder / out).values()))
         status, told = finish(start(finished, command, preexec_fn=limit_files(largest // 2)))
         assert status == 1
         assert len(told) == 1, told
         assert told[0].endswith(": File too large; fix this and rerun")
         assert not target.exists()
-        assert list(tmp_path.iterdir()) == []
+        assert list_names(folder) == before
 
 
 @pytest.mark.parametrize(
@@ -143,9 +175,9 @@ def test_a_project_on_a_disk_that_is_too_small(finished, mount, tmp_path, megaby
         assert digests(made.folder) == digests(finished.folder)
 
 
-@pytest.mark.parametrize("kilobytes", [600, 4000])
+@pytest.mark.parametrize("kilobytes", [100, 300, 500])
 def test_a_full_disk_under_autogluon(project, mount, tmp_path, kilobytes):
-    """Its working folder is a temporary one."""
+    """Its working folder, a temporary one, takes 552 kB: full at its rows, at layer 1 and at 2."""
     whole = YAML(typ="safe").load((ROOT / "params.yaml").read_text())
     project.change_params(
         **{"tables.stack": whole["tables"]["stack"]},
@@ -156,11 +188,17 @@ def test_a_full_disk_under_autogluon(project, mount, tmp_path, kilobytes):
     commands, disk = read_commands(project.folder), tmp_path / "disk"
     assert finish(start(project, commands["assemble@stack"]))[0] == 0
     project.environment = project.environment | {"TMPDIR": str(disk)}
-    with mount(disk, f"size={kilobytes}k"):
+    with mount(disk, f"size={kilobytes}k") as remount:
         status, told = finish(start(project, commands["train@autogluon"]))
         assert status == 1
         assert told[-1].startswith("error: ")
         assert "No space left on device" in told[-1]
         assert not any("Traceback" in line for line in told)
         assert [path.name for path in disk.iterdir() if path.name.startswith("fame_")] == []
-    assert not (project.folder / "models/learners/autogluon").exists()
+        assert not (project.folder / "models/learners/autogluon").exists()
+        remount("size=200m")
+        status, told = finish(start(project, commands["train@autogluon"]))
+        assert status == 0, told
+        assert list_names(project.folder / "models/learners/autogluon") == {
+            *("learner.json", "predictor.zip")
+        }
