@@ -129,6 +129,16 @@ def test_a_named_encoding_is_used(tmp_path):
         ("cp850", ["Été à la plage", "naïve café", "señor niño"]),
         ("cp1252", ["Veröffentlicht", "Schlagwörter", "Gefällt mir"]),
         ("cp1252", ["Gefällt mir"]),
+        ("cp1252", ["Perché no", "felicità", "così è", "più caffè"]),
+        ("cp1252", ["Não sei", "coração", "três lições"]),
+        ("cp1252", ["Så gör du", "Äntligen", "på ån"]),
+        ("cp1252", ["L’été", "Voilà", "très fête", "Noël", "made with CapCut à Paris"]),
+        (
+            "cp1250",
+            ["Mój pies śpi cały dzień", "pączki", "Dziękuję", "YouTube i CapCut są świetne"],
+        ),
+        ("cp1257", ["Graži diena", "šaltibarščių", "Ačiū už žinutes", "visą vasarą"]),
+        ("cp850", ["Så här gör du", "Äntligen på väg", "hälsningar från ån"]),
         (
             "euc_jp",
             ["美しい夕日です", "今日はとても天気がいい", "猫と犬の写真", "旅行"],
