@@ -753,6 +753,96 @@ def test_the_offset_of_a_zone_is_the_posters_clock(tmp_path, moments, data):
     assert [moment.replace(tzinfo=None) for moment in local] == moments
 
 
+ZONED = {
+    "words": "%d %B %Y %H:%M:%S",
+    "iso": "%Y-%m-%d %H:%M:%S",
+    "half of the day": "%B %d, %Y at %I:%M:%S %p",
+    "day first": "25/%m/%Y %H:%M:%S",
+}
+
+
+@QUICK
+@given(
+    moment=MOMENTS.map(lambda moment: moment.replace(day=25)),
+    form=st.sampled_from(sorted(ZONED)),
+    name=st.sampled_from(["GMT", "UTC", "utc", " GMT ", "(GMT"]),
+    hours=st.integers(0, 14),
+    minutes=st.sampled_from(["", ":00", "00"]),
+    sign=st.sampled_from("+-−"),
+)
+def test_an_offset_behind_gmt_is_east_of_it(tmp_path, moment, form, name, hours, minutes, sign):
+    shown = f"{hours:02d}{minutes}" if minutes else str(hours)
+    bracket = ")" if "(" in name else ""
+    text = f"{moment:{ZONED[form]}} {name}{sign}{shown}{bracket}"
+    found, _ = read_times(read_column(tmp_path, [text]), None)
+    east = timedelta(hours=hours if sign == "+" else -hours)
+    assert [time.replace(tzinfo=None) for time in found.to_pylist()] == [moment - east]
+
+
+@pytest.mark.parametrize(
+    ("text", "hour", "offset"),
+    [
+        ("Sat Mar 05 2022 10:00:00 GMT+0200 (Central European Time)", 8, 120),
+        ("Sat Mar 5 10:00:00 GMT+2 2022", 8, 120),
+        ("2022-03-05 10:00+2", 8, 120),
+        ("2022-03-05 10:00 -3", 13, -180),
+        ("5 March 2022 10:00 -0300", 13, -180),
+        ("5 March 2022 10:00 EST", 15, -300),
+        ("5 March 2022 10:00 GMT", 10, None),
+        ("10:00 05-Mar-2022", 10, None),
+    ],
+)
+def test_zones_behind_and_within_dates(tmp_path, text, hour, offset):
+    found, offsets = read_times(read_column(tmp_path, [text]), None)
+    assert found.to_pylist() == [datetime(2022, 3, 5, hour, tzinfo=UTC)]
+    assert offsets.to_pylist() == [offset]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "5 March 2022 GMT+2",
+        "5 March 2022 10:00 CET+1",
+        "5 March 2022 10:00 Etc/GMT+2",
+        "5 March 2022 10:00 GMT+25",
+        "2022-03-05 10:00 +25:00",
+        "5 March 2022 10:00 +1500",
+    ],
+)
+def test_a_zone_that_could_be_another_is_no_time(tmp_path, text):
+    column = read_column(tmp_path, [text])
+    assert read_times(column, None)[0].to_pylist() == [None]
+    assert "cells that are no time" in list_bad(column.findings)
+
+
+@QUICK
+@given(
+    moments=st.lists(MOMENTS, min_size=2, max_size=9).filter(
+        lambda ts: max(ts) - min(ts) < timedelta(days=3650)
+    ),
+    data=st.data(),
+)
+def test_each_epoch_number_is_read_by_its_own_magnitude(tmp_path, moments, data):
+    units = st.sampled_from([1, 10**3, 10**6, 10**9])
+    chosen = data.draw(st.lists(units, min_size=len(moments), max_size=len(moments)))
+    seconds = [int(moment.replace(tzinfo=UTC).timestamp()) for moment in moments]
+    column = read_column(tmp_path, [str(s * u) for s, u in zip(seconds, chosen, strict=True)])
+    found, _ = read_times(column, None)
+    assert [moment.replace(tzinfo=None) for moment in found.to_pylist()] == moments
+    column.findings.settle("stop", 0)
+    noticed = [what for what, _ in list_notes(column, NOTICED)]
+    several = len(set(chosen))
+    assert len(noticed) == (several > 1)
+    assert several == 1 or noticed[0].startswith(f"epoch numbers in {several} units")
+
+
+@pytest.mark.parametrize("text", ["44592", "0", "-1646474400", "16464744000"])
+def test_a_number_of_no_magnitude_among_epoch_seconds_is_no_time(tmp_path, text):
+    column = read_column(tmp_path, ["1646474400", text, "1646474401", text])
+    assert read_times(column, None)[0].is_null().to_pylist() == [False, True, False, True]
+    assert "cells that are no time: 2 of 4" in list_bad(column.findings)
+
+
 @pytest.mark.parametrize("far", ["8377-01-01", "1512-01-05T10:00", "1970-01-01", "2099-01-01"])
 def test_a_time_far_from_all_others_is_masked_and_named(tmp_path, far):
     texts = [f"2016-03-{day:02d}" for day in range(1, 29)]
