@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from fame.posts.findings import LEFT_OUT, MASKED, MISSING, NOTICED, READ, REPAIRED, Findings
 from fame.posts.sources.table_files import read_cells
-from fame.posts.sources.table_numbers import read_numbers, weigh
+from fame.posts.sources.table_numbers import PAIRS, read_numbers, weigh
 from fame.posts.sources.table_texts import WORDS, read_ids, read_names, read_tags, read_texts
 from fame.posts.sources.table_times import read_times
 from fame.runtime.errors import InputError
@@ -500,6 +500,20 @@ def test_numbers_as_people_write_them(tmp_path, texts, expected):
     column.findings.settle("stop", 0)
 
 
+@pytest.mark.parametrize("pair", PAIRS)
+def test_yes_and_no_of_a_language_are_1_and_0(tmp_path, pair):
+    texts = [pair[0], pair[1].upper(), pair[0].title(), "", "nan"]
+    column = read_column(tmp_path, texts)
+    assert read_numbers(column, None).to_pylist() == [1, 0, 1, None, None]
+    column.findings.settle("stop", 0)
+    assert list_notes(column, READ) == [("true and false as 1 and 0", 3)]
+
+
+@pytest.mark.parametrize("texts", [["ja", "en"], ["ja", "oui"], ["ja", "nein", "vielleicht"]])
+def test_words_of_several_languages_are_no_numbers(tmp_path, texts):
+    assert read_numbers(read_column(tmp_path, texts), None).null_count == len(texts)
+
+
 @pytest.mark.parametrize(
     ("texts", "what"),
     [
@@ -906,12 +920,24 @@ def test_words_for_missing_are_missing_and_counted(tmp_path, word):
     assert list_notes(column, MISSING) == [("words for a missing value", 2)]
 
 
-@pytest.mark.parametrize("word", ["-", "?", "unknown", "[deleted]", "none"])
+@pytest.mark.parametrize(
+    "word",
+    [
+        *("-", "?", "unknown", "[deleted]", "none", "nil", "NIL", "n.a.", "N.A.", "k.A.", "k. A."),
+        *("anonymous", "Anonymous", "(none)", "(unknown)", "[removed]", "unbekannt", "inconnu"),
+    ],
+)
 def test_nobody_is_no_author(tmp_path, word):
     column = read_column(tmp_path, ["ann", word])
     assert read_ids(column, "authors").to_pylist() == ["ann", None]
     assert list_notes(column, MISSING) == [("words for a missing value", 1)]
     assert read_names(read_column(tmp_path, ["ann", word])).to_pylist() == ["ann", word]
+
+
+@pytest.mark.parametrize("name", ["nile", "anonymous_7", "nobody", "none of us", "k.a.te", "-x-"])
+def test_names_that_look_like_nobody_are_authors(tmp_path, name):
+    column = read_column(tmp_path, ["ann", name])
+    assert read_ids(column, "authors").to_pylist() == ["ann", name]
 
 
 def test_items_that_are_no_text_are_no_tags(tmp_path):
@@ -934,6 +960,10 @@ TAGS = [["new york", "sky"], [], ["été", "a-b"], ["one"], ["x", "y z", "q"]]
         lambda tags: "; ".join(tags),
         lambda tags: "、".join(tags),
         lambda tags: "，".join(tags),
+        lambda tags: " · ".join(tags),
+        lambda tags: "·".join(tags),
+        lambda tags: " • ".join(tags),
+        lambda tags: " / ".join(tags),
         lambda tags: str(tuple(tags)),
         lambda tags: "{" + ",".join(f"'{tag}'" for tag in tags) + "}",
         lambda tags: "{" + ",".join(f'"{tag}"' if " " in tag else tag for tag in tags) + "}",
@@ -948,6 +978,18 @@ def test_tags_as_programs_write_them(tmp_path, write):
     column = read_column(tmp_path, [write(tags) for tags in TAGS])
     assert read_tags(column, None).to_pylist() == TAGS
     assert sum("tags" in what for what, _ in list_notes(column, READ)) == 1
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        (["AC/DC", "rock/pop"], [["AC/DC"], ["rock/pop"]]),
+        (["a / b, c", "d, e"], [["a / b", "c"], ["d", "e"]]),
+        (["col·lecció", "il·lusió"], [["col·lecció"], ["il·lusió"]]),
+    ],
+)
+def test_slashes_and_dots_within_tags_divide_none(tmp_path, texts, expected):
+    assert read_tags(read_column(tmp_path, texts), None).to_pylist() == expected
 
 
 def test_hashtags_and_no_break_spaces_divide_tags(tmp_path):
