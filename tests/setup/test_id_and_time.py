@@ -92,14 +92,20 @@ def test_a_first_column_that_is_nothing_else_is_the_id(tmp_path, name, cells):
 def test_rows_that_repeat_others_are_said_and_cost_no_id(tmp_path):
     ids = [f"p{i % 20}" for i in ROWS]
     (tmp_path / "posts.csv").write_text(
-        "id,likes,crawled_at\n"
-        + "".join(f"{p},{p[1:]},2022-01-{i // 2 + 1}\n" for i, p in enumerate(ids))
+        "id,likes,comments,crawled_at\n"
+        + "".join(f"{p},{p[1:]},{i},2022-01-{i // 2 + 1}\n" for i, p in enumerate(ids))
     )
     mapping = propose(read_cells(tmp_path / "posts.csv", None), {}, None, None)
     assert mapping.reasons["id"] == "the id (by its name; 20 of 40 rows repeat an earlier one)"
     assert propose_for(tmp_path, {"id": ids}).columns["id"] is None
     others = {"id": ids, "shortcode": [f"s{i}" for i in ROWS]}
     assert propose_for(tmp_path, others).columns["id"] == "shortcode"
+
+
+def test_a_file_of_what_comes_later_alone_has_no_id(tmp_path):
+    (tmp_path / "posts.csv").write_text("updated,crawled\n1,2\n3,4\n")
+    mapping = propose(read_cells(tmp_path / "posts.csv", None), {}, None, None)
+    assert mapping.columns["id"] is None
 
 
 @pytest.mark.parametrize("name", ["id", "Kennung"])

@@ -128,6 +128,11 @@ def test_codes_of_languages_are_categories(tmp_path, name, code):
     assert (mapping.columns["categories"], mapping.columns["numeric"]) == ([name], [])
 
 
+def test_numbers_are_numbers_whatever_their_name(tmp_path):
+    frame = make_frame(land=[i * 37 % 40 for i in range(40)])
+    assert propose_for(tmp_path, frame).columns["numeric"] == ["land"]
+
+
 def test_nobody_is_not_counted_among_the_authors(tmp_path):
     frame = make_frame(author=["ann", "bob", "anonymous", "nil"] * 10)
     assert "2 different ones" in propose_for(tmp_path, frame).reasons["author"]

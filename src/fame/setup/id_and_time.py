@@ -62,9 +62,16 @@ def _describe_repeats(look: Look) -> str:
 
 
 def _count_rows(free: dict[str, Look], cells: Cells) -> int:
-    """Different rows, but for what is never read, as it is written later."""
-    names = [n for n in cells.columns if n not in free or not LATER & set(free[n].words)]
-    rows = pa.table({str(place): to_texts(cells.columns[n]) for place, n in enumerate(names)})
+    """Different rows, but for what is never read, as it comes after the post."""
+    unread = {
+        name
+        for name, look in free.items()
+        if (LATER | OUTCOMES) & set(look.words) and not ACCOUNT & set(look.words)
+    }
+    columns = [to_texts(column) for name, column in cells.columns.items() if name not in unread]
+    if not columns:
+        return len(cells.numbers)
+    rows = pa.table(columns, names=[str(place) for place in range(len(columns))])
     return len(rows.group_by(rows.column_names).aggregate([]))
 
 

@@ -75,7 +75,8 @@ def look_at(column: Column) -> Look:
     words = tuple(re.findall(r"[a-z0-9]+", spaced.lower())) or (column.name,)
     numbers, is_mostly_numbers = None, False
     trial = Column(column.name, column.cells, column.numbers, Findings(column.findings.path))
-    if filled and not pa.types.is_list(column.cells.type) and words[-1] not in LANGUAGES:
+    is_code = words[-1] in LANGUAGES and not pc.any(pc.match_substring_regex(texts, r"\d")).as_py()
+    if filled and not pa.types.is_list(column.cells.type) and not is_code:
         values = read_numbers(trial, weigh(trial).mark(), note=False)
         count = len(values) - values.null_count
         is_empty = pc.is_in(trimmed, value_set=pa.array(["", *NUMERIC_WORDS, None]))

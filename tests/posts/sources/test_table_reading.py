@@ -129,10 +129,15 @@ def test_a_named_encoding_is_used(tmp_path):
         ("cp850", ["Été à la plage", "naïve café", "señor niño"]),
         ("cp1252", ["Veröffentlicht", "Schlagwörter", "Gefällt mir"]),
         ("cp1252", ["Gefällt mir"]),
-        ("cp1252", ["Perché no", "felicità", "così è", "più caffè"]),
+        (
+            "cp1252",
+            ["Novità in arrivo", "un video con CapCut", "Perché la felicità è così semplice"],
+        ),
         ("cp1252", ["Não sei", "coração", "três lições"]),
         ("cp1252", ["Så gör du", "Äntligen", "på ån"]),
-        ("cp1252", ["L’été", "Voilà", "très fête", "Noël", "made with CapCut à Paris"]),
+        ("cp1252", ["Déjà la rentrée", "Merci à tous", "Le château de Versailles sous la neige"]),
+        ("cp1252", ["Zoë in België", "Nieuwe video op YouTube", "Reünie", "Crème brûlée maken"]),
+        ("cp1252", ["Buenos días a todos", "Así quedó mi habitación", "¡Feliz cumpleaños, mamá!"]),
         (
             "cp1250",
             ["Mój pies śpi cały dzień", "pączki", "Dziękuję", "YouTube i CapCut są świetne"],
