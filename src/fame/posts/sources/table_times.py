@@ -185,16 +185,17 @@ def _read_numbers(column: Column, texts: pa.ChunkedArray, rows: np.ndarray, time
     lengths = pc.utf8_length(texts).to_numpy()
     left = np.ones(len(rows), bool)
     for length, form in _COMPACT.items():
-        chosen = (
-            (lengths == length)
-            & (numbers >= 1.9 * 10.0 ** (length - 1))
-            & (numbers < 2.2 * 10.0 ** (length - 1))
-        )
+        # Epoch seconds have 10 digits too: no post is older than 1990, which they reach in 2033.
+        oldest = 1.99 if length == 10 else 1.9
+        chosen = lengths == length
+        among = chosen.sum()
+        chosen &= numbers >= oldest * 10.0 ** (length - 1)
+        chosen &= numbers < 2.2 * 10.0 ** (length - 1)
         if not chosen.any():
             continue
         parsed = strptime(texts.filter(pa.array(chosen)), form)
         found = ~np.isnan(parsed)
-        if 2 * found.sum() < chosen.sum():
+        if 2 * found.sum() < among:
             continue  # epoch numbers that look like the calendar's now and then
         times.put(rows[chosen], parsed)
         left &= ~chosen
