@@ -13,7 +13,7 @@ from tests.posts.exports import COUNT, EXPORTS
 
 from fame import cli, params
 from fame.posts import ingest
-from fame.setup import init
+from fame.setup import init, params_file
 from fame.variants import profile
 
 ROOT = Path(__file__).parents[2]
@@ -197,6 +197,62 @@ def test_without_times_the_split_is_one_that_the_posts_allow(
     split = YAML(typ="safe").load((project / "params.yaml").read_text())["split"]
     assert split["protocol"] == protocol
     assert "not the newest: params.yaml: " in capsys.readouterr().out
+
+
+@pytest.fixture
+def dated(tmp_path):
+    """Posts with times and without counts, on which nothing of the usual has to change."""
+    rows = [f"p{i},{i % 7 + 0.5},2022-01-{i % 28 + 1:02d}T{i % 24:02d}:00" for i in range(60)]
+    (tmp_path / "dated.csv").write_text("\n".join(["id,score,published_at", *rows]) + "\n")
+    return tmp_path / "dated.csv"
+
+
+@pytest.mark.parametrize("is_committed", [False, True])
+def test_nothing_that_another_file_needed_is_kept(project, pictured, dated, capsys, is_committed):
+    options = ("--yes", "--encoding", "cp1252", "--target-transform", "log2p1")
+    assert call(pictured, "--images", pictured.parent / "pics", *options) == 0
+    path = project / "params.yaml"
+    path.write_text(path.read_text().replace("tag_separator: null", "tag_separator: ';'"))
+    if is_committed:
+        commit()
+    first = YAML(typ="safe").load(path.read_text())
+    assert first["split"]["protocol"] == "random"
+    assert first["data"]["max_unreadable_fraction"] == 0.1
+    assert first["data"]["target_transform"] == "log2p1"
+    capsys.readouterr()
+    assert call(dated, "--yes") == 0
+    shown = capsys.readouterr().out
+    assert "split.protocol becomes chronological again, it was random" in shown
+    assert "data.max_unreadable_fraction becomes 0.05 again, it was 0.1" in shown
+    assert "data.table.tag_separator becomes null again, it was ;" in shown
+    again = YAML(typ="safe").load(path.read_text())
+    shutil.copy(ROOT / "params.yaml", path)
+    commit()
+    assert call(dated, "--yes") == 0
+    assert YAML(typ="safe").load(path.read_text()) == again
+    assert " again, it was " not in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("project")
+def test_the_challenge_after_own_posts_is_read_as_it_comes(challenge, pictured):
+    options = ("--yes", "--target-transform", "log2p1")
+    assert call(pictured, "--images", pictured.parent / "pics", *options) == 0
+    assert call(challenge, "--yes") == 0
+    document = YAML(typ="safe").load(Path("params.yaml").read_text())
+    assert document["data"]["target_transform"] == "none"
+    assert document["data"]["max_unreadable_fraction"] == 0.05
+    assert document["split"]["protocol"] == "chronological"
+
+
+def test_what_is_set_anew_is_what_params_yaml_comes_with():
+    document = YAML(typ="safe").load((ROOT / "params.yaml").read_text())
+    overlay = YAML(typ="safe").load((ROOT / "profiles" / "posts.yaml").read_text())
+    for key, default in params_file.BY_FILE.items():
+        place = document
+        for name in key:
+            place = place[name]
+        assert place == default
+        assert key[-1] not in overlay[key[0]]
 
 
 @pytest.mark.usefixtures("project")

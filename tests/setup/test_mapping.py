@@ -115,6 +115,29 @@ def test_numbers_among_words_for_missing_are_numbers(tmp_path):
     assert propose_for(tmp_path, frame).columns["numeric"] == ["followers"]
 
 
+@pytest.mark.parametrize("words", [("ja", "nein"), ("oui", "non"), ("sí", "no"), ("да", "нет")])
+def test_yes_and_no_of_other_languages_are_numbers(tmp_path, words):
+    frame = make_frame(sponsored=[*words] * 20)
+    assert propose_for(tmp_path, frame).columns["numeric"] == ["sponsored"]
+
+
+@pytest.mark.parametrize("name", ["lang", "Sprache", "post language", "code"])
+@pytest.mark.parametrize("code", ["no", "ja", "si"])
+def test_codes_of_languages_are_categories(tmp_path, name, code):
+    mapping = propose_for(tmp_path, make_frame(**{name: [code] * 39 + ["sv"]}))
+    assert (mapping.columns["categories"], mapping.columns["numeric"]) == ([name], [])
+
+
+def test_numbers_are_numbers_whatever_their_name(tmp_path):
+    frame = make_frame(land=[i * 37 % 40 for i in range(40)])
+    assert propose_for(tmp_path, frame).columns["numeric"] == ["land"]
+
+
+def test_nobody_is_not_counted_among_the_authors(tmp_path):
+    frame = make_frame(author=["ann", "bob", "anonymous", "nil"] * 10)
+    assert "2 different ones" in propose_for(tmp_path, frame).reasons["author"]
+
+
 def test_what_could_be_mistaken_is_said(tmp_path):
     frame = make_frame(
         size=["S", "38", "40", "42"] * 10,

@@ -67,7 +67,31 @@ ACCOUNT = frozenset(
         "seguidores"
     )
 )
-LATER = frozenset(_words("updated crawled scraped retrieved collected fetched modified edited"))
+# Words of what is written or changed after a post is out.
+LATER = frozenset(
+    _words(
+        "updated update updates crawled crawl scraped scrape retrieved retrieval collected fetched "
+        "modified modification edited deleted removed archived trending aktualisiert geandert "
+        "bearbeitet geloscht mis mise modifie supprime actualizado modificado editado eliminado "
+        "aggiornato modificato eliminato atualizado excluido bijgewerkt gewijzigd verwijderd"
+    )
+)
+# Words of times that are not those of posting, and how such words begin.
+OTHER_TIMES = frozenset(
+    _words(
+        "born dob age last latest previous next valid until deadline due joined join signup signed "
+        "since event events shipped shipping order ordered sortie uscita launch launched build "
+        "start started starts end ended ends beginn ende debut fin inicio inizio fine login visit "
+        "visited seen accessed founded opened closed payment paid cancelled"
+    )
+)
+OTHER_TIME_STEMS = tuple(
+    _words(
+        "birth geburt naiss nacim nasc geboorte death expir ablauf vencim scaden validade registr "
+        "inscri iscri deliver liefer livrais entreg consegn releas erschein lanzam lancam version "
+        "updat crawl scrap modif delet aktualis ander losch actualiz aggiorn atualiz gewijzig"
+    )
+)
 CATEGORIES = frozenset(
     _words(
         "category subcategory type genre language lang country section topic kind format media "
@@ -75,3 +99,8 @@ CATEGORIES = frozenset(
         "kategorie tipo categoria categorie sprache langue idioma land pays pais"
     )
 )
+# A column of codes of these is no number, though no, ja and si are yes or no elsewhere.
+LANGUAGES = frozenset(
+    _words("lang language langs country locale langue idioma lingua sprache land pays pais paese")
+)
+ROW_NUMBERS = ("column", "unnamed", "index")  # first words of names of row numbers

@@ -25,7 +25,7 @@ from fame.runtime import files
 from fame.runtime.errors import InputError
 from fame.setup import params_file
 from fame.setup.mapping import Mapping, propose
-from fame.setup.params_file import PARAMS
+from fame.setup.params_file import PARAMS, Proposal
 from fame.setup.pictures import choose_images, count_pictures, find_images
 
 RAW = Path("data/raw")
@@ -67,18 +67,18 @@ def run(arguments: argparse.Namespace) -> int:
             return _set_up_smpd(arguments, list(found.values()))
         arguments.file = _find_only_table(arguments.file, absent)
     place = _find_place(arguments)
-    document = params_file.propose()
-    images = _propose(arguments, place, document)
+    proposal = params_file.propose()
+    images = _propose(arguments, place, proposal)
     if not (arguments.yes or _confirm()):
         print("nothing is written")
         return 1
     _put(arguments.file, images, place)
-    params_file.write(document)
+    params_file.write(proposal.document)
     print(f"data are in {place}, under DVC; params.yaml reads them. Next: {NEXT}")
     return 0
 
 
-def _propose(arguments: argparse.Namespace, place: Path, document: Any) -> Path | None:
+def _propose(arguments: argparse.Namespace, place: Path, proposal: Proposal) -> Path | None:
     """Look at the file, show what it is to be, and fill in the parameters; returns the images.
 
     Raises:
@@ -86,7 +86,7 @@ def _propose(arguments: argparse.Namespace, place: Path, document: Any) -> Path 
     """
     images = find_images(arguments)
     cells = read_cells(arguments.file, arguments.encoding)
-    data = document["data"]
+    document, data = proposal.document, proposal.document["data"]
     cells.findings.settle(data["on_bad"], data["max_bad_fraction"])
     given = _list_given(arguments, list(cells.columns))
     mapping = propose(cells, given, images, arguments.time_format)
@@ -107,7 +107,7 @@ def _propose(arguments: argparse.Namespace, place: Path, document: Any) -> Path 
     document["split"]["protocol"] = protocol
     if why:
         lines += [f"  held out: {PROTOCOLS[protocol]}, not the newest: {why}"]
-    print("\n".join(_describe_posts(posts, lines)))
+    print("\n".join(_describe_posts(posts, lines + proposal.describe())))
     return images
 
 
@@ -179,7 +179,7 @@ def _try_reading(
 ) -> tuple[Posts, str, str]:
     """The posts as ingest will read them, but for their images, and how they are split.
 
-    That is a protocol, and why it is not the one of params.yaml.
+    That is a protocol, and why it is not the usual one.
 
     Raises:
         InputError: whatever would stop the run.
@@ -203,7 +203,7 @@ def _try_reading(
 def _choose_protocol(
     table: pa.Table, split: params.SplitParams, mapping: Mapping
 ) -> tuple[str, pa.Table, str]:
-    """The first protocol that the posts allow, the posts by it, and what is against params.yaml's.
+    """The first protocol that the posts allow, the posts by it, and what is against the usual one.
 
     Raises:
         InputError: none does.
@@ -319,11 +319,13 @@ def _set_up_smpd(arguments: argparse.Namespace, found: list[Path]) -> int:
     root = arguments.file.resolve()
     place = root.relative_to(Path.cwd()) if root.is_relative_to(Path.cwd()) else root
     print(f"{place}: the challenge's data ({', '.join(p.name for p in found)})")
-    document = params_file.propose()
-    params_file.lay(document["data"], {"source": "smpd", "root": place.as_posix()})
+    proposal = params_file.propose()
+    params_file.lay(proposal.document["data"], {"source": "smpd", "root": place.as_posix()})
+    for line in proposal.describe():
+        print(line)
     if not (arguments.yes or _confirm()):
         print("nothing is written")
         return 1
-    params_file.write(document)
+    params_file.write(proposal.document)
     print(f"params.yaml reads {place} where it lies. Next: {NEXT}")
     return 0

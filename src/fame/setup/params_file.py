@@ -1,6 +1,7 @@
 """params.yaml as `fame init` fills it in: the profile for own posts, then the data."""
 
 import io
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +13,58 @@ from fame.variants import profile
 
 PARAMS = Path("params.yaml")
 PROFILE = "posts"
+# What depends on the posts, as params.yaml comes. What was chosen for another file would be wrong
+# for this one and nobody would see it: a target learned as a logarithm twice, say.
+BY_FILE: dict[tuple[str, ...], Any] = {
+    ("data", "target_transform"): "none",
+    ("data", "max_unreadable_fraction"): 0.05,
+    ("data", "table", "encoding"): None,
+    ("data", "table", "tag_separator"): None,
+    ("split", "protocol"): "chronological",
+}
 
 
-def propose() -> Any:
-    """The document with the profile laid over it but for its data; nothing is written.
+@dataclass(frozen=True)
+class Proposal:
+    """params.yaml as it is to become.
+
+    Attributes:
+        document: the whole of it.
+        before: keys of BY_FILE -> their values until now.
+    """
+
+    document: Any
+    before: dict[tuple[str, ...], Any]
+
+    def describe(self) -> list[str]:
+        """What goes back to the value that params.yaml comes with."""
+        return [
+            f"  {'.'.join(key)} becomes {'null' if default is None else default} again, "
+            f"it was {self.before[key]}"
+            for key, default in BY_FILE.items()
+            if _find(self.document, key)[key[-1]] == default != self.before[key]
+        ]
+
+
+def propose() -> Proposal:
+    """The profile laid over params.yaml but for its data, and BY_FILE set anew; nothing is written.
 
     Raises:
         InputError: params.yaml has changes that git lacks, or is not valid.
     """
-    return profile.make_yaml().load(profile.propose(PROFILE, skipped=["data"])[1])
+    document = profile.make_yaml().load(profile.propose(PROFILE, skipped=["data"])[1])
+    before = {key: _find(document, key)[key[-1]] for key in BY_FILE}
+    for key, default in BY_FILE.items():
+        if before[key] != default:
+            _find(document, key)[key[-1]] = default
+    return Proposal(document, before)
+
+
+def _find(document: Any, key: tuple[str, ...]) -> Any:
+    """The block that holds a key."""
+    for name in key[:-1]:
+        document = document[name]
+    return document
 
 
 def lay(place: Any, block: dict[str, Any]) -> None:

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from fame.posts.findings import LEFT_OUT, MASKED, MISSING, NOTICED, READ, REPAIRED, Findings
 from fame.posts.sources.table_files import read_cells
-from fame.posts.sources.table_numbers import _SIGNS, read_numbers, weigh
+from fame.posts.sources.table_numbers import _SIGNS, PAIRS, read_numbers, weigh
 from fame.posts.sources.table_texts import WORDS, read_ids, read_names, read_tags, read_texts
 from fame.posts.sources.table_times import read_times
 from fame.runtime.errors import InputError
@@ -132,6 +132,21 @@ def test_a_named_encoding_is_used(tmp_path):
         ("cp850", ["Été à la plage", "naïve café", "señor niño"]),
         ("cp1252", ["Veröffentlicht", "Schlagwörter", "Gefällt mir"]),
         ("cp1252", ["Gefällt mir"]),
+        (
+            "cp1252",
+            ["Novità in arrivo", "un video con CapCut", "Perché la felicità è così semplice"],
+        ),
+        ("cp1252", ["Não sei", "coração", "três lições"]),
+        ("cp1252", ["Så gör du", "Äntligen", "på ån"]),
+        ("cp1252", ["Déjà la rentrée", "Merci à tous", "Le château de Versailles sous la neige"]),
+        ("cp1252", ["Zoë in België", "Nieuwe video op YouTube", "Reünie", "Crème brûlée maken"]),
+        ("cp1252", ["Buenos días a todos", "Así quedó mi habitación", "¡Feliz cumpleaños, mamá!"]),
+        (
+            "cp1250",
+            ["Mój pies śpi cały dzień", "pączki", "Dziękuję", "YouTube i CapCut są świetne"],
+        ),
+        ("cp1257", ["Graži diena", "šaltibarščių", "Ačiū už žinutes", "visą vasarą"]),
+        ("cp850", ["Så här gör du", "Äntligen på väg", "hälsningar från ån"]),
         (
             "euc_jp",
             ["美しい夕日です", "今日はとても天気がいい", "猫と犬の写真", "旅行"],
@@ -514,6 +529,20 @@ def test_every_currency_sign_is_one():
     assert re.findall(f"[{_SIGNS}]", "".join(map(chr, range(sys.maxunicode + 1)))) == signs
 
 
+@pytest.mark.parametrize("pair", PAIRS)
+def test_yes_and_no_of_a_language_are_1_and_0(tmp_path, pair):
+    texts = [pair[0], pair[1].upper(), pair[0].title(), "", "nan"]
+    column = read_column(tmp_path, texts)
+    assert read_numbers(column, None).to_pylist() == [1, 0, 1, None, None]
+    column.findings.settle("stop", 0)
+    assert list_notes(column, READ) == [("true and false as 1 and 0", 3)]
+
+
+@pytest.mark.parametrize("texts", [["ja", "en"], ["ja", "oui"], ["ja", "nein", "vielleicht"]])
+def test_words_of_several_languages_are_no_numbers(tmp_path, texts):
+    assert read_numbers(read_column(tmp_path, texts), None).null_count == len(texts)
+
+
 @pytest.mark.parametrize(
     ("texts", "what"),
     [
@@ -767,6 +796,102 @@ def test_the_offset_of_a_zone_is_the_posters_clock(tmp_path, moments, data):
     assert [moment.replace(tzinfo=None) for moment in local] == moments
 
 
+ZONED = {
+    "words": "%d %B %Y %H:%M:%S",
+    "iso": "%Y-%m-%d %H:%M:%S",
+    "half of the day": "%B %d, %Y at %I:%M:%S %p",
+    "day first": "25/%m/%Y %H:%M:%S",
+}
+
+
+@QUICK
+@given(
+    moment=MOMENTS.map(lambda moment: moment.replace(day=25)),
+    form=st.sampled_from(sorted(ZONED)),
+    name=st.sampled_from(["GMT", "UTC", "utc", " GMT ", "(GMT"]),
+    hours=st.integers(0, 14),
+    minutes=st.sampled_from(["", ":00", "00"]),
+    sign=st.sampled_from("+-−"),
+)
+def test_an_offset_behind_gmt_is_east_of_it(tmp_path, moment, form, name, hours, minutes, sign):
+    shown = f"{hours:02d}{minutes}" if minutes else str(hours)
+    bracket = ")" if "(" in name else ""
+    text = f"{moment:{ZONED[form]}} {name}{sign}{shown}{bracket}"
+    found, _ = read_times(read_column(tmp_path, [text]), None)
+    east = timedelta(hours=hours if sign == "+" else -hours)
+    assert [time.replace(tzinfo=None) for time in found.to_pylist()] == [moment - east]
+
+
+@pytest.mark.parametrize(
+    ("text", "hour", "offset"),
+    [
+        ("Sat Mar 05 2022 10:00:00 GMT+0200 (Central European Time)", 8, 120),
+        ("Sat Mar 5 10:00:00 GMT+2 2022", 8, 120),
+        ("2022-03-05 10:00+2", 8, 120),
+        ("2022-03-05 10:00 -3", 13, -180),
+        ("5 March 2022 10:00 -0300", 13, -180),
+        ("5 March 2022 10:00 EST", 15, -300),
+        ("5 March 2022 10:00 GMT", 10, None),
+        ("10:00 05-Mar-2022", 10, None),
+    ],
+)
+def test_zones_behind_and_within_dates(tmp_path, text, hour, offset):
+    found, offsets = read_times(read_column(tmp_path, [text]), None)
+    assert found.to_pylist() == [datetime(2022, 3, 5, hour, tzinfo=UTC)]
+    assert offsets.to_pylist() == [offset]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "5 March 2022 GMT+2",
+        "5 March 2022 10:00 CET+1",
+        "5 March 2022 10:00 Etc/GMT+2",
+        "5 March 2022 10:00 GMT+25",
+        "2022-03-05 10:00 +25:00",
+        "5 March 2022 10:00 +1500",
+    ],
+)
+def test_a_zone_that_could_be_another_is_no_time(tmp_path, text):
+    column = read_column(tmp_path, [text])
+    assert read_times(column, None)[0].to_pylist() == [None]
+    assert "cells that are no time" in list_bad(column.findings)
+
+
+@QUICK
+@given(
+    moments=st.lists(MOMENTS.filter(lambda t: t.year < 2033), min_size=2, max_size=9).filter(
+        lambda ts: max(ts) - min(ts) < timedelta(days=3650)
+    ),
+    data=st.data(),
+)
+def test_each_epoch_number_is_read_by_its_own_magnitude(tmp_path, moments, data):
+    units = st.sampled_from([1, 10**3, 10**6, 10**9])
+    chosen = data.draw(st.lists(units, min_size=len(moments), max_size=len(moments)))
+    seconds = [int(moment.replace(tzinfo=UTC).timestamp()) for moment in moments]
+    column = read_column(tmp_path, [str(s * u) for s, u in zip(seconds, chosen, strict=True)])
+    found, _ = read_times(column, None)
+    assert [moment.replace(tzinfo=None) for moment in found.to_pylist()] == moments
+    column.findings.settle("stop", 0)
+    noticed = [what for what, _ in list_notes(column, NOTICED)]
+    several = len(set(chosen))
+    assert len(noticed) == (several > 1)
+    assert several == 1 or noticed[0].startswith(f"epoch numbers in {several} units")
+
+
+def test_epoch_seconds_that_look_like_a_calendars_digits_are_none(tmp_path):
+    column = read_column(tmp_path, ["1609459200", "1914022300"])
+    found, _ = read_times(column, None)
+    assert [time.year for time in found.to_pylist()] == [2021, 2030]
+
+
+@pytest.mark.parametrize("text", ["44592", "0", "-1646474400", "16464744000"])
+def test_a_number_of_no_magnitude_among_epoch_seconds_is_no_time(tmp_path, text):
+    column = read_column(tmp_path, ["1646474400", text, "1646474401", text])
+    assert read_times(column, None)[0].is_null().to_pylist() == [False, True, False, True]
+    assert "cells that are no time: 2 of 4" in list_bad(column.findings)
+
+
 @pytest.mark.parametrize("far", ["8377-01-01", "1512-01-05T10:00", "1970-01-01", "2099-01-01"])
 def test_a_time_far_from_all_others_is_masked_and_named(tmp_path, far):
     texts = [f"2016-03-{day:02d}" for day in range(1, 29)]
@@ -830,12 +955,24 @@ def test_words_for_missing_are_missing_and_counted(tmp_path, word):
     assert list_notes(column, MISSING) == [("words for a missing value", 2)]
 
 
-@pytest.mark.parametrize("word", ["-", "?", "unknown", "[deleted]", "none"])
+@pytest.mark.parametrize(
+    "word",
+    [
+        *("-", "?", "unknown", "[deleted]", "none", "nil", "NIL", "n.a.", "N.A.", "k.A.", "k. A."),
+        *("anonymous", "Anonymous", "(none)", "(unknown)", "[removed]", "unbekannt", "inconnu"),
+    ],
+)
 def test_nobody_is_no_author(tmp_path, word):
     column = read_column(tmp_path, ["ann", word])
     assert read_ids(column, "authors").to_pylist() == ["ann", None]
     assert list_notes(column, MISSING) == [("words for a missing value", 1)]
     assert read_names(read_column(tmp_path, ["ann", word])).to_pylist() == ["ann", word]
+
+
+@pytest.mark.parametrize("name", ["nile", "anonymous_7", "nobody", "none of us", "k.a.te", "-x-"])
+def test_names_that_look_like_nobody_are_authors(tmp_path, name):
+    column = read_column(tmp_path, ["ann", name])
+    assert read_ids(column, "authors").to_pylist() == ["ann", name]
 
 
 def test_items_that_are_no_text_are_no_tags(tmp_path):
@@ -858,6 +995,10 @@ TAGS = [["new york", "sky"], [], ["été", "a-b"], ["one"], ["x", "y z", "q"]]
         lambda tags: "; ".join(tags),
         lambda tags: "、".join(tags),
         lambda tags: "，".join(tags),
+        lambda tags: " · ".join(tags),
+        lambda tags: "·".join(tags),
+        lambda tags: " • ".join(tags),
+        lambda tags: " / ".join(tags),
         lambda tags: str(tuple(tags)),
         lambda tags: "{" + ",".join(f"'{tag}'" for tag in tags) + "}",
         lambda tags: "{" + ",".join(f'"{tag}"' if " " in tag else tag for tag in tags) + "}",
@@ -872,6 +1013,18 @@ def test_tags_as_programs_write_them(tmp_path, write):
     column = read_column(tmp_path, [write(tags) for tags in TAGS])
     assert read_tags(column, None).to_pylist() == TAGS
     assert sum("tags" in what for what, _ in list_notes(column, READ)) == 1
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        (["AC/DC", "rock/pop"], [["AC/DC"], ["rock/pop"]]),
+        (["a / b, c", "d, e"], [["a / b", "c"], ["d", "e"]]),
+        (["col·lecció", "il·lusió"], [["col·lecció"], ["il·lusió"]]),
+    ],
+)
+def test_slashes_and_dots_within_tags_divide_none(tmp_path, texts, expected):
+    assert read_tags(read_column(tmp_path, texts), None).to_pylist() == expected
 
 
 def test_hashtags_and_no_break_spaces_divide_tags(tmp_path):

@@ -29,7 +29,18 @@ NUMERIC_DATE = (
 )
 
 
-_OFFSET = r"(?i)(?P<zone>Z|UTC|GMT|(?:(?:UTC|GMT)?\s*[+-]\d\d(?::?\d\d)?))$"
+_OFFSET = r"(?i)(?P<zone>Z|UTC|GMT|(?:(?:UTC|GMT)?\s*[+-]\d\d?(?::?\d\d)?))$"
+_SIGNED = re.compile(r"([+-])(\d\d?):?(\d\d)?")
+FARTHEST = 14 * 60  # minutes from UTC that a clock is
+
+
+# GMT+2 and (UTC-05:30) behind a clock, and the zone's name in brackets behind them.
+_HAS_SPELT_ZONE = r"(?i)\b(?:UTC|GMT)\s*[+\-−–]\s*\d"
+_SPELT_ZONE = re.compile(
+    r"(?i)(?P<before>.*(?:\d[:h]\d\d|\d\s*[ap]\.?m).*?)"
+    r"\(?(?<![/\w])(?:UTC|GMT)\s*(?P<sign>[+\-−–])\s*(?P<hours>\d\d?)(?::?(?P<minutes>\d\d))?"
+    r"(?![\d:])\)?(?:\s*\([^)]*\))?"
+)
 
 
 _NAMED = (
@@ -77,6 +88,8 @@ class _Words(dateutil_parser.parserinfo):
     JUMP = [*dateutil_parser.parserinfo.JUMP, "de", "del", "um", "uhr", "à", "le"]  # noqa: RUF012
 
 
+# What dateutil reads with the sign turned round, as POSIX has it.
+_NAME_AND_SIGN = re.compile(rf"\b(?:Z|{'|'.join(_ZONES)})\s*[+\-−–]\s*\d", re.IGNORECASE)
 _WORDS = _Words()
 _PARSER = dateutil_parser.parser(_WORDS)
 
@@ -133,15 +146,37 @@ def split_offset(texts: pa.ChunkedArray) -> tuple[pa.ChunkedArray, np.ndarray]:
     clocks = pc.utf8_trim_whitespace(
         pc.replace_substring_regex(texts, _OFFSET.replace("?P<zone>", "?:"), "")
     )
-    return pc.if_else(pc.is_valid(zones), clocks, texts), offset
+    return pc.if_else(pa.array(~np.isnan(offset)), clocks, texts), offset
 
 
-def _parse_offset(zone: str) -> float:
-    digits = re.sub(r"[^\d+-]", "", zone)
-    if not digits:
+def _parse_offset(zone: str) -> float | None:
+    """Minutes east of UTC; None for more than a clock can have."""
+    signed = _SIGNED.search(zone)
+    if not signed:
         return 0.0
-    minutes = int(digits[1:3]) * 60 + int(digits[3:] or 0)
-    return float(-minutes if digits[0] == "-" else minutes)
+    minutes = int(signed[2]) * 60 + int(signed[3] or 0)
+    if minutes > FARTHEST:
+        return None
+    return float(-minutes if signed[1] == "-" else minutes)
+
+
+def spell_zones(texts: pa.ChunkedArray) -> pa.ChunkedArray:
+    """GMT+2 behind a clock as +02:00: two hours east, whatever POSIX makes of it."""
+    has_zone = pc.fill_null(pc.match_substring_regex(texts, _HAS_SPELT_ZONE), False)
+    if not pc.any(has_zone).as_py():
+        return texts
+    chosen = pc.if_else(has_zone, texts, pa.scalar(None, pa.string()))
+    spelt = pa.chunked_array([map_distinct(chosen, _spell_zone, pa.string())])
+    return pc.if_else(has_zone, spelt, texts)
+
+
+def _spell_zone(text: str) -> str:
+    found = _SPELT_ZONE.match(text)
+    if not found:
+        return text
+    sign = "+" if found["sign"] == "+" else "-"
+    offset = f"{sign}{int(found['hours']):02d}:{found['minutes'] or '00'}"
+    return f"{found['before'].rstrip()} {offset}{text[found.end() :]}"
 
 
 def read_dates(
@@ -277,7 +312,7 @@ def _parse_with_dateutil(text: str) -> list[float | None] | None:
     Without a month's name or a year in front the order would be a guess, cell by cell.
     """
     is_told = re.match(r"\d{4}", text) or any(map(_WORDS.month, re.findall(r"[^\W\d_]+", text)))
-    if not is_told or not re.search(r"\d", text):
+    if not is_told or not re.search(r"\d", text) or _NAME_AND_SIGN.search(text):
         return None
     found = []
     with warnings.catch_warnings():
@@ -285,12 +320,12 @@ def _parse_with_dateutil(text: str) -> list[float | None] | None:
         for default in (datetime(2001, 2, 3), datetime(2006, 7, 8)):
             try:
                 found.append(_PARSER.parse(text, default=default, tzinfos=_ZONES))
+                offset = found[-1].utcoffset()
             except (ValueError, OverflowError, TypeError, Warning):
                 return None
-    if found[0] != found[1]:
-        return None
     moment = found[0]
-    offset = moment.utcoffset()
+    if found[0] != found[1] or (offset and abs(offset.total_seconds()) > FARTHEST * MINUTE):
+        return None
     seconds = (moment.replace(tzinfo=None) - datetime(1970, 1, 1)).total_seconds()
     if offset is None:
         return [seconds, None]

@@ -7,6 +7,7 @@ from pathlib import Path
 from charset_normalizer import from_bytes
 
 from fame.posts.findings import NOTICED, READ, REPAIRED, SHOWN, Findings
+from fame.posts.sources.table_latin import LATIN, LEAST_SHARE, WESTERN, guess, list_words
 from fame.runtime.errors import InputError
 
 MARKS = (
@@ -22,10 +23,7 @@ ENCODINGS = [
     *("iso8859_2", "iso8859_5", "iso8859_7", "iso8859_8", "koi8_r", "mac_roman", "cp437", "cp850"),
     *("cp932", "euc_jp", "gb18030", "big5", "cp949"),
 ]
-WESTERN = "cp1252"  # what Windows and Excel write in Western Europe; holds all of Latin-1's letters
 JAPANESE = "euc_jp"
-LATIN = {"cp1250", WESTERN, "cp1254", "cp1257", "iso8859_2", "mac_roman", "cp437", "cp850"}
-OLD = {"mac_roman", "cp437", "cp850"}  # whose letters WESTERN reads as symbols or capitals in words
 SAMPLE_BYTES = 1 << 16
 MIXED = 0.1  # lines with whole sequences of UTF-8, among the odd ones, that make it UTF-8 after all
 _SEQUENCE = re.compile(
@@ -34,7 +32,6 @@ _SEQUENCE = re.compile(
 _ODD_CELL = re.compile(rb'[^,;\t"\r\n]*[\x80-\xff][^,;\t"\r\n]*')
 _ODD_WORD = re.compile(r"[^\s,;]*[^\x00-\x7f][^\s,;]*")
 _KANA = re.compile("[ぁ-ヶ]")
-_SYMBOL_INSIDE = re.compile(r"(?<=[a-zà-ÿ])[^\w\s\x00-\x7f’](?=[a-zà-ÿ])|\ufffd")  # f”r
 _CASE_INSIDE = re.compile(r"(?<=[a-z])[À-ÞŠŽŸ]")  # cafŽ
 
 
@@ -149,6 +146,18 @@ def _choose(odd_lines: list[bytes]) -> tuple[str, bool]:
         cell.strip(b" 0123456789") for line in odd_lines for cell in _ODD_CELL.findall(line)
     )
     sample = b"\n".join(cells)[:SAMPLE_BYTES]
+    words = list_words(sample)
+    latin = guess(words)
+    # Other scripts keep to themselves.
+    longer = [word for word in words if len(word) > 2] or _ODD_CELL.findall(sample)
+    is_latin = 2 * sum(bool(re.search(rb"[A-Za-z]", word)) for word in longer) >= len(longer)
+    if is_latin and latin.share >= LEAST_SHARE:
+        return latin.encoding, latin.is_doubtful or len(words) < SHOWN
+    return _choose_script(sample, is_latin)
+
+
+def _choose_script(sample: bytes, is_latin: bool) -> tuple[str, bool]:
+    """By the frequencies of letters, which long texts of any script have."""
     matches = list(from_bytes(sample, cp_isolation=ENCODINGS))
     best = [
         name
@@ -158,22 +167,10 @@ def _choose(odd_lines: list[bytes]) -> tuple[str, bool]:
     ]
     if JAPANESE in best and len(_KANA.findall(sample.decode(JAPANESE, errors="replace"))) > 1:
         return JAPANESE, False  # which Korean reads as letters that stand alone
-    odd_words = re.findall(rb"[^\x00-\x40]+", b"\n".join(_ODD_CELL.findall(sample)))
-    odd_words = [word for word in odd_words if not word.isascii() and len(word) > 2]
-    odd_words = odd_words or _ODD_CELL.findall(sample)
-    mingled = sum(bool(re.search(rb"[A-Za-z]", word)) for word in odd_words)
-    is_latin = 2 * mingled >= len(odd_words)  # other scripts keep to themselves
     if is_latin and WESTERN in best:
-        if not _CASE_INSIDE.search(sample.decode(WESTERN, errors="replace")):
-            return WESTERN, len(best) > 1 and len(cells) < SHOWN
-        best.sort(key=WESTERN.__eq__)  # the last one then
-    fitting = [name for name in best if (name in LATIN) == is_latin]
-    found = (fitting or best or [WESTERN])[0]
-    as_western = sample.decode(WESTERN, errors="replace")
-    is_odd = _SYMBOL_INSIDE.search(as_western) or _CASE_INSIDE.search(as_western)
-    if found in OLD and not is_odd:
         return WESTERN, True
-    return found, len(best) > 1
+    fitting = [name for name in best if (name in LATIN) == is_latin]
+    return (fitting or best or [WESTERN])[0], len(best) > 1
 
 
 def _detect(odd_lines: list[bytes], content: bytes, findings: Findings) -> str:

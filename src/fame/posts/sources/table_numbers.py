@@ -21,6 +21,23 @@ from fame.posts.sources.table_texts import drop_words
 PLAIN = r"^-?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$"
 WHOLE = r"^-?\d+$"
 FLAGS = {"true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0, "t": 1.0, "f": 0.0, "y": 1.0, "n": 0.0}
+# Yes and no elsewhere. These are words of other things too (ja is Japanese, no Norwegian), and so
+# they count only where all words of a column are of one language.
+PAIRS = (
+    *(("ja", "nein"), ("ja", "nej"), ("ja", "nei"), ("ja", "nee"), ("oui", "non"), ("sí", "no")),
+    *(("si", "no"), ("sì", "no"), ("sim", "não"), ("sim", "nao"), ("да", "нет"), ("так", "ні")),
+    *(("tak", "nie"), ("ano", "ne"), ("igen", "nem"), ("evet", "hayır"), ("evet", "hayir")),
+    *(
+        ("是", "否"),
+        ("はい", "いいえ"),
+        ("예", "아니요"),
+        ("예", "아니오"),
+        ("wahr", "falsch"),
+        ("vrai", "faux"),
+    ),
+    *(("vero", "falso"), ("verdadero", "falso"), ("verdadeiro", "falso"), ("waar", "onwaar")),
+    *(("sant", "falskt"), ("sand", "falsk"), ("истина", "ложь"), ("prawda", "fałsz")),
+)
 SCALES = {
     **{"k": 1e3, "tsd": 1e3, "千": 1e3, "万": 1e4, "萬": 1e4, "만": 1e4, "m": 1e6, "mio": 1e6},
     **{"mln": 1e6, "亿": 1e8, "億": 1e8, "억": 1e8, "b": 1e9, "bn": 1e9, "mrd": 1e9, "t": 1e12},
@@ -186,7 +203,7 @@ def _read_others(
 ) -> pa.ChunkedArray:
     """Fill in what is written in another way; each way is noted."""
     is_left = pc.is_valid(others)
-    for what, parse in _ways(mark, scaled):
+    for what, parse in _ways(mark, scaled, _find_flags(others)):
         found = pa.chunked_array([map_distinct(others, parse, pa.float64())])
         is_found = pc.is_valid(found)
         if not _any(is_found):
@@ -210,11 +227,20 @@ def _compare_currencies(column: Column, texts: pa.ChunkedArray, is_money: pa.Chu
         column.note(f"{what}, none exchanged", NOTICED, is_money)
 
 
-def _ways(mark: str, scaled: bool) -> Iterable[tuple[str, Callable[[str], float | None]]]:
+def _find_flags(texts: pa.ChunkedArray) -> dict[str, float]:
+    """Words for true and false: the usual ones, and those of the language that all cells are in."""
+    words = {text.lower() for text in pc.unique(texts).drop_null().to_pylist()}
+    pairs = [pair for pair in PAIRS if words and words <= set(pair)]
+    return {**FLAGS, **{word: 1.0 - place for pair in pairs for place, word in enumerate(pair)}}
+
+
+def _ways(
+    mark: str, scaled: bool, flags: dict[str, float]
+) -> Iterable[tuple[str, Callable[[str], float | None]]]:
     words = {",": "commas before decimals, dots between thousands", ".": "separators of thousands"}
     others = {",": "dots before decimals", ".": "commas before decimals"}
     ways: list[tuple[str, Callable[[str], float | None]]] = [
-        ("true and false as 1 and 0", lambda text: FLAGS.get(text.lower())),
+        ("true and false as 1 and 0", lambda text: flags.get(text.lower())),
         ("numbers in other digits or signs", _parse_spelled),
         (f"numbers with {words[mark]}", partial(_parse_parts, mark=mark, allowed="")),
         (f"numbers with {others[mark]} among others", partial(_parse_other_mark, mark=mark)),

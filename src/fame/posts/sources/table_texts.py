@@ -25,10 +25,25 @@ WORDS = (
     *("#N/A", "#N/A N/A", "#NA", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN", "Nan", "NAN", "Null"),
     *("\\N", "(null)", "undefined", "#VALUE!", "#DIV/0!", "#REF!", "#NAME?", "#NULL!", "#NUM!"),
 )
-# Among authors these are nobody.
-NOBODY = (*WORDS, "-", "--", "–", "—", "?", "none", "NONE", "unknown", "Unknown", "[deleted]")
+# Among authors these are nobody, in small letters, in capitals, and in brackets too.
+_NOBODY_WORDS = (
+    *("none", "unknown", "anonymous", "anon", "nil", "deleted", "removed", "anonym", "unbekannt"),
+    *("anonyme", "inconnu", "anónimo", "desconocido", "anonimo", "sconosciuto", "anônimo"),
+    *("desconhecido", "anoniem", "onbekend", "okänd", "ukendt", "ukjent", "аноним", "неизвестно"),
+)
+NOBODY = (
+    *WORDS,
+    *("-", "--", "---", "–", "—", "?", "???", ".", "...", "n.a.", "N.A.", "n. a.", "N. A.", "n.d."),
+    *("k.A.", "k. A.", "k.a.", "K.A.", "s/d", "#NV", "nicht bekannt", "not available"),
+    *(
+        form(word)
+        for plain in _NOBODY_WORDS
+        for word in (plain, f"({plain})", f"[{plain}]", f"<{plain}>")
+        for form in (str.lower, str.title, str.upper)
+    ),
+)
 # In a column of numbers or times these can mean nothing else either.
-NUMERIC_WORDS = (*NOBODY, ".", "na", "nat", "n.a.", "N.A.", "missing")
+NUMERIC_WORDS = (*NOBODY, "na", "nat", "missing", "Missing")
 # Other words for the parts of a split.
 PARTS = {
     "fit": ("train", "training", "tr"),
@@ -36,7 +51,7 @@ PARTS = {
 }
 EXACT = 2**53  # floats beyond it no longer hold every whole number
 EXCEL_DIGITS = 15
-SEPARATORS = ("|", ";", ",", "\n", "，", "、", "；")
+SEPARATORS = ("|", ";", ",", "\n", "，", "、", "；", "·", "•", " / ")
 _FLOAT_ID = r"^\s*[+-]?(\d([.,]\d+)?[eE]\+\d\d|\d[.,]\d+[eE]\d\d|\d{16,}\.0*)\s*$"
 # Lists, sets, tuples, and lists that were cut off; `(one) two (three)` is none.
 _LIST = r"(?s)^\s*(\[.*\]|\{[^{}]*\}|\([^()]*\)|[\[{(]\s*['\"].*)\s*$"
@@ -202,7 +217,7 @@ def read_tags(column: Column, separator: str | None) -> pa.ChunkedArray:
         separator = _find_separator(texts)
         if _any(pc.not_equal(texts, "")):
             names = {" ": "white space", "\n": "line breaks", ",": "commas", ";": "semicolons"}
-            divided = f"tags divided by {names.get(separator, separator)}"
+            divided = f"tags divided by {names.get(separator, separator.strip())}"
             column.findings.note(column.name, divided, READ)
     else:
         _doubt_separator(column, texts, separator)
@@ -264,7 +279,7 @@ def _find_separator(texts: pa.ChunkedArray) -> str:
     hashes = pc.sum(pc.starts_with(trimmed, "#")).as_py() or 0
     if hashes and 2 * hashes >= filled:
         return "#"
-    marks = {s: with_it for s in SEPARATORS if _any(with_it := pc.match_substring(trimmed, s))}
+    marks = {s: with_it for s in SEPARATORS if _any(with_it := _hold(trimmed, s))}
     if marks:
         is_spaced = pc.match_substring_regex(trimmed, r"\s")
         for separator, with_it in marks.items():
@@ -272,6 +287,13 @@ def _find_separator(texts: pa.ChunkedArray) -> str:
             if pc.sum(with_it).as_py() > pc.sum(spaced).as_py():
                 return separator
     return " "
+
+
+def _hold(texts: pa.ChunkedArray, separator: str) -> pa.ChunkedArray:
+    """Which cells hold it; the dot of the Catalan col·lecció divides nothing."""
+    if separator == "·":
+        return pc.match_substring_regex(texts, "(^|[^lL])·|·([^lL]|$)")
+    return pc.match_substring(texts, separator)
 
 
 def _any(chosen: pa.ChunkedArray) -> bool:

@@ -24,6 +24,7 @@ from fame.posts.sources.table_dates import (
     Times,
     read_dates,
     read_named,
+    spell_zones,
     split_offset,
     strptime,
     strptime_zoned,
@@ -134,6 +135,7 @@ def _read_texts(
     if time_format and time_format not in (DAY_FIRST, MONTH_FIRST):
         _read_format(texts, filled, time_format, times)
         return times
+    texts = spell_zones(texts)
     is_iso = _matches(texts, _ISO)
     is_number = is_date = np.zeros(len(texts), bool)
     if (filled & ~is_iso).any():
@@ -184,27 +186,24 @@ def _read_numbers(column: Column, texts: pa.ChunkedArray, rows: np.ndarray, time
     lengths = pc.utf8_length(texts).to_numpy()
     left = np.ones(len(rows), bool)
     for length, form in _COMPACT.items():
-        chosen = (
-            (lengths == length)
-            & (numbers >= 1.9 * 10.0 ** (length - 1))
-            & (numbers < 2.2 * 10.0 ** (length - 1))
-        )
+        # Epoch seconds have 10 digits too: no post is older than 1990, which they reach in 2033.
+        oldest = 1.99 if length == 10 else 1.9
+        chosen = lengths == length
+        among = chosen.sum()
+        chosen &= numbers >= oldest * 10.0 ** (length - 1)
+        chosen &= numbers < 2.2 * 10.0 ** (length - 1)
         if not chosen.any():
             continue
         parsed = strptime(texts.filter(pa.array(chosen)), form)
         found = ~np.isnan(parsed)
-        if 2 * found.sum() < chosen.sum():
+        if 2 * found.sum() < among:
             continue  # epoch numbers that look like the calendar's now and then
         times.put(rows[chosen], parsed)
         left &= ~chosen
         column.findings.note(column.name, f"times as digits, {form}", READ, found.sum())
+    if _read_epochs(column, numbers, rows, left, times):
+        return
     magnitude = np.median(np.abs(numbers[left])) if left.any() else 0
-    for divisor, name in _EPOCHS.items():
-        low, high = (limit * divisor for limit in _EPOCH_SECONDS)
-        if low <= magnitude < high:
-            chosen = left & (np.abs(numbers) < 100 * high)
-            times.put(rows[chosen], _divide(numbers, divisor)[chosen], 0.0)
-            column.findings.note(column.name, name, READ, chosen.sum())
     if _SPREADSHEET_DAYS[0] <= magnitude < _SPREADSHEET_DAYS[1]:
         chosen = left & (numbers >= _SPREADSHEET_DAYS[0]) & (numbers < _SPREADSHEET_DAYS[1])
         seconds = np.round(numbers[chosen] * DAY) + _SPREADSHEET_EPOCH
@@ -212,11 +211,31 @@ def _read_numbers(column: Column, texts: pa.ChunkedArray, rows: np.ndarray, time
         column.findings.note(column.name, "a spreadsheet's day numbers", READ, chosen.sum())
 
 
-def _divide(numbers: np.ndarray, divisor: int) -> np.ndarray:
-    """Epoch seconds, whole ones exactly."""
-    seconds = numbers / divisor
-    limit = 253_402_300_799  # the last second of the year 9999
-    return np.where(np.abs(seconds) <= limit, seconds, np.nan)
+def _read_epochs(
+    column: Column, numbers: np.ndarray, rows: np.ndarray, left: np.ndarray, times: Times
+) -> bool:
+    """Each number that is left by its own magnitude, if half of them or more have one.
+
+    One divisor for all would put seconds among milliseconds into 1970, and those among seconds
+    into the year 50000.
+    """
+    low, high = _EPOCH_SECONDS
+    chosen = {
+        divisor: left & (numbers >= low * divisor) & (numbers < high * divisor)
+        for divisor in _EPOCHS
+    }
+    counts = {divisor: int(found.sum()) for divisor, found in chosen.items() if found.any()}
+    if not counts or 2 * sum(counts.values()) < left.sum():
+        return False
+    for divisor, count in counts.items():
+        found = chosen[divisor]
+        times.put(rows[found], numbers[found] / divisor, 0.0)
+        column.findings.note(column.name, _EPOCHS[divisor], READ, count)
+    if len(counts) > 1:
+        units = ", ".join(f"{count:,} {_EPOCHS[divisor]}" for divisor, count in counts.items())
+        what = f"epoch numbers in {len(counts)} units, each read by its magnitude ({units})"
+        column.findings.note(column.name, what, NOTICED)
+    return True
 
 
 def _read_iso(texts: pa.ChunkedArray, rows: np.ndarray, times: Times) -> None:

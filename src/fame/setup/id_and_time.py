@@ -1,0 +1,187 @@
+"""Which column is the id and which the time of posting: by name, else by cells beyond doubt."""
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from fame.posts.findings import Column, Findings
+from fame.posts.sources.table_files import Cells
+from fame.posts.sources.table_texts import to_texts
+from fame.posts.sources.table_times import read_times
+from fame.setup.column_words import (
+    ACCOUNT,
+    ADDRESSES,
+    CATEGORIES,
+    IDS,
+    IMAGES,
+    LATER,
+    OTHER_TIME_STEMS,
+    OTHER_TIMES,
+    OUTCOMES,
+    ROW_NUMBERS,
+    SPLITS,
+    TAGS,
+    TARGETS,
+    TIME_WORDS,
+    TIMES,
+    TITLES,
+    USER_WORDS,
+    USERS,
+)
+from fame.setup.looks import BY_NAME, FEW, Choice, Look, Mapping, by_name, by_words
+
+NO_REPEATS = "no two are the same"
+# A date that is no ratio, no version: with a clock, a month's name, or a year of four digits.
+CLEAR_TIME = (
+    r"\d:\d\d|\pL{3}|^\d{4}-\d\d|^\d{4}/\d|^\d{4}\.\d\d\.\d\d|^\d{1,2}[./-]\s?\d{1,2}[./-]\s?\d{4}"
+    r"|[年년]"
+)
+ID_DIGITS = 6  # of one length, from which numbers that differ are ids, whatever they are
+TIME_DIGITS = 8  # from which they may be days or seconds
+
+
+def choose_id(free: dict[str, Look], cells: Cells, _mapping: Mapping) -> Choice:
+    """By name, few cells apart, else by a word of its name or an address, no cell apart.
+
+    Rows that repeat another in all that is read are left out of the posts, however many they are.
+    """
+    count, rows = len(cells.numbers), _count_rows(free, cells)
+    for name in by_name(free, IDS):
+        look = free[name]
+        if look.filled >= (1 - FEW) * count and look.distinct >= (1 - FEW) * rows:
+            return name, f"{BY_NAME}; {_describe_repeats(look)}"
+    named = [name for name, look in free.items() if "id" in look.words]
+    for name in (*named, *by_words(free, ADDRESSES, ())):
+        if free[name].filled == count and free[name].distinct == rows:
+            return name, _describe_repeats(free[name])
+    return None
+
+
+def _describe_repeats(look: Look) -> str:
+    repeats = look.filled - look.distinct
+    return f"{repeats:,} of {look.filled:,} rows repeat an earlier one" if repeats else NO_REPEATS
+
+
+def _count_rows(free: dict[str, Look], cells: Cells) -> int:
+    """Different rows, but for what is never read, as it comes after the post."""
+    unread = {
+        name
+        for name, look in free.items()
+        if (LATER | OUTCOMES) & set(look.words) and not ACCOUNT & set(look.words)
+    }
+    columns = [to_texts(column) for name, column in cells.columns.items() if name not in unread]
+    if not columns:
+        return len(cells.numbers)
+    rows = pa.table(columns, names=[str(place) for place in range(len(columns))])
+    return len(rows.group_by(rows.column_names).aggregate([]))
+
+
+def choose_first(free: dict[str, Look], cells: Cells, _mapping: Mapping) -> Choice:
+    """The first column, if no two of its cells are the same and it can be nothing else."""
+    first = next(iter(cells.columns), None)
+    if first not in free or free[first].filled < len(cells.numbers):
+        return None
+    if free[first].distinct < _count_rows(free, cells):
+        return None
+    look = free[first]
+    texts = pc.utf8_trim_whitespace(look.texts)
+    is_digits = _are_id_digits(texts)
+    if _says_other(look, is_digits) or (look.is_mostly_numbers and not is_digits):
+        return None
+    if pc.any(pc.match_substring_regex(texts, r"[\s\p{Z}]")).as_py():
+        return None
+    longest = pc.max(pc.utf8_length(texts)).as_py()
+    if (not is_digits or longest >= TIME_DIGITS) and _holds_times(cells.column(first), look):
+        return None
+    return first, f"the first column; {_describe_repeats(look)}"
+
+
+def _are_id_digits(texts: pa.ChunkedArray) -> bool:
+    """Digits of one length that are many, begin with zeros, or are counted up one by one."""
+    lengths = pc.utf8_length(texts)
+    length = pc.max(lengths).as_py()
+    if pc.min(lengths).as_py() != length or not pc.all(pc.ascii_is_decimal(texts)).as_py():
+        return False
+    if length >= ID_DIGITS or pc.any(pc.starts_with(texts, "0")).as_py():
+        return True
+    numbers = texts.cast(pa.int64())
+    return bool(pc.max(numbers).as_py() - pc.min(numbers).as_py() == len(texts) - 1)
+
+
+def _says_other(look: Look, is_digits: bool) -> bool:
+    """Whether its name says that it is something else; a title of digits is none."""
+    words = set(look.words)
+    taken = ACCOUNT | OUTCOMES | LATER | TIME_WORDS | USER_WORDS | set(ROW_NUMBERS)
+    named = (*TIMES, *USERS, *TAGS, *TARGETS, *SPLITS)
+    if words & taken or look.name in named:
+        return True
+    is_file = look.name in IMAGES
+    return not is_digits and not is_file and look.words[-1] in (*TITLES, *CATEGORIES)
+
+
+def choose_time(free: dict[str, Look], cells: Cells, mapping: Mapping) -> Choice:
+    """By name, else the only column whose cells are clearly times of posts."""
+    time_format = mapping.columns["time_format"]
+    for name in _list_named_times(free, len(cells.numbers)):
+        trial = _try(cells.column(name))
+        times, _ = read_times(trial, time_format)
+        if trial.findings.is_refused:
+            mapping.refusals.append(
+                f"{name}: days and months cannot be told apart; say --time-format "
+                "'day first', 'month first', or a format like '%d/%m/%Y %H:%M'"
+            )
+            return name, f"{BY_NAME}; the order of day and month is not known"
+        known = len(times) - times.null_count
+        if known and known >= (1 - FEW) * free[name].filled:
+            return name, f"{BY_NAME}; {known:,} cells are times"
+    found = [name for name, look in free.items() if _may_be_posting(look, len(cells.numbers))]
+    found = [name for name in found if _holds_times(cells.column(name), free[name], time_format)]
+    return (found[0], "its cells are times") if len(found) == 1 else None
+
+
+def _list_named_times(free: dict[str, Look], count: int) -> list[str]:
+    """Names of times of posting, then those with a word for a time, if nearly all posts have one.
+
+    None is of an account, which was opened some time.
+    """
+    exact = by_name(free, TIMES)
+    return [
+        name
+        for name in by_words(free, TIME_WORDS, TIMES)
+        if not ACCOUNT & set(free[name].words)
+        and (name in exact or _is_of_posting(free[name], count))
+    ]
+
+
+def _is_of_posting(look: Look, count: int) -> bool:
+    return not is_other_time(look) and look.filled >= (1 - FEW) * count
+
+
+def _try(column: Column) -> Column:
+    """The same with findings that nobody reads."""
+    return Column(column.name, column.cells, column.numbers, Findings(column.findings.path))
+
+
+def is_other_time(look: Look) -> bool:
+    """Whether its name says a time, but not that of posting: of birth, of delivery."""
+    words = set(look.words)
+    return bool(words & OTHER_TIMES) or any(w.startswith(OTHER_TIME_STEMS) for w in words)
+
+
+def _may_be_posting(look: Look, count: int) -> bool:
+    """Whether nearly all posts have a cell that is clearly a time, under a name of nothing else."""
+    others = ACCOUNT | LATER | OUTCOMES | CATEGORIES | {"id"}
+    named = (*IDS, *USERS, *TITLES, *TAGS, *IMAGES)
+    if others & set(look.words) or look.name in named or not _is_of_posting(look, count):
+        return False
+    if look.numbers is not None or look.distinct < 2:
+        return False
+    clear = pc.sum(pc.match_substring_regex(pc.utf8_trim_whitespace(look.texts), CLEAR_TIME))
+    return (clear.as_py() or 0) >= (1 - FEW) * look.filled
+
+
+def _holds_times(column: Column, look: Look, time_format: str | None = None) -> bool:
+    """Whether nearly all cells are times, and in one way."""
+    trial = _try(column)
+    times, _ = read_times(trial, time_format)
+    known = len(times) - times.null_count
+    return not trial.findings.is_refused and known >= (1 - FEW) * look.filled

@@ -1,0 +1,202 @@
+"""The id and the time of posting are told by names and cells, and left out where in doubt."""
+
+from datetime import datetime, timedelta
+
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from fame.posts.sources.table_files import read_cells
+from fame.setup.mapping import propose
+
+COUNT = 40
+ROWS = range(COUNT)
+START = datetime(2023, 1, 31, 8, 15)
+TIMES = [f"{START + timedelta(hours=31 * i):%Y-%m-%d %H:%M}" for i in ROWS]
+QUICK = settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+def propose_for(folder, columns, **options):
+    frame = pd.DataFrame({"likes": [i * 17 % 39 for i in ROWS]})
+    for place, (name, cells) in enumerate(columns.items()):
+        frame.insert(place, name, cells)
+    frame.to_csv(folder / "posts.csv", index=False)
+    time_format = options.get("time_format")
+    return propose(read_cells(folder / "posts.csv", None), {}, None, time_format)
+
+
+def propose_time(folder, name, cells, **options):
+    return propose_for(folder, {"id": [f"p{i}" for i in ROWS], name: cells}, **options)
+
+
+@pytest.mark.parametrize(
+    ("name", "cells"),
+    [
+        ("size", [100 + 7 * i for i in ROWS]),
+        ("weight", [10_000 + 3 * i for i in ROWS]),
+        ("nr", [i + 1 for i in ROWS]),
+        ("amount", [f"{1 + i / 10}K" for i in ROWS]),
+        ("share", [f"{i}%" for i in ROWS]),
+        ("length", [f"1:{i:02d}" for i in ROWS]),
+        ("Titel", [f"wort{i}" for i in ROWS]),
+        ("post title", [f"word{i}" for i in ROWS]),
+        ("hashtag", [f"tag{i}" for i in ROWS]),
+        ("author", [f"name{i}" for i in ROWS]),
+        ("user", [100_000 + i for i in ROWS]),
+        ("created", [f"{i:06d}" for i in ROWS]),
+        ("index", [1000 + i for i in ROWS]),
+        ("views", [100_000 + 7 * i for i in ROWS]),
+        ("city", [f"town{i}" for i in ROWS]),
+        ("x", [f"word {i}" for i in ROWS]),
+        ("x", [f"word\u00a0{i}" for i in ROWS]),
+        ("x", [f"word\u3000{i}" for i in ROWS]),
+        ("x", [text.replace(" ", "T") for text in TIMES]),
+        ("x", [1_646_474_400 + 1000 * i for i in ROWS]),
+        ("x", [f"{START + timedelta(days=i):%Y%m%d}" for i in ROWS]),
+        ("x", [f"{START + timedelta(days=i):%d.%m.%Y}" for i in ROWS]),
+        ("x", [f"word{i // 2}" for i in ROWS]),
+    ],
+)
+def test_a_first_column_that_could_be_another_thing_is_no_id(tmp_path, name, cells):
+    mapping = propose_for(tmp_path, {name: cells})
+    assert mapping.columns["id"] is None
+    assert "no column is the id beyond doubt; name it: --id COLUMN" in mapping.refusals[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "cells"),
+    [
+        ("Beitrag", [f"{i:04d}" for i in ROWS]),
+        ("nr", [1001 + i for i in ROWS]),
+        ("x", [30_001 + i for i in ROWS]),
+        ("x", [120_000 + 31 * i for i in ROWS]),
+        ("x", [9_000_000_000 + 31 * i for i in ROWS]),
+        ("x", [10**17 + 7 * i for i in ROWS]),
+        ("x", [f"p-{i:03d}" for i in ROWS]),
+        ("x", [f"4e31610454{i:02d}" for i in ROWS]),
+        ("Post", [f"B{i}" for i in ROWS]),
+        ("video", [f"dQw4w9WgX{i:02d}" for i in ROWS]),
+        ("file name", [f"img_{i}.jpg" for i in ROWS]),
+        ("order", [f"A-{i}" for i in ROWS]),
+    ],
+)
+def test_a_first_column_that_is_nothing_else_is_the_id(tmp_path, name, cells):
+    mapping = propose_for(tmp_path, {name: cells})
+    assert (mapping.columns["id"], mapping.refusals) == (name, [])
+    assert mapping.reasons[name].endswith("the first column; no two are the same)")
+
+
+def test_rows_that_repeat_others_are_said_and_cost_no_id(tmp_path):
+    ids = [f"p{i % 20}" for i in ROWS]
+    (tmp_path / "posts.csv").write_text(
+        "id,likes,comments,crawled_at\n"
+        + "".join(f"{p},{p[1:]},{i},2022-01-{i // 2 + 1}\n" for i, p in enumerate(ids))
+    )
+    mapping = propose(read_cells(tmp_path / "posts.csv", None), {}, None, None)
+    assert mapping.reasons["id"] == "the id (by its name; 20 of 40 rows repeat an earlier one)"
+    assert propose_for(tmp_path, {"id": ids}).columns["id"] is None
+    others = {"id": ids, "shortcode": [f"s{i}" for i in ROWS]}
+    assert propose_for(tmp_path, others).columns["id"] == "shortcode"
+
+
+def test_a_file_of_what_comes_later_alone_has_no_id(tmp_path):
+    (tmp_path / "posts.csv").write_text("updated,crawled\n1,2\n3,4\n")
+    mapping = propose(read_cells(tmp_path / "posts.csv", None), {}, None, None)
+    assert mapping.columns["id"] is None
+
+
+@pytest.mark.parametrize("name", ["id", "Kennung"])
+def test_an_id_is_told_whatever_rows_repeat(tmp_path, name):
+    rows = "".join(f"p{i % 30:03d},{i % 30}\n" for i in ROWS)
+    (tmp_path / "posts.csv").write_text(f"{name},likes\n{rows}")
+    mapping = propose(read_cells(tmp_path / "posts.csv", None), {}, None, None)
+    assert mapping.columns["id"] == name
+    assert "10 of 40 rows repeat an earlier one" in mapping.reasons[name]
+
+
+OTHER_TIMES = (
+    "birthday, birth_date, Geburtstag, date de naissance, fecha de nacimiento, release, "
+    "release_date, last_post, dernière mise à jour, mis à jour, Aktualisiert am, geändert, "
+    "Änderungsdatum, actualizado, updated, update_time, crawl time, expires, expiry date, "
+    "Ablaufdatum, date joined, signup_date, deleted at, event date, time of event, "
+    "delivery_date, Lieferdatum, trending_date, version, app version, user created, title, "
+    "text, channel_opened, tipo, comments at"
+)
+
+
+@pytest.mark.parametrize("name", OTHER_TIMES.split(", "))
+def test_a_time_of_another_name_is_not_that_of_posting(tmp_path, name):
+    assert propose_time(tmp_path, name, TIMES).columns["time"] is None
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("ganz neu", "wann", "Zeit", "Veröffentlichungsdatum", "fecha de publicación", "x"),
+        *("posted on", "first_published", "Zeitstempel des Beitrags", "data pubblicazione"),
+    ],
+)
+def test_a_time_that_no_other_name_has_is_that_of_posting(tmp_path, name):
+    mapping = propose_time(tmp_path, name, TIMES)
+    assert (mapping.columns["time"], mapping.left_out) == (name, {})
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        [*TIMES[:20], *[""] * 20],
+        [*TIMES[:36], *["soon"] * 4],
+        [f"16/9/{20 + i % 3}" for i in ROWS],
+        [f"{1 + i % 9}.{1 + i % 12}.2{i % 5}" for i in ROWS],
+        [f"2022.{1 + i % 12}.{1 + i % 9}" for i in ROWS],
+        ["2023-01-01"] * COUNT,
+        [f"a day like {text}" for text in TIMES],
+    ],
+)
+def test_cells_that_may_be_no_times_of_posts_are_none(tmp_path, cells):
+    assert propose_time(tmp_path, "x", cells).columns["time"] is None
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        *("%d.%m.%Y", "%d/%m/%Y %H:%M", "%Y.%m.%d", "%Y/%m/%d", "%Y-%m-%dT%H:%M:%SZ", "%d %B %Y"),
+        *("%b %d, %Y", "%Y年%m月%d日", "%Y년 %m월 %d일", "%d. %B %Y", "%a %b %d %H:%M:%S +0000 %Y"),
+    ],
+)
+def test_times_of_each_form_are_times_of_posts(tmp_path, form):
+    cells = [f"{START + timedelta(days=31 * i):{form}}" for i in ROWS]
+    assert propose_time(tmp_path, "x", cells).columns["time"] == "x"
+
+
+def test_a_word_for_a_time_needs_nearly_all_posts_and_a_name_does_not(tmp_path):
+    some = [*TIMES[:20], *[""] * 20]
+    assert propose_time(tmp_path, "my posted", some).columns["time"] is None
+    assert propose_time(tmp_path, "published_at", some).columns["time"] == "published_at"
+
+
+def test_a_format_that_is_said_tells_the_time_of_any_name(tmp_path):
+    cells = [f"{1 + i % 12:02d}/{1 + i % 12:02d}/2022" for i in ROWS]
+    cells[0] = "03/04/2022"
+    assert propose_time(tmp_path, "x", cells).columns["time"] is None
+    mapping = propose_time(tmp_path, "x", cells, time_format="day first")
+    assert (mapping.columns["time"], mapping.refusals) == ("x", [])
+
+
+def test_why_another_time_is_left_out_is_said(tmp_path):
+    mapping = propose_time(tmp_path, "birth_date", TIMES)
+    assert mapping.left_out == {"birth_date": "its name says another time than that of posting"}
+
+
+@QUICK
+@given(
+    numbers=st.lists(
+        st.floats(0, 1e6).map(lambda x: round(x, 2)), min_size=COUNT, max_size=COUNT, unique=True
+    )
+)
+def test_quantities_are_never_ids(tmp_path, numbers):
+    numbers[0] = 0.5
+    assert propose_for(tmp_path, {"x": numbers}).columns["id"] is None
