@@ -2,10 +2,14 @@
 
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
 
 import psutil
 import pytest
@@ -53,6 +57,23 @@ def list_half_made(project):
     return [path for path in project.folder.rglob(".*.tmp") if ".git" not in path.parts]
 
 
+def wait_for_stage(process, command, seconds=180):
+    """Until that stage is at work: its libraries are imported, it has a handler of SIGTERM."""
+    deadline = time.monotonic() + seconds
+    while not any(map(partial(works_at, command), list_family(psutil.Process(process.pid)))):
+        assert time.monotonic() < deadline
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+
+
+def works_at(command, process):
+    with suppress(psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError):
+        told = Path(f"/proc/{process.pid}/status").read_text()
+        handled = int(re.search(r"^SigCgt:\s*(\w+)", told, re.MULTILINE)[1], 16)
+        return command in process.cmdline() and bool(handled >> signal.SIGTERM - 1 & 1)
+    return False
+
+
 @pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("whole", [True, False], ids=["all of it", "dvc alone"])
 def test_killed_at_any_moment_and_run_again(finished, fresh, seed, whole):
@@ -76,7 +97,8 @@ def test_killed_at_any_moment_and_run_again(finished, fresh, seed, whole):
 )
 def test_stopped_in_a_stage_and_run_again(finished, fresh, number, whole):
     process = start_repro(fresh)
-    time.sleep(12)
+    wait_for_stage(process, "minilm")
+    time.sleep(1)
     family = list_family(psutil.Process(process.pid))
     (os.killpg if whole else os.kill)(process.pid, number)
     told, _ = process.communicate()

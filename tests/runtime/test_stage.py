@@ -167,14 +167,23 @@ def test_a_signal_ends_it_with_nothing_half_made(number, said, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_signal_before_it_began_is_one_line_too():
-    code = "import fame.runtime.stage; raise {}"
-    for error, said in (("KeyboardInterrupt", "interrupted"), ("ValueError('x')", "ValueError: x")):
-        command = [sys.executable, "-c", code.format(error)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert done.returncode != 0
-        assert done.stderr.splitlines()[-1] == said
-        assert ("Traceback" in done.stderr) == (error != "KeyboardInterrupt")
+@pytest.mark.parametrize(
+    ("error", "said"), [("KeyboardInterrupt", "interrupted"), ("ValueError('x')", "ValueError: x")]
+)
+def test_a_signal_while_libraries_are_imported_is_one_line_too(error, said, tmp_path):
+    (tmp_path / "numpy.py").write_text(f"raise {error}")
+    command = [sys.executable, "-m", "fame.features.encode_meta"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert done.stderr.splitlines()[-1] == said
+    assert ("Traceback" in done.stderr) == (error != "KeyboardInterrupt")
+
+
+def test_who_imports_fame_keeps_a_hook_of_their_own():
+    code = "import sys, fame.runtime.stage; print(sys.excepthook is sys.__excepthook__)"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stdout == "True\n"
 
 
 def test_what_a_library_makes_of_a_signal_does_not_matter(tmp_path):

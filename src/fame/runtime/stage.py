@@ -10,7 +10,6 @@ import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from fame.runtime import files
@@ -27,17 +26,6 @@ QUIET = {
     "TRANSFORMERS_NO_ADVISORY_WARNINGS": "1",
     "PYTHONWARNINGS": "ignore",
 }
-
-
-def _tell(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Ctrl-C before `run`, while libraries are imported, is one line too."""
-    if issubclass(kind, KeyboardInterrupt):
-        print(SIGNALS[signal.SIGINT], file=sys.stderr)
-    else:
-        sys.__excepthook__(kind, error, trace)
-
-
-sys.excepthook = _tell
 
 
 def run(main: Callable[[], dict[str, Any] | None]) -> None:
