@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 from tests.python_process import run_python
 
 from fame import params
-from fame.fusion import combination, data_record, intervals, mean
+from fame.fusion import combination, data_record, fusion_file, intervals, mean
 from fame.fusion.combination import TrainingPosts
 from fame.learners import table_files
 from fame.posts.splits import number_users
@@ -294,7 +294,7 @@ def test_intervals_of_a_learned_fusion_are_of_posts_that_it_did_not_see(
     )
     nested = combination.nest(training, own, settings)
     expected = intervals.fit(np.abs(label[fit] - nested), training.known, settings.intervals)
-    written = files.read_json(tmp_path / "fusion.json")
+    written = fusion_file.read(tmp_path / "fusion.json")
     assert written["intervals"]["known"] == expected["known"]
     assert written["reach"] == [label[fit].min(), label[fit].max()]
 

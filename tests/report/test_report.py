@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 from tests.pictures import encode
 
 from fame import params
+from fame.fusion import fusion_file
 from fame.learners import table_files
 from fame.report import charts, figures, kept, shown_posts
 from fame.report.vega import scripts
@@ -169,7 +170,7 @@ def write_posts(folder, make_posts, count=8):
     stored.write_table(folder / "images.parquet", located)
     table_files.write_predictions(folder / "prediction.parquet", posts, np.arange(count) + 0.5)
     widths = {"80": 0.4, "95": 2.0}
-    stored.write_json(
+    fusion_file.write(
         folder / "fusion.json",
         {"intervals": {"known": widths, "new": widths}, "reach": [-100.0, 100.0]},
     )

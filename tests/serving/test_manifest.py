@@ -3,6 +3,7 @@ import tarfile
 
 import pytest
 
+from fame.fusion import fusion_file
 from fame.learners.lightgbm.model import Model
 from fame.runtime import dvc_lock, files
 from fame.runtime.errors import InputError
@@ -18,18 +19,27 @@ def change(folder, **changes):
     files.write_json(path, files.read_json(path) | changes)
 
 
+def change_weight(folder):
+    content = files.read_json(folder / FUSION)
+    content["weights"]["new"]["lightgbm"] += 0.1
+    files.write_json(folder / FUSION, content)
+
+
+def fuse_others(folder):
+    content = fusion_file.read(folder / FUSION)
+    weights = {"known": {"dae": 1.0}, "new": {"dae": 1.0}}
+    fusion_file.write(folder / FUSION, content | {"weights": weights})
+
+
 def test_the_manifest_tells_what_was_trained(models):
     content = files.read_json(models / "manifest.json")
     training = content["training"]
     assert training["posts"] == 120
-    assert {"fame", "median", "interval_80", "interval_95"} <= set(training["holdout"])
     assert len(training["label_quantiles"]) == 101
     assert content["versions"]["lightgbm"]
     assert content["params"]["data"]["target_transform"] == "none"
     assert "runtime" not in content["params"]
-    assert {FUSION, "encoders/minilm/fingerprint.json", "index/posts.parquet"} <= set(
-        content["files"]
-    )
+    assert {"encoders/minilm/fingerprint.json", "index/posts.parquet"} <= set(content["files"])
 
 
 def test_a_folder_is_listed_without_what_else_lies_there(tmp_path):
@@ -44,16 +54,20 @@ def test_it_loads_as_it_was_written(models):
     assert bundle.learners == ["lightgbm", "catboost"]
     assert bundle.left_out == {}
     assert bundle.params.learners["lightgbm"].iterations == 15
+    assert {"fame", "median", "interval_80", "interval_95"} <= set(bundle.training["holdout"])
 
 
 @pytest.mark.parametrize(
     ("act", "sentence"),
     [
-        (lambda f: (f / FUSION).unlink(), "fusion.json: missing"),
+        (lambda f: (f / FUSION).unlink(), "fusion.json: no such file"),
         (lambda f: (f / FUSION).write_text("{}"), "fusion.json: not the file that was saved"),
+        (lambda f: (f / FUSION).write_text("[1]"), "fusion.json: not the file that was saved"),
+        (change_weight, "fusion.json: not the file that was saved"),
+        (fuse_others, "fusion.json: fuses dae, manifest.json has lightgbm, catboost; run"),
         (lambda f: (f / "manifest.json").unlink(), "no such file; a bundle is the folder models/"),
         (lambda f: (f / "manifest.json").write_text("{"), "not valid JSON"),
-        (lambda f: change(f, format=1), "format 1, expected 2"),
+        (lambda f: change(f, format=1), "format 1, expected 3"),
         (lambda f: change(f, files={"../../etc/passwd": "x"}), "leaves the bundle"),
         (lambda f: change(f, files={"/etc/passwd": "x"}), "leaves the bundle"),
         (

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from fame import params
-from fame.fusion import combination, data_record, intervals, plots, scores, weights
+from fame.fusion import combination, data_record, fusion_file, intervals, plots, scores, weights
 from fame.fusion.combination import Combination, TrainingPosts
 from fame.fusion.known import find_known_authors
 from fame.learners import table_files
@@ -73,7 +73,9 @@ def main() -> None:
     with files.replacing_folder(arguments.plots) as folder:
         plots.write(folder, label[holdout], plotted, settings.report)
         plots.write_curves(folder, arguments.curves, list(settings.learners))
-    files.write_json(arguments.model, chosen.describe() | {"intervals": widths, "reach": reach})
+    found = {"intervals": widths, "shares": settings.fusion.intervals, "reach": reach}
+    found["holdout"] = fusion_file.list_scores(metrics, record)
+    fusion_file.write(arguments.model, chosen.describe() | found)
     files.write_json(arguments.data, record)
     # As it is: the fusion comes first in `dvc exp show`.
     files.write_text(arguments.metrics, json.dumps(metrics, indent=2, allow_nan=False) + "\n")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from fame import params
+from fame.fusion import fusion_file
 from fame.fusion.known import find_known_authors
 from fame.learners import table_files
 from fame.report import (
@@ -100,7 +101,7 @@ def read_posts(arguments: argparse.Namespace, settings: params.Params) -> shown_
     posts, images = files.read_table(arguments.posts), files.read_table(arguments.images)
     predicted = table_files.read_predictions(arguments.prediction, posts["post_id"])
     known = find_known_authors(posts, arrays.to_strings(posts["split"]))
-    fusion = files.read_json(arguments.fusion)
+    fusion = fusion_file.read(arguments.fusion)
     share = max(settings.fusion.intervals)
     return shown_posts.select(posts, images, predicted, known, fusion, share)
 

@@ -26,14 +26,12 @@ from fame.serving.manifest import (
 META = "meta"
 FOLDERS = (ENCODERS, TABLES, LEARNERS)
 QUANTILES = 101  # of the labels: where a prediction lies among them
-# Of metrics/data.json, what the fusion's scores stand beside.
-BESIDE = {"median", "known_authors", "new_authors", "posts_holdout", "simulated"}
 
 
 def main() -> None:
     """Write the index of the training posts and the manifest."""
     parser = argparse.ArgumentParser(description=__doc__)
-    inputs = ("posts", "features", *FOLDERS, "fusion", "metrics", "data")
+    inputs = ("posts", "features", *FOLDERS)
     for name in (*inputs, "index", "manifest"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     arguments = parser.parse_args()
@@ -52,15 +50,14 @@ def main() -> None:
         "versions": describe_versions(),
         "params": describe_params(settings),
         "columns": [[name, str(kind)] for name, kind in zip(*_describe_schema(posts), strict=True)],
-        "training": describe_training(training, settings)
-        | {"holdout": list_scores(arguments.metrics, arguments.data)},
+        "training": describe_training(training, settings),
         "learners": list(settings.learners),  # in order, which JSON does not keep
         "left_out": {},
     }
     files.write_json(arguments.manifest, manifest)
     print(
         f"bundle: {len(digests)} files, {len(settings.learners)} learners, "
-        f"{len(training)} training posts known; `fame predict FILE` scores posts with it"
+        f"{len(training)} training posts known"
     )
 
 
@@ -70,7 +67,7 @@ def list_places(paths: argparse.Namespace, settings: params.Params) -> list[Path
         *(paths.encoders / name for name in (META, *settings.backbones)),
         *(paths.tables / name for name in settings.tables),
         *(paths.learners / name for name in settings.learners),
-        *(paths.fusion, paths.index),
+        paths.index,
     ]
 
 
@@ -105,13 +102,6 @@ def describe_training(training: pa.Table, settings: params.Params) -> dict[str, 
         "first_post": seconds["min"],
         "last_post": seconds["max"],
     }
-
-
-def list_scores(metrics: Path, data: Path) -> dict[str, Any]:
-    """Scores of the fusion, of the constant beside it, and the coverage of the intervals."""
-    record = files.read_json(data)
-    chosen = {name for name in record if name.startswith("interval_")} | BESIDE & record.keys()
-    return {"fame": files.read_json(metrics)["fame"]} | {name: record[name] for name in chosen}
 
 
 def _describe_schema(posts: pa.Table) -> tuple[list[str], list[pa.DataType]]:

@@ -7,11 +7,12 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
+from fame.fusion import fusion_file
 from fame.registry import resolve_learner
 from fame.runtime import files
 from fame.runtime.dvc_lock import MANIFEST
 from fame.runtime.errors import InputError
-from fame.serving.manifest import LEARNERS, check_files, read_manifest
+from fame.serving.manifest import FUSION, LEARNERS, check_files, read_manifest
 
 FOLDER = "models"  # in the archive
 
@@ -31,11 +32,12 @@ def run(arguments: argparse.Namespace) -> None:
     """Write the archive; a line says what it holds."""
     manifest = read_manifest(arguments.models)
     check_files(arguments.models, manifest["files"])
+    fusion_file.read(arguments.models / FUSION)
     if arguments.without_pickles:
         manifest = leave_out_pickles(manifest)
     pack(arguments.models, manifest, arguments.output)
     size = arguments.output.stat().st_size / 1e6
-    print(f"{arguments.output}: {len(manifest['files'])} files, {size:.1f} MB")
+    print(f"{arguments.output}: {len(manifest['files']) + 1} files, {size:.1f} MB")
     for name, why in manifest["left_out"].items():
         print(f"without {name} ({why}); the other learners share its weight")
 
@@ -67,7 +69,7 @@ def pack(folder: Path, manifest: dict[str, Any], target: Path) -> None:
     text = json.dumps(manifest, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
     with files.replacing(target) as temporary, tarfile.open(temporary, "w") as archive:
         _add(archive, MANIFEST, text.encode())
-        for name in sorted(manifest["files"]):
+        for name in sorted([*manifest["files"], FUSION]):
             _add(archive, name, (folder / name).read_bytes())
 
 

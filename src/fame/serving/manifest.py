@@ -9,11 +9,11 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from fame import params
+from fame.fusion import fusion_file
 from fame.fusion.combination import Combination
 from fame.params import (
     DataParams,
     FeatureTableParams,
-    FusionParams,
     MetaParams,
     PredictionParams,
     Strict,
@@ -24,10 +24,10 @@ from fame.runtime.dvc_lock import MANIFEST
 from fame.runtime.errors import InputError
 from fame.runtime.versions import list_versions
 
-FORMAT = 2  # of the manifest; another one is another program's
+FORMAT = 3  # of the manifest; another one is another program's
 ENCODERS, TABLES, LEARNERS = "encoders", "tables", "learners"
 FUSION, INDEX = "fusion.json", "index"
-BLOCKS = ("data", "backbones", "meta", "tables", "learners", "predictions", "fusion")
+BLOCKS = ("data", "backbones", "meta", "tables", "learners", "predictions")
 
 
 class BundleParams(Strict):
@@ -39,7 +39,6 @@ class BundleParams(Strict):
     tables: dict[str, FeatureTableParams]
     learners: dict[str, Any]
     predictions: PredictionParams
-    fusion: FusionParams
 
 
 @dataclass(frozen=True)
@@ -55,6 +54,7 @@ class Bundle:
         learners: those that can be asked, in the order in which they are fused.
         combination: how the learners that are there are fused.
         widths: known and new authors -> share in percent -> half width of the interval.
+        shares: of the posts that the intervals are to cover.
         reach: the lowest and the highest end of an interval.
     """
 
@@ -66,6 +66,7 @@ class Bundle:
     learners: list[str]
     combination: Combination
     widths: dict[str, dict[str, float]]
+    shares: list[float]
     reach: tuple[float, float]
 
 
@@ -92,21 +93,26 @@ def open_bundle(folder: Path, *, any_versions: bool = False) -> Bundle:
         for name, entry in entries.items():
             model = find(entry["kind"], f"{block}.{name}.kind")
             entries[name] = params.validate(model, entry, f"{folder / MANIFEST}: {block}.{name}")
-    fusion = files.read_json(folder / FUSION)
-    widths, reach = fusion.pop("intervals"), fusion.pop("reach")
-    combination = Combination(**fusion)
+    fusion = fusion_file.read(folder / FUSION)
+    if sorted(fusion["weights"]["new"]) != sorted(manifest["learners"]):
+        raise InputError(
+            f"{folder / FUSION}: fuses {', '.join(fusion['weights']['new'])}, {MANIFEST} has "
+            f"{', '.join(manifest['learners'])}; run `dvc repro`"
+        )
+    combination = Combination(fusion["weights"], fusion["lines"])
     for name in manifest["left_out"]:
         combination = combination.leave_out(name)
     return Bundle(
         folder=folder,
         params=settings,
         columns=[(name, kind) for name, kind in manifest["columns"]],
-        training=manifest["training"],
+        training=manifest["training"] | {"holdout": fusion["holdout"]},
         left_out=manifest["left_out"],
         learners=[name for name in manifest["learners"] if name not in manifest["left_out"]],
         combination=combination,
-        widths=widths,
-        reach=tuple(reach),
+        widths=fusion["intervals"],
+        shares=fusion["shares"],
+        reach=tuple(fusion["reach"]),
     )
 
 

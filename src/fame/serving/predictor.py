@@ -79,7 +79,7 @@ class Predictor:
     @property
     def shares(self) -> list[str]:
         """The intervals, by the share of posts that they are to cover, in percent."""
-        return [intervals.name_share(share) for share in self.bundle.params.fusion.intervals]
+        return [intervals.name_share(share) for share in self.bundle.shares]
 
     def predict(self, posts: Posts, *, images: str | Path | None = None) -> pd.DataFrame:
         """Predict posts.
@@ -203,7 +203,7 @@ class Predictor:
             "id": drafts.posts["post_id"].to_pylist(),
             "prediction": scored.fused,
         }
-        for share, name in zip(self.bundle.params.fusion.intervals, self.shares, strict=True):
+        for share, name in zip(self.bundle.shares, self.shares, strict=True):
             columns[f"low_{name}"], columns[f"high_{name}"] = intervals.find_ends(
                 scored.fused, scored.known, self.bundle.widths, share, self.bundle.reach
             )
