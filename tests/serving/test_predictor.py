@@ -89,6 +89,17 @@ def test_records_and_frames_are_alike(predictor):
     assert one["notes"].tolist() == ["no picture", "no picture"]
 
 
+def test_a_known_author_without_a_time_has_a_note(finished, predictor):
+    posts = pq.read_table(finished / "data/interim/posts.parquet").to_pandas()
+    user = posts["user_id"][posts["split"] == "fit"].iloc[0]
+    found = predictor.predict(
+        [POST | {"user": user, "time": None}, POST | {"user": user, "time": "2017-01-01"}]
+    )
+    assert found["author"].tolist() == ["known", "known"]
+    assert "no time, so the author's past is not used" in found["notes"][0]
+    assert "no time" not in found["notes"][1]
+
+
 def test_a_picture_is_bytes_or_a_path(predictor, picture, tmp_path):
     (tmp_path / "a.jpg").write_bytes(picture)
     given = predictor.predict([POST | {"image": picture}])

@@ -104,6 +104,19 @@ def test_an_address_is_an_id_where_there_is_no_other(tmp_path):
     assert propose_for(tmp_path, frame).columns["id"] == "url"
 
 
+def test_a_target_that_is_named_is_looked_at_too(tmp_path):
+    frame = make_frame(saves=[int(1.2**i) for i in range(40)])
+    assert propose_for(tmp_path, frame, {"target": "saves"}).counts
+    frame["saves"] = frame["saves"] / 170.5
+    assert not propose_for(tmp_path, frame, {"target": "saves"}).counts
+
+
+@pytest.mark.parametrize("missing", ["n.a.", "k.A.", ""])
+def test_counts_with_dots_are_counts_beside_words_with_dots(tmp_path, missing):
+    frame = make_frame(likes=[missing, "1.301", *(str(int(1.2**i)) for i in range(38))])
+    assert propose_for(tmp_path, frame).counts
+
+
 @pytest.mark.parametrize("others", [{}, {"followers": range(40), "published_year": [1, 2] * 20}])
 def test_a_number_of_any_name_is_no_target(tmp_path, others):
     frame = make_frame(**others).rename(columns={"likes": "y"})

@@ -116,6 +116,10 @@ class Scorer:
         }
         known, past = self.find_past(drafts.posts)
         notes = note_contents(drafts, blocks)
+        if self.bundle.training["first_post"] is not None:
+            timeless = pc.is_null(drafts.posts["posted_at"]).to_numpy()
+            for row in np.flatnonzero(timeless & known).tolist():
+                notes[row].append("no time, so the author's past is not used")
         learners = {}
         clipped: dict[int, list[str]] = {}
         for name in self.models:

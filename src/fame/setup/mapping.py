@@ -83,6 +83,9 @@ def propose(
                 reason = f"{NAMES[key]} ({found[1]})"
                 mapping.reasons[found[0]] = f"{before}, and {reason}" if before else reason
                 free.pop(found[0], None)  # the id may name the pictures too
+    target = looks.get(mapping.columns["target"])
+    if target is not None and target.numbers is not None:
+        mapping.counts = looks_like_counts(target.numbers[~np.isnan(target.numbers)])
     _sort_rest(free, looks, cells, mapping)
     for name in dict.fromkeys(cells.names):
         if name not in cells.columns:
@@ -105,17 +108,14 @@ def _list_given(given: dict[str, Any]) -> set[str]:
     return {n for value in given.values() for n in (value if isinstance(value, list) else [value])}
 
 
-def _choose_target(free: dict[str, Look], _cells: Cells, mapping: Mapping) -> Choice:
+def _choose_target(free: dict[str, Look], _cells: Cells, _mapping: Mapping) -> Choice:
     named = by_name(free, TARGETS)
     for name in named:
         numbers = free[name].numbers
         if numbers is not None and np.nanmin(numbers) < np.nanmax(numbers):
-            mapping.counts = looks_like_counts(numbers[~np.isnan(numbers)])
             return name, BY_NAME
     outcomes = [name for name, look in free.items() if _is_outcome(look)]
     if len(outcomes) == 1:
-        values = free[outcomes[0]].numbers
-        mapping.counts = values is not None and looks_like_counts(values[~np.isnan(values)])
         return outcomes[0], "no other column is counted after the post is out"
     return (named[0], BY_NAME) if named else None
 

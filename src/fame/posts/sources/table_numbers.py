@@ -93,6 +93,7 @@ def weigh(column: Column) -> Evidence:
     cells = column.cells
     if not pa.types.is_string(cells.type):
         return Evidence()
+    cells = cells.filter(pc.match_substring_regex(cells, r"\d"))  # n.a. has a dot too
     marked = pc.or_(pc.match_substring(cells, ","), pc.greater(pc.count_substring(cells, "."), 1))
     if not _any(marked):
         return _weigh_threes(cells, ".")
