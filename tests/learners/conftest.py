@@ -23,6 +23,7 @@ from fame.runtime import files
 from fame.runtime.devices import import_torchvision
 from fame.runtime.dvc_lock import digest_folder
 
+AUTOGLUON_IS_SLOW = ("test_contract.py", "test_predict.py", "test_train.py")
 FIT_ROWS, HOLDOUT_ROWS, CHALLENGE_ROWS, FOLDS, NUMBERS = 160, 300, 20, 5, 30
 
 WORDS = ("dog", "beach", "rain", "music")  # a category's title
@@ -33,7 +34,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """AutoGluon in processes of its own, or trained again and again, is slow."""
     for item in items:
         kind = getattr(item, "callspec", None) and item.callspec.params.get("kind")
-        if kind == "autogluon" and item.path.name in ("test_train.py", "test_predict.py"):
+        if kind == "autogluon" and item.path.name in AUTOGLUON_IS_SLOW:
             item.add_marker(pytest.mark.slow)
 
 

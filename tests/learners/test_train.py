@@ -157,6 +157,7 @@ def check_same_as_uninterrupted(kind, folder, told):
     assert read_outputs(folder) == read_outputs(folder / "other")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", sorted(LONG))
 def test_a_killed_training_is_resumed_and_ends_in_the_same_bytes(kind, folder, write_learners):
     write_learners(**{kind: LONG[kind]})
@@ -164,6 +165,7 @@ def test_a_killed_training_is_resumed_and_ends_in_the_same_bytes(kind, folder, w
     check_same_as_uninterrupted(kind, folder, "resumed; fold 0 is finished, 1, 2 to train")
 
 
+@pytest.mark.slow
 def test_a_killed_fold_of_catboost_is_resumed_from_its_snapshot(folder, write_learners):
     write_learners(catboost=LONG["catboost"])
     often = "from fame.learners.catboost import training; training.SNAPSHOT_SECONDS = 0"

@@ -86,6 +86,7 @@ def on_cluster(cluster, make_runtime):
     return make
 
 
+@pytest.mark.slow
 def test_a_node_that_is_killed_leaves_no_mark(
     slow, cluster, on_cluster, make_table, extract, tmp_path, monkeypatch
 ):

@@ -187,6 +187,7 @@ def edit(folder, **changes):
     (folder / "config.json").write_text(json.dumps(config))
 
 
+@pytest.mark.slow
 def test_a_stack_whose_image_network_is_gone_is_refused(fitted_with_images, learners, tmp_path):
     gone = {"image_checkpoint": str(tmp_path / "gone"), "epochs": 1}
     with pytest.raises(InputError, match="gone' is neither a folder nor a model's id"):

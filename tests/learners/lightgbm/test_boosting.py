@@ -68,6 +68,7 @@ def fit(learner, table, folder):
     return {path.name: path.read_bytes() for path in (folder / "models").iterdir()}
 
 
+@pytest.mark.slow
 def test_two_machines_score_as_one_process(on_cluster, learners, posts, tmp_path):
     table, others, label = posts
     scores, mae, saved = [], [], []
@@ -99,6 +100,7 @@ def test_no_cluster_is_one_error(on_cluster, table, tmp_path):
         on_cluster("127.0.0.1:1").trainer.fit(table, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_machine_that_is_lost_ends_the_training(on_cluster, cluster, table, tmp_path):
     node = cluster.add_node(num_cpus=1)
     learner = on_cluster(num_machines=3, iterations=200_000, early_stopping_rounds=200_000)
