@@ -186,7 +186,7 @@ def test_the_papers_profile_without_a_network_names_all_that_is_missing(tmp_path
     team = clone(Project(ROOT), tmp_path / "team")
     team.run(*MAKE, "profile", "PROFILE=paper")
     output = team.run(*MAKE, "repro", fails=True)
-    missing = re.findall(r"^missing: (.*?): ", output, re.MULTILINE)
+    missing = re.findall(r"^missing or wrong: (.*?): ", output, re.MULTILINE)
     assert missing == [
         "params.yaml",
         "backbones.blip.checkpoint",

@@ -78,7 +78,7 @@ def test_all_problems_are_named_at_once(project, tmp_path, capsys):
     with pytest.raises(SystemExit) as ended:
         cli.main(["check"])
     assert ended.value.code == 1
-    assert capsys.readouterr().out.count("missing: ") == len(wanted)
+    assert capsys.readouterr().out.count("missing or wrong: ") == len(wanted)
 
 
 @pytest.mark.parametrize("root", ["my posts", "it's", "$HOME", "a&b", "~", 'say "hi"', "ü; rm x"])

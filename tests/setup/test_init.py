@@ -144,7 +144,7 @@ def pictured(tmp_path):
 def test_pictures_are_counted_before_anything_is_asked(pictured, capsys):
     assert call(pictured, "--images", pictured.parent / "pics", "--yes") == 0
     shown = capsys.readouterr().out
-    assert "pictures: 28 of 30 posts have one" in shown
+    assert "pictures: 28 of 30 rows have one" in shown
     assert "2 are listed and not there, for instance '28.jpg'" in shown
     assert "data.max_unreadable_fraction becomes 0.1, as so many are missing" in shown
     assert read_block()["max_unreadable_fraction"] == 0.1
@@ -253,6 +253,23 @@ def test_what_is_set_anew_is_what_params_yaml_comes_with():
             place = place[name]
         assert place == default
         assert key[-1] not in overlay[key[0]]
+
+
+def test_posts_of_one_time_are_held_out_otherwise(project, tmp_path, capsys):
+    rows = [f"p{i},{i % 7},a{i % 9},2024-05-01 10:00" for i in range(60)]
+    (tmp_path / "posts.csv").write_text("\n".join(["id,likes,user_id,posted_at", *rows]) + "\n")
+    assert call(tmp_path / "posts.csv", "--yes") == 0
+    split = YAML(typ="safe").load((project / "params.yaml").read_text())["split"]
+    assert split["protocol"] == "user"
+    shown = capsys.readouterr().out
+    assert "posts.csv: 60 rows" in shown
+    assert "no column found for the title (--title), the tags (--tags)" in shown
+
+
+@pytest.mark.usefixtures("project")
+def test_a_slip_is_named_although_the_place_is_taken(pictured):
+    assert call(pictured, "--yes") == 0
+    assert "no folder and no archive of images" in str(call(pictured, "--images", "pix"))
 
 
 @pytest.mark.usefixtures("project")

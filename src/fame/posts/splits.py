@@ -103,6 +103,11 @@ def _choose_holdout(
                 f"labelled posts, {unknown} of {len(posted_at)} have none; "
                 "allowed then: user, random"
             )
+        if len(np.unique(posted_at[~np.isnan(posted_at)])) == 1:
+            raise InputError(
+                f"params.yaml: split.protocol: {params.protocol} needs posting times that differ, "
+                "those of the labelled posts are all the same; allowed then: user, random"
+            )
         # A post without a time is a training post: it may be from any time.
         posted_at = np.where(np.isnan(posted_at), -np.inf, posted_at)
     if params.protocol == "chronological":

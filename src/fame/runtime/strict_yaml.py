@@ -26,7 +26,7 @@ def read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file; expected the parameters of the pipeline") from None
+        raise InputError(f"{path}: no such file; run this in the project's folder") from None
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not UTF-8 at byte {error.start}") from None
 

@@ -34,7 +34,7 @@ def add(_parser: argparse.ArgumentParser) -> None:
 def run(_arguments: argparse.Namespace) -> int:
     """Print each problem; 1 if there is one."""
     problems, facts = check()
-    print("\n".join([*facts, *(f"missing: {problem}" for problem in problems)]))
+    print("\n".join([*facts, *(f"missing or wrong: {problem}" for problem in problems)]))
     if not problems:
         print("nothing is missing")
     return 1 if problems else 0

@@ -30,6 +30,8 @@ from fame.setup.pictures import choose_images, count_pictures, find_images
 
 RAW = Path("data/raw")
 MOST_MISSING = 0.5  # of the listed images
+ROLES = {"user": "the author", "time": "the time of posting", "title": "the title"}
+ROLES |= {"tags": "the tags", "image": "the picture"}
 SHOWN_POSTS = 5
 SHOWN_CHARACTERS = 60
 KEYS = ("id", "target", "user", "time", "title", "tags", "image", "split")
@@ -69,6 +71,8 @@ def run(arguments: argparse.Namespace) -> int:
     place = _find_place(arguments)
     proposal = params_file.propose()
     images = _propose(arguments, place, proposal)
+    if place.exists() and not (arguments.yes or _is_inside(arguments.file, place)):
+        raise InputError(f"{place}: is there already; name another with --name, or say --yes")
     if not (arguments.yes or _confirm()):
         print("nothing is written")
         return 1
@@ -112,16 +116,17 @@ def _propose(arguments: argparse.Namespace, place: Path, proposal: Proposal) -> 
 
 
 def _find_place(arguments: argparse.Namespace) -> Path:
-    """The folder of the data, which must not be taken by others."""
+    """The folder of the data: where they lie, if that is below data/raw, or one of their name."""
     folder = arguments.file.resolve().parent
     if arguments.name is None and folder.parent == RAW.resolve():
         return RAW / folder.name
     name = arguments.name or arguments.file.name.split(".")[0]
     name = re.sub(r"[^\w-]+", "_", name).strip("_") or "posts"
-    place = RAW / (f"own_{name}" if name == "sample" else name)
-    if place.exists() and not arguments.yes:
-        raise InputError(f"{place}: is there already; name another with --name, or say --yes")
-    return place
+    return RAW / (f"own_{name}" if name == "sample" else name)
+
+
+def _is_inside(file: Path, place: Path) -> bool:
+    return file.resolve().parent == place.resolve()
 
 
 def _list_given(arguments: argparse.Namespace, names: list[str]) -> dict[str, Any]:
@@ -147,10 +152,13 @@ def _list_given(arguments: argparse.Namespace, names: list[str]) -> dict[str, An
 
 
 def _describe_mapping(file: Path, count: int, mapping: Mapping) -> list[str]:
-    lines = [f"{file}: {count:,} posts"]
+    lines = [f"{file}: {count:,} rows"]
     width = max(map(len, [*mapping.reasons, *mapping.left_out]), default=0)
     lines += [f"  {name:<{width}}  {reason}" for name, reason in mapping.reasons.items()]
     lines += [f"  {name:<{width}}  left out: {why}" for name, why in mapping.left_out.items()]
+    absent = [f"{ROLES[key]} (--{key})" for key in ROLES if mapping.columns[key] is None]
+    if absent:
+        lines.append(f"  no column found for {', '.join(absent)}")
     if mapping.counts:
         lines.append("  the target looks like raw counts and is learned as log2(x + 1): log2p1")
     return lines

@@ -94,7 +94,7 @@ def count_pictures(cells: Cells, mapping: Mapping, images: Path | None) -> tuple
             f"{absent[0] if absent else ''!r}; --images names the folder or archive that the "
             "listed paths start from"
         )
-    line = f"  pictures: {found:,} of {len(listed):,} posts have one in {images}"
+    line = f"  pictures: {found:,} of {len(listed):,} rows have one in {images}"
     if absent:
         line += f"; {len(absent):,} are listed and not there, for instance {absent[0]!r}"
     return [line], len(absent) / (found + len(absent))
