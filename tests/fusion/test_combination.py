@@ -91,7 +91,7 @@ def test_with_posts_of_one_fold_alone_no_line_stands_behind():
 def test_a_gain_of_few_authors_does_not_stand_out(authors, stands):
     """The same gains: of many authors they are beyond chance, of four they are not."""
     numbers = np.arange(400)
-    gain, author = np.array([0.5, 0.1, -0.3, 0.1])[numbers % 4], numbers % authors
+    gain, author = np.array([0.5, 0.05, -0.4, 0.05])[numbers % 4], numbers % authors
     posts = TrainingPosts(gain, gain > 0, author % 2, author)
     assert combination.stands_out(gain, posts) == stands
 

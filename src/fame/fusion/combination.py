@@ -20,7 +20,7 @@ NEAR = 1e-6  # errors below it count as so large
 GAIN = 0.002  # share of the MAE out of fold that a line has to save
 CLEARLY = 0.01  # share of the loss out of fold that uneven weights have to save
 SHARES = (0.5, 1.0)  # of the learned weights against even ones, beside none
-SURE = 1.0  # standard errors by which a line's gain must stand out from chance
+SURE = 0.5  # standard errors by which a line's gain must stand out from chance
 
 
 @dataclass(frozen=True)
