@@ -125,6 +125,8 @@ def test_columns_are_cut_into_bins_once(learners, tables, monkeypatch):
     assert learner.trainer._binned is None
 
 
+# An interrupt may come while a line of the log is written: CatBoost says so, and it comes again.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_fold_is_resumed_from_its_snapshot(
     fitted, learners, tables, tmp_path, monkeypatch, capsys
 ):

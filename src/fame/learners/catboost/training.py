@@ -32,6 +32,7 @@ DROP_SECONDS = 0.1  # between two times that what was read of the numbers leaves
 NO_COLUMN_VARIES = "All features are either constant or ignored"  # what CatBoost says then
 SNAPSHOT = ".snapshot"
 SNAPSHOT_SECONDS = 300  # between two snapshots of a fold's training, at least
+FIRST_INTERRUPT_SECONDS, INTERRUPT_SECONDS = 0.05, 2.0  # after what went wrong in a log line
 # Of the options in a model's file, those that say where the snapshots of its training lay.
 PLACES = ("allow_writing_files", "train_dir", "save_snapshot", "snapshot_file", "snapshot_interval")
 
@@ -246,8 +247,7 @@ class _Log:
         self._bar = bar
         self._snapshots = snapshots
         self._error: BaseException | None = None
-        # Later: CatBoost heeds an interrupt only outside of `write`.
-        self._interrupt = threading.Timer(0.05, _thread.interrupt_main)
+        self._ended = threading.Event()
 
     def write(self, text: str) -> None:
         """Take a line like `40:\\tlearn: 1.2\\ttest: 1.3...`; others say nothing about progress."""
@@ -259,12 +259,19 @@ class _Log:
             self._snapshots.keep()
         except BaseException as error:
             self._error = error
-            self._interrupt.start()
+            threading.Thread(target=self._interrupt, daemon=True).start()
+
+    def _interrupt(self) -> None:
+        """Later, and again: CatBoost heeds an interrupt only outside of `write`."""
+        seconds = FIRST_INTERRUPT_SECONDS
+        while not self._ended.wait(seconds):
+            _thread.interrupt_main()
+            seconds = INTERRUPT_SECONDS
 
     def end(self) -> None:
         """Raise what went wrong here."""
+        self._ended.set()
         if self._error:
-            self._interrupt.cancel()
             raise self._error
 
     def flush(self) -> None:
