@@ -27,8 +27,7 @@ def change_weight(folder):
 
 def fuse_others(folder):
     content = fusion_file.read(folder / FUSION)
-    weights = {"known": {"dae": 1.0}, "new": {"dae": 1.0}}
-    fusion_file.write(folder / FUSION, content | {"weights": weights})
+    fusion_file.write(folder / FUSION, content | {"predictions": {"lightgbm": "x", "dae": "y"}})
 
 
 def test_the_manifest_tells_what_was_trained(models):
@@ -64,7 +63,10 @@ def test_it_loads_as_it_was_written(models):
         (lambda f: (f / FUSION).write_text("{}"), "fusion.json: not the file that was saved"),
         (lambda f: (f / FUSION).write_text("[1]"), "fusion.json: not the file that was saved"),
         (change_weight, "fusion.json: not the file that was saved"),
-        (fuse_others, "fusion.json: fuses dae, manifest.json has lightgbm, catboost; run"),
+        (
+            fuse_others,
+            "fusion.json: of another training of dae, lightgbm, catboost than manifest.json; run",
+        ),
         (lambda f: (f / "manifest.json").unlink(), "no such file; a bundle is the folder models/"),
         (lambda f: (f / "manifest.json").write_text("{"), "not valid JSON"),
         (lambda f: change(f, format=1), "format 1, expected 3"),

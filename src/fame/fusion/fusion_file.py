@@ -5,6 +5,7 @@ No manifest records it, so that an experiment on the fusion runs the fusion alon
 
 import hashlib
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,13 @@ def list_scores(metrics: dict[str, Any], record: dict[str, Any]) -> dict[str, An
     """
     chosen = {name for name in record if name.startswith("interval_")} | BESIDE & record.keys()
     return {"fame": metrics["fame"]} | {name: record[name] for name in chosen}
+
+
+def list_predictions(records: Path, learners: Iterable[str]) -> dict[str, str]:
+    """Learner -> digest of its predictions, by its record: whose models a fusion is of."""
+    return {
+        name: files.read_json(records / f"{name}.json")["predictions_digest"] for name in learners
+    }
 
 
 def _digest(content: dict[str, Any]) -> str:

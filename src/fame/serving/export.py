@@ -7,12 +7,11 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
-from fame.fusion import fusion_file
 from fame.registry import resolve_learner
 from fame.runtime import files
 from fame.runtime.dvc_lock import MANIFEST
 from fame.runtime.errors import InputError
-from fame.serving.manifest import FUSION, LEARNERS, check_files, read_manifest
+from fame.serving.manifest import FUSION, LEARNERS, check_files, read_fusion, read_manifest
 
 FOLDER = "models"  # in the archive
 
@@ -32,7 +31,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Write the archive; a line says what it holds."""
     manifest = read_manifest(arguments.models)
     check_files(arguments.models, manifest["files"])
-    fusion_file.read(arguments.models / FUSION)
+    read_fusion(arguments.models, manifest)
     if arguments.without_pickles:
         manifest = leave_out_pickles(manifest)
     pack(arguments.models, manifest, arguments.output)

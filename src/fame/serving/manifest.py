@@ -93,12 +93,7 @@ def open_bundle(folder: Path, *, any_versions: bool = False) -> Bundle:
         for name, entry in entries.items():
             model = find(entry["kind"], f"{block}.{name}.kind")
             entries[name] = params.validate(model, entry, f"{folder / MANIFEST}: {block}.{name}")
-    fusion = fusion_file.read(folder / FUSION)
-    if sorted(fusion["weights"]["new"]) != sorted(manifest["learners"]):
-        raise InputError(
-            f"{folder / FUSION}: fuses {', '.join(fusion['weights']['new'])}, {MANIFEST} has "
-            f"{', '.join(manifest['learners'])}; run `dvc repro`"
-        )
+    fusion = read_fusion(folder, manifest)
     combination = Combination(fusion["weights"], fusion["lines"])
     for name in manifest["left_out"]:
         combination = combination.leave_out(name)
@@ -133,6 +128,23 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     if found != FORMAT:
         raise InputError(f"{path}: format {found!r}, expected {FORMAT}; train again")
     return manifest
+
+
+def read_fusion(folder: Path, manifest: dict[str, Any]) -> dict[str, Any]:
+    """How a bundle's learners are fused.
+
+    Raises:
+        InputError: no such file, a damaged one, or of other models than the manifest's.
+    """
+    fusion = fusion_file.read(folder / FUSION)
+    found, expected = fusion["predictions"], manifest["predictions"]
+    other = [name for name in {**found, **expected} if found.get(name) != expected.get(name)]
+    if other:
+        raise InputError(
+            f"{folder / FUSION}: of another training of {', '.join(other)} than {MANIFEST}; run "
+            "`dvc repro`"
+        )
+    return fusion
 
 
 def check_files(folder: Path, digests: dict[str, str]) -> None:
