@@ -849,6 +849,9 @@ def test_zones_behind_and_within_dates(tmp_path, text, hour, offset):
         "5 March 2022 10:00 Etc/GMT+2",
         "5 March 2022 10:00 GMT+25",
         "2022-03-05 10:00 +25:00",
+        "2022-03-05 10:00 +15:00",
+        "2022-03-05T10:30:00-20:00",
+        "2022-03-05 10:30-15",
         "5 March 2022 10:00 +1500",
     ],
 )

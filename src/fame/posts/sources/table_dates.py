@@ -149,6 +149,12 @@ def split_offset(texts: pa.ChunkedArray) -> tuple[pa.ChunkedArray, np.ndarray]:
     return pc.if_else(pa.array(~np.isnan(offset)), clocks, texts), offset
 
 
+def has_offset(texts: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Whether an offset stands behind the clock, be it a possible one or not."""
+    found = pc.match_substring_regex(texts, _OFFSET.replace("?P<zone>", "?:"))
+    return pc.fill_null(pc.and_(pc.match_substring(texts, ":"), found), False)
+
+
 def _parse_offset(zone: str) -> float | None:
     """Minutes east of UTC; None for more than a clock can have."""
     signed = _SIGNED.search(zone)

@@ -22,6 +22,7 @@ from fame.posts.sources.table_dates import (
     MONTH_FIRST,
     NUMERIC_DATE,
     Times,
+    has_offset,
     read_dates,
     read_named,
     spell_zones,
@@ -240,6 +241,8 @@ def _read_epochs(
 
 def _read_iso(texts: pa.ChunkedArray, rows: np.ndarray, times: Times) -> None:
     clocks, offset = split_offset(texts)
+    # What is left behind a clock is more than a zone can be: it would count as none.
+    clocks = pc.if_else(has_offset(clocks), pa.scalar(None, pa.string()), clocks)
     seconds = to_seconds(pd.to_datetime(to_series(clocks), format="ISO8601", errors="coerce"))
     if len(left := np.flatnonzero(np.isnan(seconds))):
         # pandas keeps the years 1678 to 2261 only; what lies beyond is named as far off.
