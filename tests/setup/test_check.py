@@ -20,6 +20,7 @@ COLUMNS = {
 BLIP = {"kind": "blip", "reads": "contents", "checkpoint": "some/blip", "revision": "main"}
 BLIP |= {"pooling": "cls", "image_size": 384, "max_text_tokens": 64, "dtype": "auto"}
 BLIP |= {"decode": "exact"}
+POSTS = "id,likes\n" + "".join(f"p{i},{i % 7}\n" for i in range(30))
 TABLES = {"trees": {"blocks": ["meta", "blip"], "reduce": None, "dtype": "float32"}}
 RIDGE = {"kind": "ridge", "table": "trees", "seed": 7, "penalties": [1.0], "clip": 4.0}
 RIDGE |= {"min_deviation": 0.001, "max_values": 30, "max_categories": 500, "min_posts": 3}
@@ -43,11 +44,12 @@ def project(tmp_path, monkeypatch, write_params):
             "columns": COLUMNS,
         }
         source = {"data.source": "table", "data.root": "mine", "data.table": table}
+        source["split.protocol"] = "random"
         write_params(**(source | changes))
         return tmp_path
 
     (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "posts.csv").write_text("id,likes\na,1\nb,2\n")
+    (tmp_path / "mine" / "posts.csv").write_text(POSTS)
     return write
 
 
@@ -58,6 +60,28 @@ def test_nothing_is_missing(project, capsys):
         cli.main(["check"])
     assert ended.value.code == 0
     assert "nothing is missing" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("content", "changes", "sentence"),
+    [
+        (POSTS, {"split.protocol": "chronological"}, "chronological needs the posting times"),
+        ("id,likes\na,1\nb,2\nc,3\nd,4\n", {}, "the holdout has 1 post"),
+        ("id,likes\n" + "".join(f"p{i},5\n" for i in range(30)), {}, "the target is 5 in all"),
+    ],
+)
+def test_posts_that_ingest_would_refuse_are_named(project, tmp_path, content, changes, sentence):
+    project(**changes)
+    (tmp_path / "mine" / "posts.csv").write_text(content)
+    (problem,) = check()[0]
+    assert sentence in problem
+
+
+def test_a_target_of_raw_counts_is_told(project, tmp_path):
+    project(**{"data.target_transform": "none"})
+    rows = "".join(f"p{i},{int(1.5**i)}\n" for i in range(30))
+    (tmp_path / "mine" / "posts.csv").write_text(f"id,likes\n{rows}")
+    assert any("target looks like raw counts" in fact for fact in check()[1])
 
 
 def test_all_problems_are_named_at_once(project, tmp_path, capsys):
@@ -180,7 +204,7 @@ def test_too_little_room_is_said(project, monkeypatch):
     monkeypatch.setattr(checking, "estimate", lambda *_: much)
     problems, facts = check()
     assert [problem.split(":")[0] for problem in problems] == ["disk", "memory"]
-    assert "a run from nothing over 2 posts: about 2 hours" in facts[-1]
+    assert "a run from nothing over 30 posts: about 2 hours" in facts[-1]
 
 
 def test_what_a_finished_run_holds_is_no_room_that_lacks(project, monkeypatch, tmp_path):
@@ -194,9 +218,9 @@ def test_what_a_finished_run_holds_is_no_room_that_lacks(project, monkeypatch, t
 
 def test_what_reading_found_is_told(project, tmp_path):
     project()
-    (tmp_path / "mine" / "posts.csv").write_text("id,likes\na,1\nb,2\nb,2\nc,\n")
+    (tmp_path / "mine" / "posts.csv").write_text(f"{POSTS}p1,1\nq,\n")
     _, facts = check()
-    assert "data: 3 posts, 2 with a label" in facts
+    assert "data: 31 posts, 30 with a label" in facts
     assert any("rows that repeat an earlier row: 1, left out" in fact for fact in facts)
 
 

@@ -171,13 +171,14 @@ def test_a_name_of_several_columns_is_left_out(tmp_path):
     assert mapping.left_out == {"x": "several columns have this name"}
 
 
-def test_pictures_may_have_the_ids_as_names(tmp_path):
+@pytest.mark.parametrize("name", ["id", "x"])
+def test_pictures_may_have_the_ids_as_names(tmp_path, name):
     pictures = tmp_path / "pics"
     pictures.mkdir()
     for i in range(40):
         (pictures / f"p{i}.jpg").write_bytes(b"picture")
-    mapping = propose_for(tmp_path, make_frame(), images=pictures)
-    assert (mapping.columns["id"], mapping.columns["image"]) == ("id", "id")
+    mapping = propose_for(tmp_path, make_frame().rename(columns={"id": name}), images=pictures)
+    assert (mapping.columns["id"], mapping.columns["image"]) == (name, name)
 
 
 def test_an_order_of_day_and_month_that_nothing_tells_is_asked_for(tmp_path):

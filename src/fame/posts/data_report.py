@@ -43,6 +43,7 @@ _INPUTS = {
     "photo_count": "accounts",
     "profile_total_views": "profiles",
 }
+RAW_COUNTS = "target looks like raw counts: data.target_transform: log2p1 learns better"
 
 
 def describe(
@@ -254,7 +255,7 @@ def summarise(facts: dict[str, Any], label: str) -> list[str]:
     if target["transform"] != "none":
         lines[-1] += f"; learned as log2(x + 1): {target['transform']}"
     elif target["looks_like_counts"]:
-        lines.append("  target looks like raw counts: data.target_transform: log2p1 learns better")
+        lines.append(f"  {RAW_COUNTS}")
     if times["first"]:
         lines.append(f"  posted: {times['first'][:10]} to {times['last'][:10]}")
     if facts["authors"]["count"]:

@@ -18,6 +18,7 @@ from fame.posts.contract import (
     IMAGES,
     POSTS,
     TEXTS,
+    Posts,
 )
 from fame.posts.findings import NOTICED, READ, Column, Findings
 from fame.registry import SOURCES, resolve
@@ -37,14 +38,7 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=Path, required=True)
     arguments = parser.parse_args()
     settings = params.load()
-    source = resolve(SOURCES, settings.data.source, "params.yaml: data.source")(settings.data)
-    # The folder comes from params.yaml, not from the command line: it is never seen by a shell.
-    loaded = source.load(Path(settings.data.root))
-    table = transform_target(loaded.table, loaded.findings, settings.data)
-    schema.validate(table)
-    posts = split_posts(table, settings.split)
-    if "split" not in table.column_names:
-        note_share(posts, loaded.findings, settings.split)
+    loaded, posts = read(settings)
     images = order_images(loaded.images, posts["post_id"])
     files.write_batches(arguments.descriptions, DESCRIPTIONS, loaded.descriptions)
     files.write_table(arguments.images, images)
@@ -57,6 +51,23 @@ def main() -> None:
     files.write_text(arguments.report, data_report.render(facts))
     label = "simulated sample" if settings.data.source == "sample" else settings.data.source
     print("\n".join(data_report.summarise(facts, label)))
+
+
+def read(settings: params.Params) -> tuple[Posts, pa.Table]:
+    """The posts as their source has them, and as the pipeline has them: target, split and folds.
+
+    Raises:
+        InputError: all that is wrong with them.
+    """
+    source = resolve(SOURCES, settings.data.source, "params.yaml: data.source")(settings.data)
+    # The folder comes from params.yaml, not from the command line: it is never seen by a shell.
+    loaded = source.load(Path(settings.data.root))
+    table = transform_target(loaded.table, loaded.findings, settings.data)
+    schema.validate(table)
+    posts = split_posts(table, settings.split)
+    if "split" not in table.column_names:
+        note_share(posts, loaded.findings, settings.split)
+    return loaded, posts
 
 
 def transform_target(table: pa.Table, findings: Findings, settings: params.DataParams) -> pa.Table:

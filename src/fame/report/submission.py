@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 
 from fame import params
+from fame.features.contract import Encoder
 from fame.learners import table_files
 from fame.posts.contract import CHALLENGE
+from fame.registry import BACKBONES, resolve
 from fame.runtime import arrays, files
 from fame.runtime.errors import InputError
 from fame.runtime.stage import run
@@ -41,10 +43,15 @@ def main() -> None:
 
 
 def list_backbones(settings: params.Params) -> list[str]:
-    """The backbones in the table of any learner, sorted; others have no part in a prediction."""
+    """The pretrained ones in the table of any learner, sorted: others predict nothing.
+
+    An encoder is none: it is fitted on the training posts.
+    """
     tables = {learner.table for learner in settings.learners.values()}
     blocks = {block for name in tables for block in settings.tables[name].blocks}
-    return sorted(blocks & set(settings.backbones))
+    kinds = {name: settings.backbones[name].kind for name in blocks & set(settings.backbones)}
+    makers = {name: resolve(BACKBONES, kind, f"backbones.{name}") for name, kind in kinds.items()}
+    return sorted(name for name, maker in makers.items() if not issubclass(maker, Encoder))
 
 
 def compose(post_ids: np.ndarray, prediction: np.ndarray, details: str) -> dict[str, Any]:

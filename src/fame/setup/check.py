@@ -12,8 +12,9 @@ from typing import Any
 from pydantic import BaseModel
 
 from fame import params
+from fame.posts import ingest
+from fame.posts.data_report import RAW_COUNTS, looks_like_counts
 from fame.posts.sources.images import IMAGE_SUFFIXES
-from fame.registry import SOURCES, resolve
 from fame.runtime.errors import InputError
 from fame.setup.estimate import describe_seconds, estimate
 
@@ -51,7 +52,7 @@ def check() -> tuple[list[str], list[str]]:
     is_to_come = settings.data.source == "smpd" and not Path(settings.data.root).is_dir()
     counts = SMPD if is_to_come else (0, 0)
     try:
-        counts, found = _check_data(settings.data)
+        counts, found = _check_data(settings)
         facts += found
     except InputError as error:
         problems.append(str(error))
@@ -92,13 +93,13 @@ def _list_requirements() -> list[str]:
     return [written for written in found if written]
 
 
-def _check_data(data: params.DataParams) -> tuple[tuple[int, int], list[str]]:
-    """Read the posts as ingest will; how many there are, how many with a label, and what to say.
+def _check_data(settings: params.Params) -> tuple[tuple[int, int], list[str]]:
+    """Read and split the posts as ingest will: how many, how many with a label, what to say.
 
     Raises:
         InputError: all that is wrong with them.
     """
-    root = Path(data.root)
+    data, root = settings.data, Path(settings.data.root)
     if data.source == "sample":
         labelled, others = data.sample.training_posts, data.sample.challenge_posts
         return (labelled + others, labelled), ["sample: is simulated"]
@@ -109,12 +110,13 @@ def _check_data(data: params.DataParams) -> tuple[tuple[int, int], list[str]]:
         raise InputError(
             f"params.yaml: data.root: no folder {data.root!r}{hint}; `fame init {whose}"
         )
-    source = resolve(SOURCES, data.source, "params.yaml: data.source")(data)
-    posts = source.load(root)
+    posts, _ = ingest.read(settings)
     count, labels = len(posts.table), posts.table["popularity"]
     labelled = count - labels.null_count
     facts = [f"data: {count:,} posts, {labelled:,} with a label"]
     facts += [f"  {note.describe(posts.findings.unit)}" for note in posts.findings.notes]
+    if data.target_transform == "none" and looks_like_counts(labels.drop_null().to_numpy()):
+        facts.append(f"  {RAW_COUNTS}")
     return (count, labelled), facts
 
 

@@ -71,9 +71,9 @@ def propose(
         ("user", _choose_user),
         ("split", _choose_split),
         ("tags", _choose_tags),
+        ("id", choose_first),
         ("image", partial(_choose_image, images=images)),
         ("title", _choose_title),
-        ("id", choose_first),
     ):
         if mapping.columns.get(key) is None:
             found = choose(free, cells, mapping)
