@@ -734,6 +734,15 @@ def test_two_digits_of_a_year_at_the_end_are_a_year(tmp_path, form, time_format,
     assert found.to_pylist() == expected
 
 
+@pytest.mark.parametrize("day", ["15", "01"])
+def test_days_that_could_be_years_are_asked_for(tmp_path, day):
+    """The same day of a month over twenty years, or days of a few years."""
+    column = read_column(tmp_path, [f"{day}/{1 + y % 12:02d}/{y:02d}" for y in range(4, 23)])
+    found, _ = read_times(column, None)
+    assert column.findings.is_refused
+    assert found.null_count == 19
+
+
 def test_an_order_of_two_digits_that_could_be_either_is_asked_for(tmp_path):
     column = read_column(tmp_path, [f"01/{month}/{year}" for year, month in MONTHLY])
     found, _ = read_times(column, None)

@@ -16,6 +16,7 @@ from fame.posts.findings import READ, Column, map_distinct
 MINUTE = 60
 
 
+LATEST_YEAR = 30  # of two digits; a larger number is a day
 MOST_YEARS = 15  # that posts span: last numbers further apart are no years
 DAY_FIRST = "day first"
 
@@ -196,8 +197,10 @@ def read_dates(
     )
     is_short = not time_format and _starts_with_short_years(first, second, third, texts)
     year_first = (first > 31) | is_short
+    could_be_years = is_short and third.max() <= LATEST_YEAR
     order = time_format or _find_order(column, first, second, year_first, texts)
-    if order is None:
+    if order is None or could_be_years:
+        _refuse(column, texts)
         times.is_refused = True
         return
     day, month = (first, second) if order == DAY_FIRST else (second, first)
@@ -216,7 +219,12 @@ def _starts_with_short_years(
     first: np.ndarray, second: np.ndarray, third: np.ndarray, texts: pa.ChunkedArray
 ) -> bool:
     """Whether these are 22/01/31, 22/03/02: their last numbers lie too far apart for years."""
-    if _is_dotted(texts) or not _is_month(second) or not ((third >= 1) & (third <= 31)).all():
+    if (
+        _is_dotted(texts)
+        or (first > 31).any()
+        or not _is_month(second)
+        or not ((third >= 1) & (third <= 31)).all()
+    ):
         return False
     return bool(np.ptp(first) <= MOST_YEARS < np.ptp(third))
 
@@ -258,7 +266,7 @@ def _find_order(
     year_first: np.ndarray,
     texts: pa.ChunkedArray,
 ) -> str | None:
-    """What no other reading allows; None, and refused, where both orders fit every cell."""
+    """What no other reading allows; None where both orders fit every cell."""
     if year_first.all():
         if first.max() < 100:
             column.findings.note(column.name, "dates with the year first", READ, len(texts))
@@ -271,12 +279,6 @@ def _find_order(
     elif day == 0 and (first == second).all():
         return DAY_FIRST
     else:
-        shown = ", ".join(repr(text) for text in texts[:3].to_pylist())
-        column.findings.refuse(
-            f"{column.name}: days and months cannot be told apart ({shown}); say "
-            f"data.table.columns.time_format: {DAY_FIRST}, {MONTH_FIRST}, or a format like "
-            '"%d/%m/%Y %H:%M"'
-        )
         return None
     column.findings.note(column.name, f"dates with the {order}", READ, len(texts))
     return order
@@ -353,3 +355,12 @@ def strptime_zoned(written: pd.Series, form: str) -> tuple[np.ndarray, np.ndarra
     zones = written.str.extract(r"([+-]\d\d:?\d\d|\bZ\b|UTC|GMT)", expand=False)
     offset = zones.map(_parse_offset, na_action="ignore").to_numpy(dtype=np.float64)
     return seconds, offset
+
+
+def _refuse(column: Column, texts: pa.ChunkedArray) -> None:
+    shown = ", ".join(repr(text) for text in texts[:3].to_pylist())
+    column.findings.refuse(
+        f"{column.name}: days and months cannot be told apart ({shown}); say "
+        f"data.table.columns.time_format: {DAY_FIRST}, {MONTH_FIRST}, or a format like "
+        '"%d/%m/%Y %H:%M"'
+    )
