@@ -159,7 +159,7 @@ def test_what_could_be_mistaken_is_said(tmp_path):
     )
     mapping = propose_for(tmp_path, frame)
     assert mapping.reasons["size"] == "a category of 4 different texts, most of them numbers"
-    assert "form" in mapping.left_out["posted_at"]
+    assert "no form that is known" in mapping.left_out["posted_at"]
     assert mapping.left_out["author"] == "no two posts have the same author"
 
 

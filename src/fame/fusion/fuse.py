@@ -112,7 +112,7 @@ def combine(
         fixed = combination.fix(settings, list(predictions))
         say_if_scaled(settings.weights(), fixed.weights["new"])
         fused = fixed.fuse(predictions, posts.known)
-        # Weights alone, for a warning: all that a learned fusion is takes ten times as long.
+        # Weights alone, for a warning: a learned fusion takes several times as long.
         nested = weights.learn_nested(posts.label, predictions, posts.fold, settings.metric)
         warn_if_worse(posts.label, predictions, fused, nested, settings.metric)
         return fixed, fused

@@ -17,7 +17,7 @@ BLOCKS = {
     "glove": (20, 2, 7_000.0),
     "image_stats": (4, 1, 2_300.0),
     "minilm": (384, 2, 100.0),
-    "efficientnet": (1_280, 1, 63.0),  # an estimate, see docs/scale.md
+    "efficientnet": (1_280, 1, 34.0),  # an estimate, see docs/scale.md
     "char_ngrams": (50, 1, 1_400.0),
     "history": (9, 1, 10_000.0),
     "vilt": (768, 3, 1.1),

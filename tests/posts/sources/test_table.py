@@ -327,15 +327,23 @@ def test_a_split_in_other_words(tmp_path: Path) -> None:
     posts = make_source(split="part").load(tmp_path)
     assert posts.table["split"].to_pylist() == ["fit", "holdout", "holdout", "challenge"]
     notes = [(note.what, note.count) for note in posts.findings.notes]
-    assert ("parts named otherwise, read as holdout", 3) in notes
+    assert ("parts named otherwise, read as holdout", 2) in notes
+    assert ("test posts without a label, read as challenge", 1) in notes
+
+
+def test_only_a_test_post_without_a_label_is_to_be_predicted(tmp_path: Path) -> None:
+    write_csv(tmp_path, "a,1,train", "b,2,test", "c,,val", header="id,popularity,part")
+    with pytest.raises(InputError, match="fit or holdout posts have no value"):
+        make_source(split="part").load(tmp_path)
 
 
 def test_rows_of_totals_are_no_posts(tmp_path: Path) -> None:
-    write_csv(tmp_path, "Total,99", "a,1", "b,2", "Average,1.5", header="id,popularity")
+    last = ("Sum,3", "Average,1.5", "Mean,1.5", "Total,3")
+    write_csv(tmp_path, "Total,99", "a,1", "total,3", "b,2", *last, header="id,popularity")
     posts = make_source().load(tmp_path)
-    assert posts.table["post_id"].to_pylist() == ["a", "b"]
+    assert posts.table["post_id"].to_pylist() == ["a", "total", "b"]
     notes = [(note.what, note.became, note.count) for note in posts.findings.notes]
-    assert ("rows of totals", "left out", 2) in notes
+    assert ("rows of totals", "left out", 5) in notes
 
 
 def test_own_split_is_kept(tmp_path: Path) -> None:

@@ -43,7 +43,6 @@ TOTALS = tuple(
     )
     for form in (str.lower, str.capitalize, str.title, str.upper)
 )
-LAST_ROWS = 3  # where they stand, or in the first one; elsewhere such a word is an id
 CATEGORIES = ("category", "subcategory", "concept")
 FIELDS = [field for field in POSTS if field.name not in ASSIGNED]
 
@@ -195,8 +194,10 @@ def take_posts(cells: Cells, column: str) -> tuple[Cells, pa.ChunkedArray]:
         )
         kept = np.flatnonzero(ids.is_valid().to_numpy())
         cells, ids = cells.take(kept), ids.take(pa.array(kept))
-    totals = np.flatnonzero(pc.is_in(ids, value_set=pa.array(TOTALS)).to_numpy())
-    totals = totals[(totals == 0) | (totals >= len(ids) - LAST_ROWS)]
+    # They stand at the end, or in the first row; elsewhere such a word is an id.
+    is_total = pc.is_in(ids, value_set=pa.array(TOTALS)).to_numpy()
+    is_last = np.logical_and.accumulate(is_total[::-1])[::-1]
+    totals = np.flatnonzero(is_last | (is_total & (np.arange(len(ids)) == 0)))
     if len(totals):
         examples = [(cells.numbers[row], ids[int(row)].as_py()) for row in totals[:SHOWN]]
         findings.note(column, "rows of totals", LEFT_OUT, len(totals), examples)

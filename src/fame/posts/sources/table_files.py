@@ -108,7 +108,7 @@ def read_cells(
 
 def is_packed(content: bytes) -> bool:
     """Whether a file's content is small and may be huge inside."""
-    return content.startswith((*(magic for magic, _, _ in _PACKED), _ZIP[:2], _PARQUET))
+    return content.startswith((*(magic for magic, _, _ in _PACKED), _ZIP, _PARQUET))
 
 
 def _read(

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fame.posts.contract import CHALLENGE, HOLDOUT, SPLITS
+from fame.posts.contract import CHALLENGE, SPLITS
 from fame.posts.findings import (
     MISSING,
     NOTICED,
@@ -49,6 +49,7 @@ PARTS = {
     "fit": ("train", "training", "tr"),
     "holdout": ("test", "testing", "val", "valid", "validation", "dev", "eval"),
 }
+TESTS = ("test", "testing")  # those without a label are to be predicted
 EXACT = 2**53  # floats beyond it no longer hold every whole number
 EXCEL_DIGITS = 15
 SEPARATORS = ("|", ";", ",", "\n", "，", "、", "；", "·", "•", " / ")
@@ -349,13 +350,14 @@ def read_split(column: Column, is_labelled: pa.ChunkedArray) -> pa.ChunkedArray:
     to be predicted.
     """
     words = pc.utf8_lower(pc.utf8_trim_whitespace(to_texts(column.cells)))
+    is_test = pc.fill_null(pc.is_in(words, value_set=pa.array(TESTS)), False)
+    is_open = pc.and_(is_test, pc.invert(is_labelled))
+    column.note(f"{TESTS[0]} posts without a label, read as {CHALLENGE}", READ, is_open)
+    words = pc.if_else(is_open, CHALLENGE, words)
     for part, others in PARTS.items():
         is_other = pc.is_in(words, value_set=pa.array(others))
         column.note(f"parts named otherwise, read as {part}", READ, is_other)
         words = pc.if_else(is_other, part, words)
-        if part == HOLDOUT:
-            is_open = pc.and_(pc.fill_null(is_other, False), pc.invert(is_labelled))
-            words = pc.if_else(is_open, CHALLENGE, words)
     chosen = pc.invert(pc.fill_null(pc.is_in(words, value_set=pa.array(SPLITS)), False))
     rows = np.flatnonzero(chosen.to_numpy())
     if len(rows):
