@@ -20,7 +20,7 @@ def _tell(kind: type[BaseException], error: BaseException, trace: TracebackType 
 
 
 # `python -m fame...` imports this before all else; who imports FAME keeps a hook of their own.
-if sys.argv[:1] == ["-m"]:
+if sys.argv[:1] == ["-m"] and any(part.startswith("fame.") for part in sys.orig_argv[1:]):
     sys.excepthook = _tell
 
 

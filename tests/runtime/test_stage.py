@@ -179,10 +179,14 @@ def test_a_signal_while_libraries_are_imported_is_one_line_too(error, said, tmp_
     assert ("Traceback" in done.stderr) == (error != "KeyboardInterrupt")
 
 
-def test_who_imports_fame_keeps_a_hook_of_their_own():
-    code = "import sys, fame.runtime.stage; print(sys.excepthook is sys.__excepthook__)"
-    command = [sys.executable, "-c", code]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+@pytest.mark.parametrize("command", [["-m", "theirs.main"], ["-c", "import theirs.main"]])
+def test_who_imports_fame_keeps_a_hook_of_their_own(command, tmp_path):
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs" / "__init__.py").write_text("import fame.runtime.stage\n")
+    code = "import sys; print(sys.excepthook is sys.__excepthook__)"
+    (tmp_path / "theirs" / "main.py").write_text(code)
+    command = [sys.executable, *command]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.stdout == "True\n"
 
 
