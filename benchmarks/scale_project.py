@@ -110,11 +110,12 @@ def write_untrained(folder: Path) -> None:
             "fitted_on": ids.digest(post_ids[fold >= 0]),
         }
         files.write_json(folder / f"metrics/learners/{name}.json", record)
-        digest = {"predictions_digest": files.digest_file(predictions)}
-        told = {"learner": name, "posts": len(label)} | digest
+        model = folder / f"models/learners/{name}/learner.json"
+        files.write_json(model, {"untrained": True})
+        told = {"learner": name, "posts": len(label), "model_digest": files.digest_file(model)}
+        told["predictions_digest"] = files.digest_file(predictions)
         files.write_json(folder / f"metrics/predictions/{name}.json", told)
         write_curves(folder / f"metrics/learning_curves/{name}.csv", [])
-        files.write_json(folder / f"models/learners/{name}/learner.json", {"untrained": True})
         shares = {"learner": name, "method": "made up", "posts": 0, "blocks": {"meta": 1.0}}
         files.write_json(folder / f"reports/importance/{name}.json", shares)
 

@@ -74,7 +74,7 @@ def predictions(tmp_path, posts):
 def write_predictions(folder, name, rows, values):
     path = folder / "predictions" / f"{name}.parquet"
     table_files.write_predictions(path, rows, values)
-    record = {"predictions_digest": files.digest_file(path)}
+    record = {"model_digest": f"of {name}", "predictions_digest": files.digest_file(path)}
     files.write_json(folder / "records" / f"{name}.json", record)
 
 

@@ -103,6 +103,7 @@ def test_record_and_last_line(trained, run_stage, capsys):
         "learner": "dae",
         "posts": 320,
         "clipped": {"holdout": ANY, "challenge": ANY},
+        "model_digest": files.digest_file(trained / "models/learner.json"),
         "predictions_digest": files.digest_file(trained / "predictions.parquet"),
     }
     assert capsys.readouterr().out.splitlines()[-1].startswith("dae: 320 posts predicted, ")

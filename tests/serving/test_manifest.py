@@ -27,7 +27,7 @@ def change_weight(folder):
 
 def fuse_others(folder):
     content = fusion_file.read(folder / FUSION)
-    fusion_file.write(folder / FUSION, content | {"predictions": {"lightgbm": "x", "dae": "y"}})
+    fusion_file.write(folder / FUSION, content | {"models": {"lightgbm": "x", "dae": "y"}})
 
 
 def test_the_manifest_tells_what_was_trained(models):
@@ -65,7 +65,7 @@ def test_it_loads_as_it_was_written(models):
         (change_weight, "fusion.json: not the file that was saved"),
         (
             fuse_others,
-            "fusion.json: of another training of dae, lightgbm, catboost than manifest.json; run",
+            "fusion.json: of another training of lightgbm, catboost, dae than manifest.json; run",
         ),
         (lambda f: (f / "manifest.json").unlink(), "no such file; a bundle is the folder models/"),
         (lambda f: (f / "manifest.json").write_text("{"), "not valid JSON"),

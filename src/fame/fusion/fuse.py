@@ -74,7 +74,7 @@ def main() -> None:
         plots.write(folder, label[holdout], plotted, settings.report)
         plots.write_curves(folder, arguments.curves, list(settings.learners))
     found = {"intervals": widths, "shares": settings.fusion.intervals, "reach": reach}
-    found["predictions"] = fusion_file.list_predictions(arguments.records, predictions)
+    found["models"] = fusion_file.list_models(arguments.records, predictions)
     found["holdout"] = fusion_file.list_scores(metrics, record)
     fusion_file.write(arguments.model, chosen.describe() | found)
     files.write_json(arguments.data, record)

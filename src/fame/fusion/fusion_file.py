@@ -47,11 +47,9 @@ def list_scores(metrics: dict[str, Any], record: dict[str, Any]) -> dict[str, An
     return {"fame": metrics["fame"]} | {name: record[name] for name in chosen}
 
 
-def list_predictions(records: Path, learners: Iterable[str]) -> dict[str, str]:
-    """Learner -> digest of its predictions, by its record: whose models a fusion is of."""
-    return {
-        name: files.read_json(records / f"{name}.json")["predictions_digest"] for name in learners
-    }
+def list_models(records: Path, learners: Iterable[str]) -> dict[str, str]:
+    """Learner -> digest of the manifest of its models, by the record of its predictions."""
+    return {name: files.read_json(records / f"{name}.json")["model_digest"] for name in learners}
 
 
 def _digest(content: dict[str, Any]) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from fame import params
-from fame.learners import table_files
+from fame.learners import model_files, table_files
 from fame.learners.clipping import clip
 from fame.posts.contract import CHALLENGE, HOLDOUT
 from fame.registry import resolve_learner
@@ -47,6 +47,7 @@ def main() -> None:
         "learner": arguments.learner,
         "posts": len(prediction),
         "clipped": clipped,
+        "model_digest": files.digest_file(arguments.model / model_files.MANIFEST),
         "predictions_digest": files.digest_file(arguments.predictions),
     }
     files.write_json(arguments.record, record)

@@ -10,7 +10,6 @@ import pyarrow.compute as pc
 
 from fame import params
 from fame.features import block_files
-from fame.fusion import fusion_file
 from fame.posts.contract import FIT
 from fame.runtime import arrays, files
 from fame.runtime.stage import run
@@ -32,7 +31,7 @@ QUANTILES = 101  # of the labels: where a prediction lies among them
 def main() -> None:
     """Write the index of the training posts and the manifest."""
     parser = argparse.ArgumentParser(description=__doc__)
-    inputs = ("posts", "features", "records", *FOLDERS)
+    inputs = ("posts", "features", *FOLDERS)
     for name in (*inputs, "index", "manifest"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     arguments = parser.parse_args()
@@ -52,7 +51,6 @@ def main() -> None:
         "params": describe_params(settings),
         "columns": [[name, str(kind)] for name, kind in zip(*_describe_schema(posts), strict=True)],
         "training": describe_training(training, settings),
-        "predictions": fusion_file.list_predictions(arguments.records, settings.learners),
         "learners": list(settings.learners),  # in order, which JSON does not keep
         "left_out": {},
     }

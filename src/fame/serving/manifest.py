@@ -11,6 +11,7 @@ from typing import Any
 from fame import params
 from fame.fusion import fusion_file
 from fame.fusion.combination import Combination
+from fame.learners import model_files
 from fame.params import (
     DataParams,
     FeatureTableParams,
@@ -137,8 +138,13 @@ def read_fusion(folder: Path, manifest: dict[str, Any]) -> dict[str, Any]:
         InputError: no such file, a damaged one, or of other models than the manifest's.
     """
     fusion = fusion_file.read(folder / FUSION)
-    found, expected = fusion["predictions"], manifest["predictions"]
-    other = [name for name in {**found, **expected} if found.get(name) != expected.get(name)]
+    fused, trained, packed = fusion["models"], manifest["learners"], manifest["files"]
+    other = [
+        name
+        for name in dict.fromkeys([*trained, *fused])
+        if name not in manifest["left_out"]
+        and packed.get(f"{LEARNERS}/{name}/{model_files.MANIFEST}") != fused.get(name)
+    ]
     if other:
         raise InputError(
             f"{folder / FUSION}: of another training of {', '.join(other)} than {MANIFEST}; run "

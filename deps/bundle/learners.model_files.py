@@ -1,0 +1,1 @@
+../../src/fame/learners/model_files.py
