@@ -3,7 +3,7 @@
 The posts go through the whole pipeline with `profiles/posts.yaml` as it comes, in a folder of its
 own; the others then learn from the posts as the pipeline read and split them: the median, LightGBM
 on the numbers, HyFea's recipe, AutoGluon. SRC, MAE and differences to FAME with intervals: a
-bootstrap over the held-out posts' authors.
+bootstrap over the held-out posts' authors, or their weeks where they are few.
 """
 
 import argparse
@@ -23,7 +23,6 @@ from fame import params
 from fame.learners import table_files
 from fame.posts.contract import HOLDOUT
 from fame.posts.sources.table_files import read_cells
-from fame.posts.splits import number_users
 from fame.report import bootstrap
 from fame.runtime import arrays, files
 from fame.runtime.errors import InputError
@@ -161,9 +160,9 @@ def score(
     """A row a method: scores, their intervals, differences to FAME (FAME's less the method's)."""
     held_out = arrays.to_strings(posts["split"]) == HOLDOUT
     true = arrays.to_numbers(posts["popularity"])[held_out]
-    users = number_users(arrays.to_strings(posts["user_id"])[held_out].tolist())
+    drawn, _ = bootstrap.number_drawn(posts.filter(pa.array(held_out)))
     predictions = {name: result.prediction for name, result in results.items()}
-    samples = bootstrap.resample_scores(true, predictions, users, settings.resamples, settings.seed)
+    samples = bootstrap.resample_scores(true, predictions, drawn, settings.resamples, settings.seed)
     rows = []
     for name, result in results.items():
         row: dict[str, Any] = {"method": name, "seconds": round(result.seconds, 1)}

@@ -1,4 +1,5 @@
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -52,3 +53,40 @@ def test_intervals_are_wider_when_a_users_posts_resemble_each_other():
         assert low < np.abs(errors).mean() < high
         width[name] = high - low
     assert width["users"] > 2 * width["posts"]
+
+
+def make_posts(users, days):
+    times = [None if day is None else int(day * bootstrap.DAY) for day in days]
+    return pa.table(
+        {"user_id": pa.array(users, pa.string()), "posted_at": pa.array(times, pa.timestamp("s"))}
+    )
+
+
+@pytest.mark.parametrize(
+    ("users", "days", "name", "count"),
+    [
+        ([f"u{i % 20}" for i in range(60)], range(60), "authors", 20),
+        ([None] * 30, range(30), "authors", 30),
+        (["a"] * 150, range(150), "weeks of an author", 22),
+        (["a", "b"] * 75, range(150), "weeks of an author", 44),
+        (["a"] * 90, [i // 3 for i in range(90)], "days of an author", 30),
+        (["a"] * 90, [0] * 90, "posts", 90),
+        (["a"] * 90, [None] * 90, "posts", 90),
+        (["a"] * 5, range(5), "posts", 5),
+        ([], [], "posts", 0),
+    ],
+)
+def test_where_authors_are_few_their_weeks_are_drawn_or_what_is_smaller(users, days, name, count):
+    drawn, found = bootstrap.number_drawn(make_posts(users, days))
+    assert found == name
+    assert sorted(set(drawn.tolist())) == list(range(count))
+
+
+def test_the_posts_of_one_author_have_an_interval():
+    draw = np.random.default_rng(0)
+    true, predicted = draw.normal(size=(2, 200))
+    drawn, _ = bootstrap.number_drawn(make_posts(["a"] * 200, range(200)))
+    samples = bootstrap.resample_scores(true, {"a": predicted}, drawn, 200, 1)["a"]["mae"]
+    low, high = bootstrap.interval(samples, 0.95)
+    assert low < mean_absolute_error(true, predicted) < high
+    assert high - low > 0.1

@@ -45,6 +45,7 @@ WAY = {"weights": {"dae": 1.0}, "out_of_fold": BOTH, "holdout": BOTH}
 EVALUATION = {
     "confidence": 0.95,
     "resamples": 100,
+    "drawn": "authors",
     "pairs": 0.74,
     "scores": {"dae": SCORE, "fame": SCORE},
     "fusions": dict.fromkeys(("mean", "fixed", "learned_mae", "learned_src"), WAY),

@@ -1,8 +1,9 @@
-"""Confidence intervals of SRC and MAE: users, not posts, are drawn with replacement.
+"""Confidence intervals of SRC and MAE: authors, not posts, are drawn with replacement.
 
-Posts of a user resemble each other; drawing posts would make the intervals too narrow. A resample
-is a number of times that each user, hence each row, is in it. Its ranks follow from orders that
-are sorted once: no resample sorts anything.
+Posts of an author resemble each other; drawing posts would make the intervals too narrow. Of a few
+authors, what is drawn are their weeks, since every resample of one author is the holdout itself. A
+resample is a number of times that each author, hence each row, is in it. Its ranks follow from
+orders that are sorted once: no resample sorts anything.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -10,11 +11,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from fame.fusion.scores import score
+from fame.posts.splits import number_users
+from fame.runtime import arrays
 
 METRICS = ("src", "mae")
 THREADS = 2
+LEAST = 20  # authors, weeks or days, or the next smaller are drawn
+DAY = 86400  # seconds
 
 
 @dataclass(frozen=True)
@@ -30,6 +36,32 @@ class _Order:
     rows: np.ndarray
     start: np.ndarray
     group: np.ndarray
+
+
+def number_drawn(posts: pa.Table) -> tuple[np.ndarray, str]:
+    """What is drawn together, and its name: the largest of which there are ``LEAST``.
+
+    Args:
+        posts: n held-out posts with user_id and posted_at.
+
+    Returns:
+        (n,) int64, as `resample_scores` takes them; "authors", "weeks of an author", "days of an
+        author" or "posts", each of which a post without a time is one of its own.
+    """
+    authors = number_users(arrays.to_strings(posts["user_id"]).tolist())
+    if authors.max(initial=-1) + 1 >= LEAST:
+        return authors, "authors"
+    seconds = posts["posted_at"].cast(pa.int64()).to_pylist()
+    lengths = {"weeks of an author": 7 * DAY, "days of an author": DAY} if any(seconds) else {}
+    for name, length in lengths.items():
+        keys = [
+            None if second is None else f"{author} {second // length}"
+            for author, second in zip(authors, seconds, strict=True)
+        ]
+        found = number_users(keys)
+        if found.max(initial=-1) + 1 >= LEAST:
+            return found, name
+    return np.arange(len(posts)), "posts"
 
 
 def resample_scores(

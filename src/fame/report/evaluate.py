@@ -12,7 +12,6 @@ from fame.fusion import mean, weights
 from fame.fusion.known import find_known_authors
 from fame.learners import table_files
 from fame.posts.contract import CHALLENGE, FIT, HOLDOUT
-from fame.posts.splits import number_users
 from fame.report import bootstrap, breakdown, density
 from fame.runtime import arrays, files
 from fame.runtime.stage import run
@@ -23,7 +22,7 @@ PAIRS = 200_000  # of held-out posts, drawn for the share that is ordered rightl
 
 
 def main() -> None:
-    """Resample users, compare fusions, break the errors down."""
+    """Resample authors, compare fusions, break the errors down."""
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("posts", "metrics", "predictions", "output"):
         parser.add_argument(f"--{name}", type=Path, required=True)
@@ -41,17 +40,15 @@ def main() -> None:
     held, fit = split == HOLDOUT, split == FIT
     on_holdout = {name: values[held] for name, values in predictions.items()}
     users = arrays.to_strings(posts["user_id"])
+    drawn, unit = bootstrap.number_drawn(posts.filter(pa.array(held)))
     samples = bootstrap.resample_scores(
-        label[held],
-        on_holdout,
-        number_users(users[held].tolist()),
-        settings.report.resamples,
-        settings.report.seed,
+        label[held], on_holdout, drawn, settings.report.resamples, settings.report.seed
     )
     confidence = settings.report.confidence
     content: dict[str, Any] = {
         "confidence": confidence,
         "resamples": settings.report.resamples,
+        "drawn": unit,
         "scores": bootstrap.add_intervals(label[held], on_holdout, samples, confidence),
         "fusions": compare(
             label, {name: predictions[name] for name in learners}, posts, fit, held, settings
@@ -77,7 +74,7 @@ def main() -> None:
     low, high = content["scores"]["fame"]["mae_interval"]
     print(
         f"evaluate: FAME's MAE on the holdout {content['scores']['fame']['mae']:.4f}, "
-        f"{confidence:.0%} of {settings.report.resamples} resamples of users in {low} to {high}"
+        f"{confidence:.0%} of {settings.report.resamples} resamples of {unit} in {low} to {high}"
     )
 
 

@@ -75,7 +75,8 @@ def tabulate_scores(evaluation: dict[str, Any], weights: dict[str, float], sourc
         f"Scores with confidence intervals ({describe_data(source)})",
         ["model", "weight", "SRC", f"SRC, {share}", "MAE", f"MAE, {share}"],
         rows,
-        f"Intervals: {evaluation['resamples']} bootstrap resamples of the holdout's users.",
+        f"Intervals: {evaluation['resamples']} bootstrap resamples of the holdout's "
+        f"{evaluation['drawn']}.",
     )
 
 

@@ -7,10 +7,11 @@ all.
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from fame import params
 from fame.learners import table_files
 from fame.posts.contract import HOLDOUT
-from fame.posts.splits import number_users
 from fame.report import bootstrap, kept
 from fame.runtime import arrays, files
 from fame.runtime.stage import run
@@ -54,7 +55,8 @@ def main() -> None:
 
 def score(folder: Path, names: list[str], settings: params.ReportParams) -> dict[str, Any]:
     """``scores``: name -> SRC and MAE on the holdout with intervals, from the prediction files."""
-    posts = files.read_table(folder / POSTS, ["post_id", "user_id", "split", "popularity"])
+    columns = ["post_id", "user_id", "posted_at", "split", "popularity"]
+    posts = files.read_table(folder / POSTS, columns)
     holdout = arrays.to_strings(posts["split"]) == HOLDOUT
     true = arrays.to_numbers(posts["popularity"])[holdout]
     predictions = {
@@ -63,8 +65,8 @@ def score(folder: Path, names: list[str], settings: params.ReportParams) -> dict
         )[holdout]
         for name in names
     }
-    users = number_users(arrays.to_strings(posts["user_id"])[holdout].tolist())
-    samples = bootstrap.resample_scores(true, predictions, users, settings.resamples, settings.seed)
+    drawn, _ = bootstrap.number_drawn(posts.filter(pa.array(holdout)))
+    samples = bootstrap.resample_scores(true, predictions, drawn, settings.resamples, settings.seed)
     return {"scores": bootstrap.add_intervals(true, predictions, samples, settings.confidence)}
 
 
