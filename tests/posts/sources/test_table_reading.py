@@ -404,6 +404,13 @@ def test_json_of_several_arrays_is_refused(tmp_path):
         read(tmp_path, json.dumps(content, indent=1).encode())
 
 
+def test_an_object_of_tags_is_one_column(tmp_path):
+    records = [{"id": 1, "tags": {"a": 1, "b": 2}}, {"id": 2, "tags": {"c": 3}, "other": {"d": 4}}]
+    cells = read(tmp_path, "\n".join(map(json.dumps, records)).encode())
+    assert cells.names == ["id", "tags", "other.d"]
+    assert read_tags(cells.column("tags"), None).to_pylist() == [["a", "b"], ["c"]]
+
+
 def test_names_that_meet_when_they_are_dotted_move_no_row(tmp_path):
     lines = [{"a": {"b": 1}, "a.b": 2}, {"a": {"b": 3}}, {"a.b": 4}]
     cells = read(tmp_path, "\n".join(map(json.dumps, lines)).encode())
@@ -990,6 +997,34 @@ def test_names_that_look_like_nobody_are_authors(tmp_path, name):
 def test_items_that_are_no_text_are_no_tags(tmp_path):
     column = read_column(tmp_path, ["['a', nan]", '["b", null]', "['c', None, '']", '["it\'s"]'])
     assert read_tags(column, None).to_pylist() == [["a"], ["b"], ["c"], ["it's"]]
+
+
+@pytest.mark.parametrize(
+    ("text", "tags"),
+    [
+        ('{"sunset": 1, "beach": 2}', ["sunset", "beach"]),
+        ("{'sunset': 0.5, 'beach': None}", ["sunset", "beach"]),
+        ('{"id": "7", "name": "2024"}', ["2024"]),
+        (
+            '[{"name": "sunset"}, {"tag": "beach"}, {"id": "7", "x": "sea"}]',
+            ["sunset", "beach", "sea"],
+        ),
+        ("{}", []),
+    ],
+)
+def test_objects_of_tags_give_their_names(tmp_path, text, tags):
+    column = read_column(tmp_path, [text, "['a']"])
+    assert read_tags(column, None).to_pylist() == [tags, ["a"]]
+    column.findings.settle("stop", 0)
+
+
+@pytest.mark.parametrize(
+    "text", ['[["a", 1]]', '{"a": {"b": 1}}', '[{"name": "sun', '{"sunset": 1, "be', '[{"a": []}]']
+)
+def test_objects_that_name_no_tag_are_bad(tmp_path, text):
+    column = read_column(tmp_path, ["['a']", text])
+    assert read_tags(column, None).to_pylist() == [["a"], []]
+    assert "lists or objects without tags: 1 of 2 (row 2: " in list_bad(column.findings)
 
 
 TAGS = [["new york", "sky"], [], ["été", "a-b"], ["one"], ["x", "y z", "q"]]

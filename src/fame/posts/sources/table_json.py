@@ -17,6 +17,8 @@ _DECODER = json.JSONDecoder(
     parse_int=str, parse_float=str, parse_constant=str, strict=False
 )  # a digit is never lost; control characters in texts are kept
 
+TAGS = ("tags", "hashtags", "alltags", "keywords", "labels", "topics")
+
 
 def read_json(
     text: str, findings: Findings
@@ -232,10 +234,16 @@ def _flatten(record: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, st
     """Dotted name and text of each value."""
     for key, value in record.items():
         name = f"{prefix}{key}"
-        if isinstance(value, dict) and value:
+        if isinstance(value, dict) and value and not _holds_tags(key, value):
             yield from _flatten(value, f"{name}.")
         else:
             yield name, to_text(value)
+
+
+def _holds_tags(key: str, value: dict[str, Any]) -> bool:
+    """Whether an object is one of tags and their counts: its keys would be a column each."""
+    is_flat = not any(isinstance(inner, (dict, list)) for inner in value.values())
+    return is_flat and key.lower() in TAGS
 
 
 def to_text(value: Any) -> str | None:

@@ -55,7 +55,12 @@ EXCEL_DIGITS = 15
 SEPARATORS = ("|", ";", ",", "\n", "，", "、", "；", "·", "•", " / ")
 _FLOAT_ID = r"^\s*[+-]?(\d([.,]\d+)?[eE]\+\d\d|\d[.,]\d+[eE]\d\d|\d{16,}\.0*)\s*$"
 # Lists, sets, tuples, and lists that were cut off; `(one) two (three)` is none.
-_LIST = r"(?s)^\s*(\[.*\]|\{[^{}]*\}|\([^()]*\)|[\[{(]\s*['\"].*)\s*$"
+_LIST = r"(?s)^\s*(\[.*\]|\{[^{}]*\}|\([^()]*\)|[\[{(]\s*['\"{].*)\s*$"
+# An object that describes a tag has it under one of these; an object without a text has its tags
+# as keys, and counts.
+_TAG_KEYS = ("text", "tag", "name", "hashtag", "raw", "label", "title", "keyword", "slug", "value")
+_COUNT = re.compile(r"[-+]?[\d.]+(e[-+]?\d+)?|true|false", re.IGNORECASE)
+_OBJECT = re.compile(r"\[\s*\{|\{\s*(['\"]).*?\1\s*:", re.DOTALL)
 _SEVERAL_FILES = r"(?is)(\.(?:jpe?g|png|gif|webp|bmp))[\"']?\s*[,;|].*$"
 _QUOTED = re.compile(r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"")
 _READ_TWICE = r"Ã[\x{80}-\x{bf}‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]|â€"  # what UTF-8 looks like as cp1252
@@ -140,7 +145,8 @@ def read_paths(column: Column) -> pa.ChunkedArray:
 
 
 def _take_first(text: str) -> str | None:
-    return next(iter(_parse_list(text)), None)
+    items = _parse_list(text)
+    return text if items is None else next(iter(items), None)
 
 
 def read_ids(column: Column, what: str) -> pa.ChunkedArray:
@@ -229,48 +235,55 @@ def read_tags(column: Column, separator: str | None) -> pa.ChunkedArray:
 def _put_lists(column: Column, tags: pa.ChunkedArray, lists: pa.ChunkedArray) -> pa.ChunkedArray:
     """The items of texts that are lists, in their places among the tags."""
     items = pa.chunked_array([map_distinct(lists, _parse_list, pa.list_(pa.string()))])
+    allowed = f"texts, or objects with one of {', '.join(_TAG_KEYS)} or with counts of tags"
+    column.bad("lists or objects without tags", allowed, pc.and_(lists.is_valid(), items.is_null()))
     items = _trim_items(column, items)
     tags = pa.chunked_array([tags.combine_chunks()])
     return pc.if_else(pc.is_valid(lists), items, tags)
 
 
-def _parse_list(text: str) -> list[str]:
-    """The items of a JSON or Python list, set or tuple, or what stands between its brackets."""
+def _parse_list(text: str) -> list[str] | None:
+    """The items of a JSON or Python list, set, tuple or object, or what stands between brackets.
+
+    None if an object names no item or is cut off.
+    """
     text = text.strip()
-    if text[0] == "{" and isinstance(described := _parse_json(text), dict):
-        return [_name_item(described)] if described else []
     inner = text[1:-1] if text[-1] in "])}" else text[1:]
+    is_object = _OBJECT.match(text)
     for parse in (json.loads, ast.literal_eval):
         try:
-            items = parse(f"[{inner}]")
+            items = parse(f"[{text if is_object and text[0] == '{' else inner}]")
         except (ValueError, SyntaxError, RecursionError, MemoryError):
             continue
         # numpy writes ['a' 'b'], which Python reads as one text.
         is_one_text = len(items) == 1 and isinstance(items[0], str) and "," not in text
         if is_one_text and len(_QUOTED.findall(text)) > 1:
             break
-        return [_name_item(item) for item in items]
+        named = [_name_items(item) for item in items]
+        return None if None in named else [name for names in named for name in names or ()]
+    if is_object:
+        return None
     if not re.sub(r"[\s,]", "", _QUOTED.sub("", inner)):
         return ["".join(pair) for pair in _QUOTED.findall(inner)]
     parts = next(csv.reader([inner.replace("\n", " ")], skipinitialspace=True), [])
     return [part.strip("'\"") for part in parts if part not in WORDS]
 
 
-def _parse_json(text: str) -> object:
-    """None for what is no JSON."""
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
+def _name_items(item: object) -> list[str] | None:
+    """A tag; that which an object describes; or those that it counts. None where there is none."""
+    if not isinstance(item, (dict, list)):
+        return ["" if item is None else str(item)]
+    if isinstance(item, list):
         return None
-
-
-def _name_item(item: object) -> str:
-    """A tag, or the name of an object that describes one."""
-    if isinstance(item, dict):
-        named = [item[key] for key in ("text", "tag", "name", "hashtag") if key in item]
-        named += [value for value in item.values() if isinstance(value, str)]
-        return str(named[0]) if named else json.dumps(item, ensure_ascii=False)
-    return "" if item is None else str(item)
+    texts = {key: value for key, value in item.items() if isinstance(value, str)}
+    named = [texts[key] for key in _TAG_KEYS if key in texts]
+    named += [text for text in texts.values() if not _COUNT.fullmatch(text)]
+    if named:
+        return named[:1]
+    are_counts = all(
+        value is None or isinstance(value, (str, int, float)) for value in item.values()
+    )
+    return [str(key) for key in item] if are_counts else None
 
 
 def _find_separator(texts: pa.ChunkedArray) -> str:
