@@ -75,12 +75,12 @@ def test_every_finding_is_counted_in_the_page_and_the_lines(describe):
     facts = describe(findings)
     page = data_report.render(facts)
     assert "- when: epoch milliseconds: 40" in page
-    assert "- a\\|b: cells that are no number: 3, left empty (row 2: 'x')" in page
+    assert "- a\\|b: cells that are no number: 3, left empty (data row 2: 'x')" in page
     lines = data_report.summarise(facts, "table")
-    assert "  a|b: cells that are no number: 3, left empty (row 2: 'x')" in lines
-    assert lines.index("  a|b: cells that are no number: 3, left empty (row 2: 'x')") < lines.index(
-        "  when: epoch milliseconds: 40"
-    )
+    assert "  a|b: cells that are no number: 3, left empty (data row 2: 'x')" in lines
+    assert lines.index(
+        "  a|b: cells that are no number: 3, left empty (data row 2: 'x')"
+    ) < lines.index("  when: epoch milliseconds: 40")
 
 
 def test_many_findings_are_not_all_printed(describe):

@@ -129,7 +129,7 @@ def test_bad_posts_leave_nothing_behind(ingest, tmp_path):
     with pytest.raises(InputError, match="chronological needs the posting time"):
         ingest(lines, {"time": None})
     header, first, *rest = lines
-    with pytest.raises(InputError, match="'1' in rows 1 and 2"):
+    with pytest.raises(InputError, match="'1' in data rows 1 and 2"):
         ingest([header, first, first.replace("title", "other"), *rest])
     assert not [file for file in OUTPUTS if (tmp_path / file).exists()]
     assert not list(tmp_path.glob(".*"))
@@ -196,7 +196,7 @@ def test_masked_cells_are_counted_in_the_report(ingest, tmp_path, capsys):
     lines[3] = lines[3].rsplit(",", 1)[0] + ",many"
     posts = ingest([header, *lines])
     assert posts["own_price"].is_null().to_pylist() == [row == 3 for row in range(41)]
-    line = "price: cells that are no number: 1, left empty (row 4: 'many')"
+    line = "price: cells that are no number: 1, left empty (data row 4: 'many')"
     assert line in (tmp_path / "report.md").read_text()
     assert line in capsys.readouterr().out
     with pytest.raises(InputError, match=r"data\.on_bad: mask accepts them"):

@@ -232,7 +232,10 @@ def test_a_bad_csv_is_a_sentence_without_a_place(client, monkeypatch):
         (b"x,y\n1,2\n", "no post has anything in title, tags, image"),
         (b"id,title,time\n1,a,1900-01-01\n", "time is in 1900"),
         (b"id,title,time\n1,a,soon\n", "cells that are no time: 1 of 1"),
-        (b"id,title,photo_count\n1,a,many\n", "cells that are no number: 1 of 1 (row 1: 'many')"),
+        (
+            b"id,title,photo_count\n1,a,many\n",
+            "cells that are no number: 1 of 1 (data row 1: 'many')",
+        ),
         (b"id,title\n1,a\n1,b\n", "ids are unique"),
         (b'id,title\n1,"a\n', "a quote that does not close"),
     ],

@@ -397,8 +397,8 @@ def test_the_sample_is_read_as_the_challenges_folder(written: tuple[Path, Summar
         (r"\A.*\n.*\n", "Pid,popularity\n", "has no row for post"),
         (r"\Z", "999999999,1.00\n", "has a row for a post that the other files lack: '999999999'"),
         (r"\n(.*)\n", r"\n\1\n\1\n", "501 rows for 500 posts"),
-        (r",[\d.]+\n", ",x\n", "row 1: popularity is 'x', expected a number"),
-        (r",[\d.]+\n", ",\n", "row 1: popularity is empty"),
+        (r",[\d.]+\n", ",x\n", "data row 1: popularity is 'x', expected a number"),
+        (r",[\d.]+\n", ",\n", "data row 1: popularity is empty"),
         ("Pid", "Id", "expected columns Pid, popularity"),
     ],
 )

@@ -65,12 +65,12 @@ class Findings:
 
     Attributes:
         path: the file.
-        unit: what its records are counted in: row, line or record.
+        unit: what its records are counted in: data row (from 1 below the header), line or record.
         notes: findings that change no outcome, in the order of reading.
         facts: what was read about the file as a whole, JSON-able.
     """
 
-    def __init__(self, path: Path, unit: str = "row") -> None:
+    def __init__(self, path: Path, unit: str = "data row") -> None:
         self.path = path
         self.unit = unit
         self.notes: list[Finding] = []

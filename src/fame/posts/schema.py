@@ -96,9 +96,9 @@ def _explain(error: pa_schema.errors.SchemaError, posts: pa.Table) -> str:
     row, found = int(first["index"]), first["failure_case"]
     post_id = posts["post_id"][row].as_py()
     if error.check == "field_uniqueness":
-        rows = [i + 1 for i, other in enumerate(posts["post_id"].to_pylist()) if other == post_id]
-        return f"posts: post_id {post_id!r} stands in rows {rows[0]} and {rows[1]}; ids are unique"
-    place = f"posts: post {post_id!r} (row {row + 1}): {column}"
+        count = posts["post_id"].to_pylist().count(post_id)
+        return f"posts: post_id {post_id!r} stands in {count} posts; ids are unique"
+    place = f"posts: post {post_id!r}: {column}"
     allowed = "a value" if error.check == "not_nullable" else error.check.error
     found = found.item() if hasattr(found, "item") else found
     return f"{place} is {found!r}, allowed: {allowed}"
@@ -118,6 +118,4 @@ def _check_labels(posts: pa.Table) -> None:
     post_id, split, label = (posts[n][row].as_py() for n in ("post_id", "split", "popularity"))
     found = "no label" if label is None else f"label {label}"
     allowed = "none" if split == CHALLENGE else "a number"
-    raise InputError(
-        f"posts: post {post_id} (row {row + 1}) of split {split} has {found}, allowed: {allowed}"
-    )
+    raise InputError(f"posts: post {post_id!r} of split {split} has {found}, allowed: {allowed}")

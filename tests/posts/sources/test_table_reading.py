@@ -568,7 +568,9 @@ def test_numbers_that_may_mean_another_are_noticed(tmp_path, texts, what):
 def test_what_is_no_number_is_named(tmp_path, text):
     column = read_column(tmp_path, ["1", text, "3"])
     assert read_numbers(column, None).to_pylist() == [1, None, 3]
-    assert f"x: cells that are no number: 1 of 3 (row 2: {text!r})" in list_bad(column.findings)
+    assert f"x: cells that are no number: 1 of 3 (data row 2: {text!r})" in list_bad(
+        column.findings
+    )
 
 
 @QUICK
@@ -926,7 +928,7 @@ def test_a_time_far_from_all_others_is_masked_and_named(tmp_path, far):
 def test_what_is_no_time_is_named(tmp_path, text):
     column = read_column(tmp_path, ["2016-03-01", text])
     assert read_times(column, None)[0].to_pylist()[1] is None
-    assert f"cells that are no time: 1 of 2 (row 2: {text!r})" in list_bad(column.findings)
+    assert f"cells that are no time: 1 of 2 (data row 2: {text!r})" in list_bad(column.findings)
 
 
 def test_times_in_several_forms_are_read_and_noticed(tmp_path):
@@ -1024,7 +1026,7 @@ def test_objects_of_tags_give_their_names(tmp_path, text, tags):
 def test_objects_that_name_no_tag_are_bad(tmp_path, text):
     column = read_column(tmp_path, ["['a']", text])
     assert read_tags(column, None).to_pylist() == [["a"], []]
-    assert "lists or objects without tags: 1 of 2 (row 2: " in list_bad(column.findings)
+    assert "lists or objects without tags: 1 of 2 (data row 2: " in list_bad(column.findings)
 
 
 TAGS = [["new york", "sky"], [], ["été", "a-b"], ["one"], ["x", "y z", "q"]]
@@ -1099,7 +1101,7 @@ def test_all_problems_are_said_at_once_with_their_switch():
     assert str(caught.value).splitlines() == [
         "posts.csv: 2 problems:",
         "  posts.csv: id: twice",
-        "  posts.csv: a: cells that are no number: 3 of 40 (row 2: 'x', row 3: 'y'), "
+        "  posts.csv: a: cells that are no number: 3 of 40 (data row 2: 'x', data row 3: 'y'), "
         "expected a number; data.max_bad_fraction is 0.05",
     ]
     assert [note.column for note in findings.notes] == ["b"]

@@ -19,7 +19,7 @@ from fame.posts.contract import (
     Posts,
     Source,
 )
-from fame.posts.findings import LEFT_OUT, NOTICED, SHOWN, Findings
+from fame.posts.findings import LEFT_OUT, NOTICED, SHOWN
 from fame.posts.sources.images import locate
 from fame.posts.sources.table_files import Cells, read_cells
 from fame.posts.sources.table_numbers import Evidence, read_numbers, weigh
@@ -76,7 +76,7 @@ class TableFile(Source):
         paths = arrays.pop("image", None)
         images = locate(post_ids, [] if paths is None else paths.to_pylist(), place)
         if paths is not None:
-            _check_images(images, paths, place, cells.findings)
+            _check_images(images, paths, place, cells)
         return Posts(table=pa.table(arrays), images=images, findings=cells.findings)
 
     def _read_columns(self, cells: Cells, post_ids: pa.ChunkedArray) -> dict[str, pa.ChunkedArray]:
@@ -265,7 +265,7 @@ def _read_split(
 
 
 def _check_images(
-    images: pa.Table, paths: pa.ChunkedArray, places: list[Path], findings: Findings
+    images: pa.Table, paths: pa.ChunkedArray, places: list[Path], cells: Cells
 ) -> None:
     """Images that are listed but not there are noticed; if none is, the place is wrong.
 
@@ -285,10 +285,10 @@ def _check_images(
             f"{places[0]}, for instance {paths[row].as_py()!r}; allowed: the folder or archive "
             "that the listed paths start from"
         )
-    findings.note(
+    cells.findings.note(
         "",
         f"listed images that are not in {places[0]}",
         NOTICED,
         count,
-        [(row + 1, paths[row].as_py())],
+        [(cells.numbers[row], paths[row].as_py())],
     )

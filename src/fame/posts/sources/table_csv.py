@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
-from fame.posts.findings import LEFT_OUT, READ, REPAIRED, SHOWN, Findings
+from fame.posts.findings import LEFT_OUT, READ, REPAIRED, SHOWN, Findings, shorten
 from fame.runtime.errors import InputError
 
 DELIMITERS = (",", ";", "\t", "|", "^", "~", "\x01")
@@ -220,8 +220,8 @@ def _take_header(text: str, dialect: Dialect, findings: Findings) -> tuple[list[
         if found == at:
             break
     if at:
-        above = [(number, dialect.delimiter.join(row)) for number, row in enumerate(rows[:at], 1)]
-        findings.note("", "lines above the header", LEFT_OUT, at, above[:SHOWN])
+        first = shorten(dialect.delimiter.join(rows[0]))
+        findings.note("", f"lines above the header, which begin {first}", LEFT_OUT, at)
     if len(header) == width - 1:
         _lengthen(header, [row for row in rows[at + 1 :] if len(row) == width], findings)
     names = [name.strip() or f"column {i + 1}" for i, name in enumerate(header)]

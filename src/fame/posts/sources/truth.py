@@ -33,10 +33,13 @@ def read_truth(folder: Path, post_ids: pa.ChunkedArray) -> pa.ChunkedArray:
     """
     path = folder / FILE
     texts = _read_columns(path)
-    ids, truth = texts["Pid"], to_numbers(texts["popularity"], Origin(path, "popularity", "row"))
+    ids, truth = (
+        texts["Pid"],
+        to_numbers(texts["popularity"], Origin(path, "popularity", "data row")),
+    )
     row = pc.index(pc.is_valid(truth), False).as_py()
     if row >= 0:
-        raise InputError(f"{path}: row {row + 1}: popularity is empty, expected a number")
+        raise InputError(f"{path}: data row {row + 1}: popularity is empty, expected a number")
     for known, asked, problem in (
         (ids, post_ids, "has no row for post"),
         (post_ids, ids, "has a row for a post that the other files lack:"),
