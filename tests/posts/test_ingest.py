@@ -170,11 +170,21 @@ def test_raw_counts_are_learned_as_logarithms(ingest, tmp_path):
     assert "log2p1" in (tmp_path / "report.md").read_text()
 
 
-def test_negative_counts_and_a_constant_target_are_refused(ingest, tmp_path):
+def test_negative_counts_and_a_constant_target_are_refused(ingest, tmp_path, capsys):
     header, *lines = make_lines()
     negative = [line.replace(f"{i},", f"{i},-", 1) for i, line in enumerate(lines, 1)]
     with pytest.raises(InputError, match="negative values: 40 of 40"):
         ingest([header, *negative[:-1], lines[-1]], **{"data.target_transform": "log2p1"})
+    few = [lines[0].replace("1,", "1,-", 1), *lines[1:]]
+    posts = ingest([header, *few], **{"data.target_transform": "log2p1"})
+    assert posts["popularity"].is_null().to_pylist().index(True) == 0
+    assert "likes: negative values: 1, left empty (data row 1: '-4')" in capsys.readouterr().out
+    with pytest.raises(InputError, match=r"data\.on_bad: mask accepts them"):
+        ingest([header, *few], **{"data.target_transform": "log2p1", "data.on_bad": "stop"})
+    posts = ingest([header, *few])
+    assert posts["popularity"][0].as_py() == -4
+    assert "likes: negative whole numbers in the target: 1, worth a look" in capsys.readouterr().out
+    (tmp_path / "posts.parquet").unlink()
     same = [",".join([cells[0], "4", *cells[2:]]) for cells in (x.split(",") for x in lines[:-1])]
     with pytest.raises(InputError, match="the target is 4 in all labelled posts"):
         ingest([header, *same])

@@ -31,7 +31,7 @@ SAMPLED_TITLES = 5_000
 SAMPLED_IMAGES = 200
 OUTLIER_SPREADS = 5  # median absolute deviations (as standard deviations) from the median
 LEAK_CORRELATION = 0.9
-RARE = 0.01  # a share of negative values that says "not known" rather than "no count"
+RARE = 0.05  # a share of negative values that says "not known" rather than "no count"
 _DEVIATION = 1.4826  # of a normal distribution, in median absolute deviations
 _INPUTS = {
     "title": "titles",

@@ -20,7 +20,7 @@ from fame.posts.contract import (
     TEXTS,
     Posts,
 )
-from fame.posts.findings import NOTICED, READ, Column, Findings
+from fame.posts.findings import NOTICED, READ, Findings
 from fame.registry import SOURCES, resolve
 from fame.runtime import files, ids
 from fame.runtime.errors import InputError
@@ -74,18 +74,18 @@ def transform_target(table: pa.Table, findings: Findings, settings: params.DataP
     """The target as models learn it: as it is, or log2(x + 1).
 
     Raises:
-        InputError: more negative values than may be masked, or all values are the same.
+        InputError: a negative value to take the logarithm of, or all values are the same.
     """
     target = table["popularity"]
-    if settings.target_transform == "log2p1":
-        negative = pc.less(target, 0)
-        numbers = np.arange(1, len(target) + 1)
-        column = Column("the target", target, numbers, findings)
-        column.bad("negative values", "a count, as data.target_transform is log2p1", negative)
-        findings.settle(settings.on_bad, settings.max_bad_fraction)
-        target = pc.log2(pc.add(pc.if_else(negative, pa.scalar(None, pa.float64()), target), 1))
-        findings.note("the target", "learned as log2(x + 1)", READ)
     span = pc.min_max(target).as_py()
+    if settings.target_transform == "log2p1":
+        if span["min"] is not None and span["min"] < 0:
+            raise InputError(
+                f"{findings.path}: the target is {span['min']:g} in a post, expected a count, as "
+                "data.target_transform is log2p1"
+            )
+        target = pc.log2(pc.add(target, 1))
+        findings.note("the target", "learned as log2(x + 1)", READ)
     if span["min"] is not None and span["min"] == span["max"]:
         raise InputError(
             f"{findings.path}: the target is {span['min']:g} in all labelled posts, "

@@ -19,7 +19,7 @@ from fame.posts.contract import (
     Posts,
     Source,
 )
-from fame.posts.findings import LEFT_OUT, NOTICED, SHOWN
+from fame.posts.findings import LEFT_OUT, NOTICED, SHOWN, Column
 from fame.posts.sources.images import locate
 from fame.posts.sources.table_files import Cells, read_cells
 from fame.posts.sources.table_numbers import Evidence, read_numbers, weigh
@@ -89,7 +89,8 @@ class TableFile(Source):
         def number(name: str) -> pa.ChunkedArray:
             return read_numbers(cells.column(name), evidence[name].mark() or of_file)
 
-        read = {"post_id": post_ids, "popularity": number(columns.target)}
+        target = self._mask_negatives(cells.column(columns.target), number(columns.target))
+        read = {"post_id": post_ids, "popularity": target}
         if columns.user is not None:
             read["user_id"] = read_ids(cells.column(columns.user), "authors")
         if columns.time is not None:
@@ -119,6 +120,16 @@ class TableFile(Source):
         if columns.image is not None:
             arrays["image"] = read_paths(cells.column(columns.image))
         return arrays
+
+    def _mask_negatives(self, column: Column, target: pa.ChunkedArray) -> pa.ChunkedArray:
+        """Negative counts are bad; of another target of whole numbers they are noticed."""
+        negative = pc.less(target, 0)
+        if self._data.target_transform == "log2p1":
+            column.bad("negative values", "a count, as data.target_transform is log2p1", negative)
+            return pc.if_else(negative, pa.scalar(None, pa.float64()), target)
+        if pc.all(pc.equal(pc.floor(target), target)).as_py():
+            column.note("negative whole numbers in the target", NOTICED, negative)
+        return target
 
     def _find_images(self, root: Path) -> list[Path]:
         """Where images lie; no place if no column names them."""
