@@ -136,7 +136,8 @@ def test_the_seed_decides():
     [
         (make_params(), [np.nan] * 10, range(10), "chronological needs the posting time"),
         (make_params(), [5.0] * 10, range(10), "chronological needs posting times that differ"),
-        (make_params(fraction=0.99), range(10), range(10), "leaves no training post"),
+        (make_params(fraction=0.99), range(10), range(10), "10 with a label, at least 251 are"),
+        (make_params(), range(7), range(7), "7 with a label, at least 8 are needed: 2 held out"),
         (make_params("user"), range(10), [0] * 10, "takes all 1 of them"),
         (make_params("new_users"), [np.nan] * 10, range(10), "new_users needs the posting time"),
         (make_params("new_users"), range(10), [0] * 10, "takes all 1 of them"),

@@ -134,10 +134,10 @@ class Findings:
     def _explain(self, bad: _Bad, on_bad: str, max_bad_fraction: float) -> str:
         finding = bad.finding
         place = f"{finding.column}: " if finding.column else ""
+        switch = "data.on_bad: mask accepts them"
         if on_bad == "mask":
             switch = f"data.max_bad_fraction is {max_bad_fraction:g}"
-        else:
-            switch = "data.on_bad: mask accepts them"
+            switch = "none is one" if finding.count == bad.filled else switch
         return (
             f"{self.path}: {place}{finding.what}: {finding.count:,} of {bad.filled:,}"
             f"{_join(finding.examples, self.unit)}, expected {bad.allowed}; {switch}"
@@ -178,6 +178,10 @@ class Column:
     cells: pa.ChunkedArray
     numbers: np.ndarray
     findings: Findings
+
+    def trial(self) -> "Column":
+        """The same with findings that nobody reads."""
+        return Column(self.name, self.cells, self.numbers, Findings(self.findings.path))
 
     def note(self, what: str, became: str, chosen: pa.ChunkedArray | np.ndarray) -> None:
         """Note the rows that ``chosen`` (n bools) marks; nothing if there are none."""

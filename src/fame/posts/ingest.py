@@ -86,7 +86,7 @@ def transform_target(table: pa.Table, findings: Findings, settings: params.DataP
             )
         target = pc.log2(pc.add(target, 1))
         findings.note("the target", "learned as log2(x + 1)", READ)
-    if span["min"] is not None and span["min"] == span["max"]:
+    if span["min"] == span["max"] and len(target) - target.null_count > 1:
         raise InputError(
             f"{findings.path}: the target is {span['min']:g} in all labelled posts, "
             "expected values that differ"

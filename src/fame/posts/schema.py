@@ -108,7 +108,9 @@ def _check_labels(posts: pa.Table) -> None:
     """With a split of its own a source must label fit and holdout posts, and only those."""
     labels = posts["popularity"]
     if labels.null_count == len(labels):
-        raise InputError("posts: no post has a label; at least some are needed to train on")
+        raise InputError(
+            "posts: no post has a label: the target is empty in all; some are needed to train on"
+        )
     if "split" not in posts.column_names:
         return
     is_challenge = pc.equal(posts["split"], CHALLENGE)

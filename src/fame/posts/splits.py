@@ -1,10 +1,14 @@
 """Holdout and folds of the labelled posts; no other post can change them."""
 
+import itertools
+
 import numpy as np
 
 from fame.params import SplitParams
 from fame.posts.contract import FIT, HOLDOUT
 from fame.runtime.errors import InputError
+
+HELD_OUT = 2  # posts at least: nothing can be ranked on one
 
 
 def assign_split(posted_at: np.ndarray, users: np.ndarray, params: SplitParams) -> np.ndarray:
@@ -22,11 +26,14 @@ def assign_split(posted_at: np.ndarray, users: np.ndarray, params: SplitParams) 
     Raises:
         InputError: the protocol lacks its input, or a part would be empty.
     """
-    size = max(1, round(params.holdout_fraction * len(posted_at)))
-    if size >= len(posted_at):
+    share, folds = params.holdout_fraction, params.folds
+    size = round(share * len(posted_at))
+    if size < HELD_OUT or len(posted_at) - size < folds:
+        sizes = ((count, round(share * count)) for count in itertools.count())
+        least = next(n for n, held in sizes if held >= HELD_OUT and n - held >= folds)
         raise InputError(
-            f"params.yaml: split.holdout_fraction: {params.holdout_fraction} of {len(posted_at)} "
-            "labelled posts leaves no training post"
+            f"posts: {len(posted_at)} with a label, at least {least} are needed: {HELD_OUT} held "
+            f"out (split.holdout_fraction {share:g}) and {folds} to train on (split.folds)"
         )
     split = np.full(len(posted_at), FIT, dtype=object)
     split[_choose_holdout(size, posted_at, users, params)] = HOLDOUT

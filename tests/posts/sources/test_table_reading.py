@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
+import openpyxl
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -449,6 +450,30 @@ def test_sheets_behind_the_posts_are_not_read(tmp_path):
     cells = read_cells(tmp_path / "broken.xlsx", None)
     assert cells.columns["t"].to_pylist() == ["a"]
     assert ("the sheet 'Data', and none of 'Rest'", 0) in list_notes(cells, READ)
+
+
+def test_a_hidden_sheet_and_names_of_groups_are_no_table(tmp_path):
+    book = openpyxl.Workbook()
+    book.active.append(["x", "y"])
+    book.active.append([1, 2])
+    book.active.sheet_state = "hidden"
+    sheet = book.create_sheet("Posts")
+    for row in (["Report"], ["Post", None, None, "Counts"], ["id", "t", "u", "likes"]):
+        sheet.append(row)
+    sheet.append(["p1", "a", "b", 5])
+    sheet.merge_cells("A2:C2")
+    book.save(tmp_path / "x.xlsx")
+    cells = read_cells(tmp_path / "x.xlsx", None)
+    assert cells.names == ["id", "t", "u", "likes"]
+    assert cells.columns["likes"].to_pylist() == ["5"]
+    assert ("lines above the header", 2) in list_notes(cells, LEFT_OUT)
+    assert ("the sheet 'Posts', and none of 'Sheet'", 0) in list_notes(cells, READ)
+
+
+def test_an_index_of_pandas_beside_one_column_has_a_header(tmp_path):
+    cells = read(tmp_path, b",likes\n0,5\n1,7\n")
+    assert cells.names == ["column 1", "likes"]
+    assert cells.columns["likes"].to_pylist() == ["5", "7"]
 
 
 def test_parquet_bytes_are_texts_or_hexadecimal(tmp_path):

@@ -92,6 +92,11 @@ def count_found(paths: Sequence[str | None], place: Path) -> tuple[int, list[str
     return len(listed) - len(absent), absent
 
 
+def is_image(name: str) -> bool:
+    """Whether a file's name is that of an image, in whatever case."""
+    return name.lower().endswith(IMAGE_SUFFIXES)
+
+
 def find_places(root: Path) -> list[Path]:
     """Folders and archives with images in a folder of the challenge; empty if there are none.
 
@@ -117,7 +122,7 @@ def find_places(root: Path) -> list[Path]:
 
 def _holds_images(path: Path) -> bool:
     with open_archive(path) as archive:
-        return any(member.name.lower().endswith(IMAGE_SUFFIXES) for member in archive.members)
+        return any(is_image(member.name) for member in archive.members)
 
 
 class _Place(ABC):
@@ -323,7 +328,7 @@ def _is_same_but_case(name: str, path: str) -> bool:
 
 
 def _lacks_suffix(name: str, path: str) -> bool:
-    return name.lower().endswith(IMAGE_SUFFIXES) != path.lower().endswith(IMAGE_SUFFIXES)
+    return is_image(name) != is_image(path)
 
 
 def _are_jpegs(name: str, path: str) -> bool:

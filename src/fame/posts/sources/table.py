@@ -69,6 +69,11 @@ class TableFile(Source):
         _check_mapping(self._params, named)
         place = self._find_images(root)
         file = _resolve(root, "file", self._params.file)
+        if not file.is_file():
+            raise InputError(
+                f"params.yaml: data.table.file: {file}: no such file; `fame init FILE` puts your "
+                "posts where they belong"
+            )
         cells = read_cells(file, self._params.encoding, named)
         cells, post_ids = take_posts(cells, columns.id)
         arrays = self._read_columns(cells, post_ids)
@@ -244,7 +249,7 @@ def _find_first_rows(cells: Cells, column: str, ids: list[str]) -> np.ndarray:
         )
         findings.refuse(
             f"{column}: {len(other):,} rows have the id of another row that differs ({shown}); "
-            "ids are unique"
+            "ids are unique: keep one row of each, or name another column as the id"
         )
     return np.array(sorted(first_rows.values()), np.int64)
 

@@ -190,7 +190,9 @@ def _find_header(rows: list[list[str]]) -> tuple[int, int]:
         return 0, len(rows[0])
     for at, row in enumerate(rows[:MAX_LINES_ABOVE]):
         filled = sum(bool(cell.strip()) for cell in row)
-        if len(row) in (width, width - 1) and (2 * filled > width or (not at and filled > 1)):
+        # A title stands in the first cell; pandas leaves that of an index empty.
+        is_first = not at and (filled > 1 or (width == 2 and not row[0].strip()))
+        if len(row) in (width, width - 1) and (2 * filled > width or is_first):
             return at, width
         if len(row) >= width and filled > 1:
             break

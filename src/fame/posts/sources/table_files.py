@@ -93,7 +93,7 @@ def read_cells(
         InputError: no such file, no known format, no row, or columns that are not there.
     """
     if not path.is_file():
-        raise InputError(f"{path}: no such file; data.table.file names your posts inside data.root")
+        raise InputError(f"{path}: no such file; expected your posts: {_EXPECTED}")
     findings = Findings(path)
     chosen = None if wanted is None else [name for names in wanted.values() for name in names]
     names, numbers, columns = _read(path, path.read_bytes(), encoding, findings, chosen)
@@ -274,16 +274,17 @@ def _plain(value: Any) -> Any:
 def _read_workbook(
     path: Path, content: bytes, findings: Findings, chosen: list[str] | None
 ) -> tuple[list[str], np.ndarray, dict[str, pa.ChunkedArray]]:
-    """The first sheet that holds a table, all cells as text; a number keeps 15 digits there."""
+    """The first visible sheet that holds a table, as text; a number keeps 15 digits there."""
     import pandas as pd  # only workbooks need it here
 
     findings.facts["format"] = "xlsx"
     try:
         with pd.ExcelFile(io.BytesIO(content), engine="openpyxl") as book:
             sheets = book.sheet_names
+            shown = [name for name in sheets if book.book[name].sheet_state == "visible"]
             # One after the other: those behind the first that holds a table are not read.
-            frames = (book.parse(n, header=None, dtype=object, na_filter=False) for n in sheets)
-            tables = zip(sheets, map(_find_table, frames), strict=True)
+            frames = (book.parse(n, header=None, dtype=object, na_filter=False) for n in shown)
+            tables = zip(shown, map(_find_table, frames), strict=True)
             sheet, table = next((found for found in tables if found[1]), (None, None))
     except Exception as error:  # whatever a damaged part makes openpyxl raise
         raise InputError(f"{path}: not a readable workbook: {error}") from None
@@ -309,7 +310,10 @@ def _find_table(frame: Any) -> tuple[int, list[list[str]]] | None:
     """Lines above the header, and the rows from it on, without empty rows and columns."""
     rows = [[_cell_text(value) or "" for value in row] for row in frame.itertuples(index=False)]
     above = 0
-    while rows and sum(map(bool, rows[0])) < 2 and above < MAX_LINES_ABOVE:
+    widest = max((sum(map(bool, row)) for row in rows), default=0)
+    # A title, or names of groups of columns, stand in few cells.
+    least = max(2, widest // 2 + 1)
+    while rows and sum(map(bool, rows[0])) < least and above < MAX_LINES_ABOVE:
         above += any(rows.pop(0))
     rows = [row for row in rows if any(row)]
     if len(rows) < 2:
