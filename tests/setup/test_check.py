@@ -66,7 +66,7 @@ def test_nothing_is_missing(project, capsys):
     ("content", "changes", "sentence"),
     [
         (POSTS, {"split.protocol": "chronological"}, "chronological needs the posting times"),
-        ("id,likes\na,1\nb,2\nc,3\nd,4\n", {}, "the holdout has 1 post"),
+        ("id,likes\na,1\nb,2\nc,3\nd,4\n", {}, "4 with a label, at least 8 are needed"),
         ("id,likes\n" + "".join(f"p{i},5\n" for i in range(30)), {}, "the target is 5 in all"),
     ],
 )

@@ -37,7 +37,6 @@ def propose_time(folder, name, cells, **options):
     [
         ("size", [100 + 7 * i for i in ROWS]),
         ("weight", [10_000 + 3 * i for i in ROWS]),
-        ("nr", [i + 1 for i in ROWS]),
         ("amount", [f"{1 + i / 10}K" for i in ROWS]),
         ("share", [f"{i}%" for i in ROWS]),
         ("length", [f"1:{i:02d}" for i in ROWS]),
@@ -63,7 +62,7 @@ def propose_time(folder, name, cells, **options):
 def test_a_first_column_that_could_be_another_thing_is_no_id(tmp_path, name, cells):
     mapping = propose_for(tmp_path, {name: cells})
     assert mapping.columns["id"] is None
-    assert "no column is the id beyond doubt; name it: --id COLUMN" in mapping.refusals[0]
+    assert "no column is the id beyond doubt; name one" in mapping.refusals[0]
 
 
 @pytest.mark.parametrize(
@@ -87,6 +86,38 @@ def test_a_first_column_that_is_nothing_else_is_the_id(tmp_path, name, cells):
     mapping = propose_for(tmp_path, {name: cells})
     assert (mapping.columns["id"], mapping.refusals) == (name, [])
     assert mapping.reasons[name].endswith("the first column; no two are the same)")
+
+
+@pytest.mark.parametrize(
+    ("name", "cells"),
+    [("", ROWS), ("nr", [i + 1 for i in ROWS]), ("index", ROWS)],
+)
+def test_numbers_of_the_rows_are_the_id_where_nothing_else_is(tmp_path, name, cells):
+    mapping = propose_for(tmp_path, {name: cells})
+    shown = name or "column 1"
+    assert (mapping.columns["id"], mapping.refusals) == (shown, [])
+    assert "it numbers the rows, and nothing else is an id" in mapping.reasons[shown]
+    mapping = propose_for(tmp_path, {name: cells, "id": [f"p{i}" for i in ROWS]})
+    assert mapping.columns["id"] == "id"
+
+
+def test_an_index_that_repeats_is_no_number(tmp_path):
+    ids = [f"p{i}" for i in ROWS]
+    mapping = propose_for(tmp_path, {"": [i % 20 for i in ROWS], "id": ids})
+    assert mapping.columns["numeric"] == []
+    assert mapping.left_out == {"column 1": "it numbers the rows"}
+
+
+def test_a_first_column_of_codes_beside_a_total_is_the_id(tmp_path):
+    cells = ["Total", *(f"dQw4w9WgX{i:02d}" for i in ROWS[1:])]
+    assert propose_for(tmp_path, {"Content": cells}).columns["id"] == "Content"
+
+
+def test_a_time_that_varies_is_that_of_posting_beside_one_of_the_export(tmp_path):
+    columns = {"id": [f"p{i}" for i in ROWS], "Time": ["2024-06-01"] * COUNT, "Post time": TIMES}
+    mapping = propose_for(tmp_path, columns)
+    assert mapping.columns["time"] == "Post time"
+    assert mapping.left_out == {"Time": "all cells are the same"}
 
 
 def test_rows_that_repeat_others_are_said_and_cost_no_id(tmp_path):

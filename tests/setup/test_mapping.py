@@ -93,6 +93,72 @@ def test_names_of_other_languages_are_known(tmp_path):
     assert set(mapping.left_out) == {"Geteilt", "Commentaires"}
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("Total clicks", "New follows", "Profile visits", "Detail Expands", "Watch time (hours)"),
+        *("Estimated revenue (EUR)", "Subscribers gained", "Engagements", "Interactions"),
+        *(
+            "Average percentage viewed (%)",
+            "Impressions",
+            "Reach",
+            "Engagement rate",
+            "Total views",
+        ),
+    ],
+)
+def test_what_programs_count_for_a_post_is_a_leak(tmp_path, name):
+    mapping = propose_for(tmp_path, make_frame(**{name: [i * 17 % 40 + 1 for i in range(40)]}))
+    assert mapping.columns["target"] == "likes"
+    assert mapping.left_out[name].endswith("a leak")
+
+
+@pytest.mark.parametrize(
+    ("least", "authors", "is_known"), [(1, 1, True), (0, 9, True), (0, 1, False), (-1, 9, False)]
+)
+def test_followers_that_a_post_brought_are_a_leak(tmp_path, least, authors, is_known):
+    frame = make_frame(Subscribers=[i * 17 % 40 + least for i in range(40)])
+    if authors > 1:
+        frame["author"] = [f"a{i % authors}" for i in range(40)]
+    mapping = propose_for(tmp_path, frame)
+    assert (mapping.columns["numeric"] == ["Subscribers"]) is is_known
+    assert mapping.left_out.get("Subscribers", "a leak").endswith("a leak")
+
+
+def test_a_title_is_told_by_its_last_word_or_by_sentences(tmp_path):
+    sentences = [f"a day at sea {i}" for i in range(40)]
+    codes = [f"word{i}" for i in range(40)]
+    for name in ("Video title", "Post"):
+        frame = make_frame(**{name: sentences, "x": codes, "Top comment": sentences})
+        assert propose_for(tmp_path, frame).columns["title"] == name
+    frame = make_frame(
+        a=sentences, b=sentences, c=[f'[{{"text": "a b c {i}"}}]' for i in range(40)]
+    )
+    assert propose_for(tmp_path, frame).columns["title"] is None
+
+
+def test_of_two_titles_the_one_that_few_posts_have_is_left_out(tmp_path):
+    sentences = [f"a day at sea {i}" for i in range(40)]
+    frame = make_frame(title=[*sentences[:9], *[""] * 31], description=sentences)
+    mapping = propose_for(tmp_path, frame)
+    assert mapping.columns["title"] == "description"
+    assert mapping.left_out == {"title": "another column is the title (--title)"}
+
+
+def test_what_is_asked_for_says_what_was_found(tmp_path):
+    ids, texts = [f"p{i // 2}" for i in range(40)], ["low", "high"] * 20
+    frame = make_frame(id=ids, likes=texts, url2=[f"u{i}" for i in range(40)])
+    by_id, by_target = propose_for(tmp_path, frame).refusals
+    assert by_id == (
+        "id is no id: 20 different cells in 40 rows; name one in which no two posts have the "
+        "same: --id COLUMN, one of url2, or add one that numbers the posts"
+    )
+    assert by_target == (
+        "likes is no target: it holds texts ('low', 'high'); name the number to predict: "
+        "--target COLUMN; the file has none"
+    )
+
+
 def test_a_split_in_other_words_is_no_category(tmp_path):
     frame = make_frame(part=["Train", "test"] * 20)
     mapping = propose_for(tmp_path, frame)

@@ -13,7 +13,7 @@ USERS = _words(
     "user_id author_id userid channel_id owner_id page_id account_id uid author user username "
     "user_name screen_name handle owner account channel channel_title creator page page_name brand "
     "seller shop poster profile speaker main_speaker publisher blogger artist seitenname autor "
-    "auteur autore usuario utente pagina kanal konto"
+    "auteur autore usuario utente pagina kanal konto posted_by published_by"
 )
 TIMES = _words(
     "posted_at published_at publish_time publish_date post_time post_date created_at created_time "
@@ -44,7 +44,8 @@ TARGETS = _words(
     "play_count favorite_count favourites favorites hearts digg_count reactions num_reactions "
     "engagement retweet_count retweets shares num_shares upvotes ups sales sold orders comments "
     "comment_count num_comments plays reaktionen gefallt_mir aufrufe vues mentions_jaime jaime "
-    "me_gusta reproducciones visualizaciones mi_piace visualizzazioni curtidas visualizacoes"
+    "me_gusta reproducciones visualizaciones mi_piace visualizzazioni curtidas visualizacoes "
+    "total_likes total_views total_reactions total_engagements engagements"
 )
 # Words of what is counted after a post is out, beside the target: a leak.
 OUTCOMES = frozenset(
@@ -56,24 +57,28 @@ OUTCOMES = frozenset(
         "ratings bookmarks popularity trending viewed reviews reaktionen gefallt kommentare "
         "geteilt aufrufe klicks reichweite impressionen vues commentaires partages clics portee "
         "gusta comentarios compartidos alcance reproducciones visualizaciones piace commenti "
-        "condivisioni visualizzazioni curtidas compartilhamentos visualizacoes"
+        "condivisioni visualizzazioni curtidas compartilhamentos visualizacoes impression bookmark "
+        "engagements interactions follows expands watch watched viewers retention revenue earnings"
     )
 )
 # Words of an account's totals, known when a post is written.
 ACCOUNT = frozenset(
     _words(
         "user author channel account profile owner page creator seller shop brand follower "
-        "followers following subscriber subscribers friends statuses total fans abonnenten abonnes "
+        "followers following subscriber subscribers friends statuses fans abonnenten abonnes "
         "seguidores"
     )
 )
+# Of these, whose number may also be that which one post brought.
+FOLLOWERS = frozenset(_words("follower followers subscriber subscribers fans"))
 # Words of what is written or changed after a post is out.
 LATER = frozenset(
     _words(
         "updated update updates crawled crawl scraped scrape retrieved retrieval collected fetched "
         "modified modification edited deleted removed archived trending aktualisiert geandert "
         "bearbeitet geloscht mis mise modifie supprime actualizado modificado editado eliminado "
-        "aggiornato modificato eliminato atualizado excluido bijgewerkt gewijzigd verwijderd"
+        "aggiornato modificato eliminato atualizado excluido bijgewerkt gewijzigd verwijderd "
+        "gained lost visits"
     )
 )
 # Words of times that are not those of posting, and how such words begin.

@@ -3,7 +3,8 @@
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fame.posts.findings import Column, Findings
+from fame.posts.findings import Column
+from fame.posts.sources.table import TOTALS
 from fame.posts.sources.table_files import Cells
 from fame.posts.sources.table_texts import to_texts
 from fame.posts.sources.table_times import read_times
@@ -27,7 +28,7 @@ from fame.setup.column_words import (
     USER_WORDS,
     USERS,
 )
-from fame.setup.looks import BY_NAME, FEW, Choice, Look, Mapping, by_name, by_words
+from fame.setup.looks import BY_NAME, FEW, Choice, Look, by_name, by_words
 
 NO_REPEATS = "no two are the same"
 # A date that is no ratio, no version: with a clock, a month's name, or a year of four digits.
@@ -39,7 +40,7 @@ ID_DIGITS = 6  # of one length, from which numbers that differ are ids, whatever
 TIME_DIGITS = 8  # from which they may be days or seconds
 
 
-def choose_id(free: dict[str, Look], cells: Cells, _mapping: Mapping) -> Choice:
+def choose_id(free: dict[str, Look], cells: Cells) -> Choice:
     """By name, few cells apart, else by a word of its name or an address, no cell apart.
 
     Rows that repeat another in all that is read are left out of the posts, however many they are.
@@ -75,7 +76,7 @@ def _count_rows(free: dict[str, Look], cells: Cells) -> int:
     return len(rows.group_by(rows.column_names).aggregate([]))
 
 
-def choose_first(free: dict[str, Look], cells: Cells, _mapping: Mapping) -> Choice:
+def choose_first(free: dict[str, Look], cells: Cells) -> Choice:
     """The first column, if no two of its cells are the same and it can be nothing else."""
     first = next(iter(cells.columns), None)
     if first not in free or free[first].filled < len(cells.numbers):
@@ -85,7 +86,9 @@ def choose_first(free: dict[str, Look], cells: Cells, _mapping: Mapping) -> Choi
     look = free[first]
     texts = pc.utf8_trim_whitespace(look.texts)
     is_digits = _are_id_digits(texts)
-    if _says_other(look, is_digits) or (look.is_mostly_numbers and not is_digits):
+    if _says_other(look, is_digits or _are_codes(texts)):
+        return None
+    if look.is_mostly_numbers and not is_digits:
         return None
     if pc.any(pc.match_substring_regex(texts, r"[\s\p{Z}]")).as_py():
         return None
@@ -93,6 +96,18 @@ def choose_first(free: dict[str, Look], cells: Cells, _mapping: Mapping) -> Choi
     if (not is_digits or longest >= TIME_DIGITS) and _holds_times(cells.column(first), look):
         return None
     return first, f"the first column; {_describe_repeats(look)}"
+
+
+def choose_row_numbers(free: dict[str, Look], cells: Cells) -> Choice:
+    """The first column, if it counts from 0 or 1: it says nothing of a post, but no two are one."""
+    first = next(iter(cells.columns), None)
+    if first not in free or free[first].name in (*TIMES, *USERS):
+        return None
+    texts = pc.utf8_trim_whitespace(free[first].texts)
+    for start in (0, 1):
+        if texts.to_pylist() == [str(start + row) for row in range(len(texts))]:
+            return first, "it numbers the rows, and nothing else is an id"
+    return None
 
 
 def _are_id_digits(texts: pa.ChunkedArray) -> bool:
@@ -107,25 +122,38 @@ def _are_id_digits(texts: pa.ChunkedArray) -> bool:
     return bool(pc.max(numbers).as_py() - pc.min(numbers).as_py() == len(texts) - 1)
 
 
-def _says_other(look: Look, is_digits: bool) -> bool:
-    """Whether its name says that it is something else; a title of digits is none."""
+def _are_codes(texts: pa.ChunkedArray) -> bool:
+    """Letters and digits of one length, but for a total: titles of one length are sentences."""
+    codes = texts.filter(pc.invert(pc.is_in(texts, value_set=pa.array(TOTALS))))
+    lengths = pc.min_max(pc.utf8_length(codes)).as_py()
+    are_words = pc.all(pc.match_substring_regex(codes, r"^[\w-]+$")).as_py()
+    has_digits = pc.any(pc.match_substring_regex(codes, r"\d")).as_py()
+    return bool(are_words and has_digits and lengths["min"] == lengths["max"] >= ID_DIGITS)
+
+
+def _says_other(look: Look, is_code: bool) -> bool:
+    """Whether its name says that it is something else; a title of codes is none."""
     words = set(look.words)
     taken = ACCOUNT | OUTCOMES | LATER | TIME_WORDS | USER_WORDS | set(ROW_NUMBERS)
     named = (*TIMES, *USERS, *TAGS, *TARGETS, *SPLITS)
     if words & taken or look.name in named:
         return True
     is_file = look.name in IMAGES
-    return not is_digits and not is_file and look.words[-1] in (*TITLES, *CATEGORIES)
+    return not is_code and not is_file and look.words[-1] in (*TITLES, *CATEGORIES)
 
 
-def choose_time(free: dict[str, Look], cells: Cells, mapping: Mapping) -> Choice:
-    """By name, else the only column whose cells are clearly times of posts."""
-    time_format = mapping.columns["time_format"]
+def choose_time(
+    free: dict[str, Look], cells: Cells, time_format: str | None, refusals: list[str]
+) -> Choice:
+    """By name, else the only column whose cells are clearly times of posts.
+
+    Where the user has to say which number is the day, that is added to ``refusals``.
+    """
     for name in _list_named_times(free, len(cells.numbers)):
-        trial = _try(cells.column(name))
+        trial = cells.column(name).trial()
         times, _ = read_times(trial, time_format)
         if trial.findings.is_refused:
-            mapping.refusals.append(
+            refusals.append(
                 f"{name}: days and months cannot be told apart; say --time-format "
                 "'day first', 'month first', or a format like '%d/%m/%Y %H:%M'"
             )
@@ -144,21 +172,18 @@ def _list_named_times(free: dict[str, Look], count: int) -> list[str]:
     None is of an account, which was opened some time.
     """
     exact = by_name(free, TIMES)
-    return [
+    named = [
         name
         for name in by_words(free, TIME_WORDS, TIMES)
         if not ACCOUNT & set(free[name].words)
         and (name in exact or _is_of_posting(free[name], count))
     ]
+    # Beside a time that varies, one that does not is that of the export.
+    return [name for name in named if free[name].distinct > 1] or named
 
 
 def _is_of_posting(look: Look, count: int) -> bool:
     return not is_other_time(look) and look.filled >= (1 - FEW) * count
-
-
-def _try(column: Column) -> Column:
-    """The same with findings that nobody reads."""
-    return Column(column.name, column.cells, column.numbers, Findings(column.findings.path))
 
 
 def is_other_time(look: Look) -> bool:
@@ -181,7 +206,7 @@ def _may_be_posting(look: Look, count: int) -> bool:
 
 def _holds_times(column: Column, look: Look, time_format: str | None = None) -> bool:
     """Whether nearly all cells are times, and in one way."""
-    trial = _try(column)
+    trial = column.trial()
     times, _ = read_times(trial, time_format)
     known = len(times) - times.null_count
     return not trial.findings.is_refused and known >= (1 - FEW) * look.filled

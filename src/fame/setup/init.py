@@ -26,10 +26,9 @@ from fame.runtime.errors import InputError
 from fame.setup import params_file
 from fame.setup.mapping import Mapping, propose
 from fame.setup.params_file import PARAMS, Proposal
-from fame.setup.pictures import choose_images, count_pictures, find_images
+from fame.setup.pictures import choose_images, find_images
 
 RAW = Path("data/raw")
-MOST_MISSING = 0.5  # of the listed images
 ROLES = {"user": "the author", "time": "the time of posting", "title": "the title"}
 ROLES |= {"tags": "the tags", "image": "the picture"}
 SHOWN_POSTS = 5
@@ -60,6 +59,8 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Propose, show, and write if it is wanted; 1 if it is not."""
+    if not arguments.file.exists():
+        raise InputError(f"{arguments.file}: no such file or folder; name what holds your posts")
     if not PARAMS.is_file():
         raise InputError(f"{PARAMS}: no such file; run fame init in the project's folder")
     if arguments.file.is_dir():
@@ -97,14 +98,9 @@ def _propose(arguments: argparse.Namespace, place: Path, proposal: Proposal) -> 
     print("\n".join(_describe_mapping(arguments.file, len(cells.numbers), mapping)))
     if mapping.refusals:
         raise InputError("; ".join(mapping.refusals))
-    images = choose_images(arguments, cells, mapping, images)
+    images, lines, missing = choose_images(arguments, cells, mapping, images)
     params_file.lay(data, _make_block(arguments, mapping, place, images))
     posts, protocol, why = _try_reading(arguments, document, mapping)
-    lines, missing = count_pictures(cells, mapping, images)
-    if missing > MOST_MISSING:
-        raise InputError(
-            f"{lines[0].strip()}; at most half may be missing: --images names another place"
-        )
     if missing > data["max_unreadable_fraction"]:
         share = data["max_unreadable_fraction"] = math.ceil(missing * 20) / 20
         lines += [f"  data.max_unreadable_fraction becomes {share:g}, as so many are missing"]

@@ -1,15 +1,14 @@
-"""What a column holds and is called, and what is proposed of all columns."""
+"""What a column holds and is called."""
 
 import re
 import unicodedata
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fame.posts.findings import Column, Findings
+from fame.posts.findings import Column
 from fame.posts.sources.table_numbers import read_numbers, weigh
 from fame.posts.sources.table_texts import NUMERIC_WORDS, WORDS, to_texts
 from fame.setup.column_words import LANGUAGES, LATER
@@ -17,25 +16,6 @@ from fame.setup.column_words import LANGUAGES, LATER
 FEW = 0.05  # of a column's cells may be no number or no time, and it still is one
 BY_NAME = "by its name"
 Choice = tuple[str, str] | None  # a column and why, or none
-
-
-@dataclass
-class Mapping:
-    """A proposal for data.table.columns.
-
-    Attributes:
-        columns: the block's keys.
-        reasons: column -> what it is to be and why.
-        left_out: column -> why it is none of them.
-        counts: whether the target looks like raw counts.
-        refusals: what has to be said by the user first.
-    """
-
-    columns: dict[str, Any]
-    reasons: dict[str, str] = field(default_factory=dict)
-    left_out: dict[str, str] = field(default_factory=dict)
-    counts: bool = False
-    refusals: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -74,7 +54,7 @@ def look_at(column: Column) -> Look:
     spaced = re.sub(r"([a-z])([A-Z])", r"\1 \2", plain.replace("'", ""))
     words = tuple(re.findall(r"[a-z0-9]+", spaced.lower())) or (column.name,)
     numbers, is_mostly_numbers = None, False
-    trial = Column(column.name, column.cells, column.numbers, Findings(column.findings.path))
+    trial = column.trial()
     is_code = words[-1] in LANGUAGES and not pc.any(pc.match_substring_regex(texts, r"\d")).as_py()
     if filled and not pa.types.is_list(column.cells.type) and not is_code:
         values = read_numbers(trial, weigh(trial).mark(), note=False)

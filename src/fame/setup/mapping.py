@@ -1,6 +1,8 @@
 """Which column of a file is what: a proposal from names and contents, with its reasons."""
 
-from functools import partial
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +12,14 @@ import pyarrow.compute as pc
 
 from fame.posts.contract import SPLITS as SPLIT_WORDS
 from fame.posts.data_report import correlate, looks_like_counts
-from fame.posts.findings import Column, Findings
-from fame.posts.sources.images import IMAGE_SUFFIXES, count_found
+from fame.posts.findings import shorten
+from fame.posts.sources.images import count_found, is_image
 from fame.posts.sources.table_files import Cells
 from fame.posts.sources.table_texts import NOBODY, PARTS, read_paths, to_texts
 from fame.setup.column_words import (
     ACCOUNT,
     CATEGORIES,
+    FOLLOWERS,
     IDS,
     IMAGES,
     LATER,
@@ -31,8 +34,14 @@ from fame.setup.column_words import (
     USER_WORDS,
     USERS,
 )
-from fame.setup.id_and_time import choose_first, choose_id, choose_time, is_other_time
-from fame.setup.looks import BY_NAME, Choice, Look, Mapping, by_name, by_words, look_at
+from fame.setup.id_and_time import (
+    choose_first,
+    choose_id,
+    choose_row_numbers,
+    choose_time,
+    is_other_time,
+)
+from fame.setup.looks import BY_NAME, Choice, Look, by_name, by_words, look_at
 
 MAX_CATEGORY_SHARE = 0.2  # distinct values, as a share of the posts
 MAX_CATEGORIES = 1000
@@ -42,8 +51,27 @@ NAMES = {
     **{"user": "the author", "split": "the part", "tags": "the tags", "image": "the picture"},
     **{"title": "the title", "categories": "a category", "numeric": "a number"},
 }
-HINTS = {"id": "in which no two posts have the same", "target": "the number to predict"}
+ROW_NUMBER = re.compile(r"(column|unnamed)_\d+$|index$|level_0$")  # where there is no other name
 LEAK = 0.95  # rank correlation with the target of what was counted with it
+
+
+@dataclass
+class Mapping:
+    """A proposal for data.table.columns.
+
+    Attributes:
+        columns: the block's keys.
+        reasons: column -> what it is to be and why.
+        left_out: column -> why it is none of them.
+        counts: whether the target looks like raw counts.
+        refusals: what has to be said by the user first.
+    """
+
+    columns: dict[str, Any]
+    reasons: dict[str, str] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
+    counts: bool = False
+    refusals: list[str] = field(default_factory=list)
 
 
 def propose(
@@ -59,24 +87,27 @@ def propose(
     """
     looks = {name: look_at(cells.column(name)) for name in cells.columns}
     mapping = Mapping({"categories": [], "numeric": [], "time_format": time_format})
+    count = len(cells.numbers)
     free = {name: look for name, look in looks.items() if name not in _list_given(given)}
     for key, value in given.items():
         mapping.columns[key] = value
         for name in value if isinstance(value, list) else [value]:
             mapping.reasons[name] = f"{NAMES.get(key, key)}, as you say"
-    for key, choose in (
-        ("target", _choose_target),
-        ("id", choose_id),
-        ("time", choose_time),
-        ("user", _choose_user),
-        ("split", _choose_split),
-        ("tags", _choose_tags),
-        ("id", choose_first),
-        ("image", partial(_choose_image, images=images)),
-        ("title", _choose_title),
-    ):
+    choices: tuple[tuple[str, Callable[[], Choice]], ...] = (
+        ("target", lambda: _choose_target(free)),
+        ("id", lambda: choose_id(free, cells)),
+        ("time", lambda: choose_time(free, cells, time_format, mapping.refusals)),
+        ("user", lambda: _choose_user(free, count)),
+        ("split", lambda: _choose_split(free)),
+        ("tags", lambda: _choose_tags(free)),
+        ("id", lambda: choose_first(free, cells)),
+        ("image", lambda: _choose_image(free, cells, mapping.columns["id"], images)),
+        ("title", lambda: _choose_title(free)),
+        ("id", lambda: choose_row_numbers(free, cells)),
+    )
+    for key, choose in choices:
         if mapping.columns.get(key) is None:
-            found = choose(free, cells, mapping)
+            found = choose()
             mapping.columns[key] = found[0] if found else None
             if found:
                 before = mapping.reasons.get(found[0])
@@ -86,7 +117,7 @@ def propose(
     target = looks.get(mapping.columns["target"])
     if target is not None and target.numbers is not None:
         mapping.counts = looks_like_counts(target.numbers[~np.isnan(target.numbers)])
-    _sort_rest(free, looks, cells, mapping)
+    _sort_rest(free, looks, count, mapping)
     for name in dict.fromkeys(cells.names):
         if name not in cells.columns:
             mapping.left_out[name] = "several columns have this name"
@@ -95,20 +126,43 @@ def propose(
             f"no column holds times like --time-format {time_format!r}; allowed: 'day first', "
             "'month first', or a format like '%d/%m/%Y %H:%M'"
         )
-    for key in ("id", "target"):
-        if mapping.columns[key] is None:
-            mapping.refusals.append(
-                f"no column is the {key} beyond doubt; name it: --{key} COLUMN, "
-                f"{HINTS[key]}, one of {', '.join(cells.columns)}"
-            )
+    mapping.refusals += _list_missing(mapping, looks, count)
     return mapping
+
+
+def _list_missing(mapping: Mapping, looks: dict[str, Look], count: int) -> list[str]:
+    """What is asked for where no column is the id, or none the target."""
+    asked = []
+    if mapping.columns["id"] is None:
+        unique = [n for n, why in mapping.left_out.items() if not why.endswith("leak")]
+        unique = [n for n in unique if n in looks and looks[n].distinct == count]
+        repeated = by_name(looks, IDS)[:1]
+        problem = "no column is the id beyond doubt"
+        if repeated:
+            look = looks[repeated[0]]
+            problem = f"{repeated[0]} is no id: {look.distinct:,} different cells in {count:,} rows"
+        which = f", one of {', '.join(unique)}," if unique else ""
+        asked.append(
+            f"{problem}; name one in which no two posts have the same: --id COLUMN{which} "
+            "or add one that numbers the posts"
+        )
+    name = mapping.columns["target"]
+    if name is None or (looks[name].filled and not looks[name].is_mostly_numbers):
+        numbers = [other for other, look in looks.items() if look.numbers is not None]
+        problem = "no column is the target beyond doubt"
+        if name is not None:
+            texts = pc.unique(looks[name].texts).drop_null()[:2].to_pylist()
+            problem = f"{name} is no target: it holds texts ({', '.join(map(shorten, texts))})"
+        which = f", one of {', '.join(numbers)}" if numbers else "; the file has none"
+        asked.append(f"{problem}; name the number to predict: --target COLUMN{which}")
+    return asked
 
 
 def _list_given(given: dict[str, Any]) -> set[str]:
     return {n for value in given.values() for n in (value if isinstance(value, list) else [value])}
 
 
-def _choose_target(free: dict[str, Look], _cells: Cells, _mapping: Mapping) -> Choice:
+def _choose_target(free: dict[str, Look]) -> Choice:
     named = by_name(free, TARGETS)
     for name in named:
         numbers = free[name].numbers
@@ -128,13 +182,13 @@ def _is_outcome(look: Look) -> bool:
     return not taken & set(look.words) and look.name not in (*IDS, *TIMES, *USERS)
 
 
-def _choose_user(free: dict[str, Look], cells: Cells, _mapping: Mapping) -> Choice:
+def _choose_user(free: dict[str, Look], count: int) -> Choice:
     for name in by_words(free, USER_WORDS, USERS):
         look = free[name]
         if not look.filled:
             continue
         is_name = look.numbers is None or look.words[-1] in ("id", "uid")
-        if (is_name and 1 < look.distinct < len(cells.numbers)) or look.name in USERS[:8]:
+        if (is_name and 1 < look.distinct < count) or look.name in USERS[:8]:
             return name, f"{BY_NAME}; {_count_authors(look):,} different ones"
     return None
 
@@ -145,7 +199,7 @@ def _count_authors(look: Look) -> int:
     return int(pc.sum(pc.invert(pc.is_in(names, value_set=pa.array(["", *NOBODY])))).as_py() or 0)
 
 
-def _choose_split(free: dict[str, Look], _cells: Cells, _mapping: Mapping) -> Choice:
+def _choose_split(free: dict[str, Look]) -> Choice:
     allowed = pa.array([*SPLIT_WORDS, *(word for words in PARTS.values() for word in words)])
     for name in by_name(free, SPLITS):
         words = pc.utf8_lower(pc.utf8_trim_whitespace(free[name].texts))
@@ -154,7 +208,7 @@ def _choose_split(free: dict[str, Look], _cells: Cells, _mapping: Mapping) -> Ch
     return None
 
 
-def _choose_tags(free: dict[str, Look], _cells: Cells, _mapping: Mapping) -> Choice:
+def _choose_tags(free: dict[str, Look]) -> Choice:
     for name in by_name(free, TAGS):
         if free[name].numbers is None and free[name].filled:
             return name, BY_NAME
@@ -162,24 +216,18 @@ def _choose_tags(free: dict[str, Look], _cells: Cells, _mapping: Mapping) -> Cho
 
 
 def _choose_image(
-    free: dict[str, Look], cells: Cells, mapping: Mapping, images: Path | None
+    free: dict[str, Look], cells: Cells, post_id: str | None, images: Path | None
 ) -> Choice:
     if images is None:
         return None
-    suffixes = "|".join(suffix[1:] for suffix in IMAGE_SUFFIXES)
     known = by_name(free, IMAGES)
     for name in dict.fromkeys([*known, *free]):
-        column = cells.column(name)
-        trial = Column(name, column.cells, column.numbers, Findings(column.findings.path))
-        listed = read_paths(trial).drop_null()
-        named = (
-            pc.sum(pc.match_substring_regex(listed, rf"(?i)\.({suffixes})(\?.*)?$")).as_py() or 0
-        )
+        listed = read_paths(cells.column(name).trial()).drop_null().to_pylist()
+        named = sum(is_image(path.partition("?")[0]) for path in listed)
         if name in known and 2 * named < len(listed):
-            named = count_found(listed.to_pylist(), images)[0]
-        if len(listed) and 2 * named >= len(listed):
+            named = count_found(listed, images)[0]
+        if listed and 2 * named >= len(listed):
             return name, "its cells are names of image files"
-    post_id = mapping.columns["id"]
     if post_id in cells.columns:
         listed = to_texts(cells.columns[post_id]).to_pylist()
         if 2 * count_found(listed, images)[0] >= len(listed):
@@ -187,49 +235,67 @@ def _choose_image(
     return None
 
 
-def _choose_title(free: dict[str, Look], _cells: Cells, _mapping: Mapping) -> Choice:
-    for name in by_name(free, TITLES):
-        if free[name].numbers is None and free[name].filled and free[name].distinct > 1:
+def _choose_title(free: dict[str, Look]) -> Choice:
+    """By its name, and a fuller one before one that half as many posts have; else by a word of it.
+
+    Else the only column of sentences.
+    """
+    known = by_name(free, TITLES)
+    texts = {n: look for n, look in free.items() if look.numbers is None and look.distinct > 1}
+    most = max((texts[name].filled for name in known if name in texts), default=0)
+    for name in known:
+        if name in texts and 2 * texts[name].filled >= most:
             return name, BY_NAME
-    return None
+    sentences = [name for name, look in texts.items() if _are_sentences(look)]
+    for name in sentences:
+        if texts[name].words[-1] in TITLES:
+            return name, BY_NAME
+    return (sentences[0], "no other column holds sentences") if len(sentences) == 1 else None
 
 
-def _sort_rest(
-    free: dict[str, Look], looks: dict[str, Look], cells: Cells, mapping: Mapping
-) -> None:
+def _are_sentences(look: Look) -> bool:
+    """Whether most of its cells are several words, few the same, under a name of nothing else."""
+    if (ACCOUNT | OUTCOMES | LATER) & set(look.words) or 2 * look.distinct < look.filled:
+        return False
+    spaced = pc.match_substring_regex(look.texts, r"^[^\[{].*\S\s+\S+\s+\S")
+    return 2 * (pc.sum(spaced).as_py() or 0) > look.filled
+
+
+def _sort_rest(free: dict[str, Look], looks: dict[str, Look], count: int, mapping: Mapping) -> None:
     """Numbers, categories, and what is left out."""
     target_name = mapping.columns["target"]
     target = looks[target_name].numbers if target_name in looks else None
-    has_no_time = mapping.columns["time"] is None
     categories: list[tuple[int, str]] = []
     for name, look in free.items():
-        why = _find_reason_to_leave(look, target, len(cells.numbers), has_no_time)
+        why = _find_reason_to_leave(look, target, count, mapping)
         if why:
             mapping.left_out[name] = why
         elif look.numbers is not None:
             mapping.columns["numeric"].append(name)
             mapping.reasons[name] = "a number that is known when the post is written"
-        elif _is_category(look, len(cells.numbers)):
+        elif _is_category(look, count):
             categories.append((look.distinct, name))
             mostly = ", most of them numbers" if look.is_mostly_numbers else ""
             mapping.reasons[name] = f"a category of {look.distinct:,} different texts{mostly}"
-        elif look.name in USERS and look.distinct == len(cells.numbers):
+        elif look.name in USERS and look.distinct == count:
             mapping.left_out[name] = "no two posts have the same author"
         elif is_other_time(look):
             mapping.left_out[name] = "its name says another time than that of posting"
+        elif look.words[-1] in TITLES and mapping.columns["title"] is not None:
+            mapping.left_out[name] = "another column is the title (--title)"
         else:
             mapping.left_out[name] = "a text that is no title, tags or category"
     mapping.columns["categories"] += [name for _, name in sorted(categories)]
 
 
 def _find_reason_to_leave(
-    look: Look, target: np.ndarray | None, count: int, has_no_time: bool
+    look: Look, target: np.ndarray | None, count: int, mapping: Mapping
 ) -> str | None:
     if not look.filled:
         return "it is empty"
     if look.distinct == 1 and look.filled == count:
         return "all cells are the same"
-    if has_no_time and look.name in TIMES:
+    if mapping.columns["time"] is None and look.name in TIMES:
         return "its name says a time, but its cells are in no form that is known; --time-format"
     words = set(look.words)
     if words & LATER:
@@ -238,11 +304,14 @@ def _find_reason_to_leave(
         return None
     if words & OUTCOMES and not words & ACCOUNT:
         return "counted after the post is out, like the target: a leak"
+    least = np.nanmin(look.numbers)
+    if words & FOLLOWERS and (least < 0 or (least == 0 and mapping.columns["user"] is None)):
+        return "followers that the post brought, as some are 0 or less: a leak"
     if target is not None:
         correlation = correlate(look.numbers, target)
         if abs(correlation) >= LEAK:
             return f"orders the posts as the target does (correlation {correlation:.2f}): a leak"
-    if look.words[0] in ROW_NUMBERS and look.distinct == count:
+    if look.words[0] in ROW_NUMBERS and (look.distinct == count or ROW_NUMBER.match(look.name)):
         return "it numbers the rows"
     if look.words[-1] == "id":
         return "an id, no quantity"

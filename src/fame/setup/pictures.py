@@ -4,11 +4,13 @@ import argparse
 from pathlib import Path
 
 from fame.posts.archives import SUFFIXES, is_archive
-from fame.posts.sources.images import IMAGE_SUFFIXES, count_found
+from fame.posts.sources.images import count_found, is_image
 from fame.posts.sources.table_files import Cells
 from fame.posts.sources.table_texts import read_paths
 from fame.runtime.errors import InputError
 from fame.setup.mapping import Mapping
+
+MOST_MISSING = 0.5  # of the listed images
 
 
 def find_images(arguments: argparse.Namespace) -> Path | None:
@@ -37,9 +39,7 @@ def _find_images_beside(file: Path) -> Path | None:
     """A folder or archive with images beside the file, if there is just one."""
     found = []
     for path in sorted(file.resolve().parent.iterdir()):
-        is_folder = path.is_dir() and any(
-            child.suffix.lower() in IMAGE_SUFFIXES for child in _take_some(path)
-        )
+        is_folder = path.is_dir() and any(is_image(child.name) for child in _take_some(path))
         if is_folder or (path.is_file() and is_archive(path)):
             found.append(path)
     return found[0] if len(found) == 1 else None
@@ -56,45 +56,38 @@ def _take_some(folder: Path, count: int = 100) -> list[Path]:
 
 def choose_images(
     arguments: argparse.Namespace, cells: Cells, mapping: Mapping, images: Path | None
-) -> Path | None:
-    """The images, if a column names them; what lies beside the file by chance is left out.
+) -> tuple[Path | None, list[str], float]:
+    """The images, how many posts have one, in words, and the share of listed ones that are absent.
+
+    What lies beside the file by chance, and no column names, is left out.
 
     Raises:
-        InputError: a column was named for images that are nowhere.
+        InputError: a column was named for images that are nowhere, or most of them are absent.
     """
     column = mapping.columns["image"]
-    if images is None and column is not None:
-        raise InputError("--image: --images names no folder or archive that holds the images")
     if images is None or column is None:
+        if column is not None:
+            raise InputError("--image: --images names no folder or archive that holds the images")
         if images is not None:
             print(f"  {images}: left out: no column names its files")
-        return None
-    if arguments.images or arguments.image:
-        return images
-    if count_found(read_paths(cells.column(column)).to_pylist(), images)[0]:
-        return images
-    print(f"  {images}: left out: none of the listed images is there; --images names another place")
-    mapping.columns["image"] = None
-    return None
-
-
-def count_pictures(cells: Cells, mapping: Mapping, images: Path | None) -> tuple[list[str], float]:
-    """How many posts have a picture, in words, and the share of listed ones that are absent.
-
-    Raises:
-        InputError: none of the listed files is there.
-    """
-    if images is None:
-        return [], 0.0
-    listed = read_paths(cells.column(mapping.columns["image"])).to_pylist()
+        return None, [], 0.0
+    listed = read_paths(cells.column(column).trial()).to_pylist()
     found, absent = count_found(listed, images)
-    if not found:
+    example = f", for instance {absent[0]!r}" if absent else ""
+    if not found and not arguments.images and not arguments.image:
+        print(
+            f"  {images}: left out: none of the listed images is there{example}; "
+            "--images names another place"
+        )
+        mapping.columns["image"] = None
+        return None, [], 0.0
+    line = f"{found:,} of {len(listed):,} rows have a picture in {images}"
+    if absent:
+        line += f"; {len(absent):,} are listed and not there{example}"
+    missing = len(absent) / max(1, found + len(absent))
+    if not found or missing > MOST_MISSING:
         raise InputError(
-            f"{images}: none of the {len(absent):,} listed images is there, for instance "
-            f"{absent[0] if absent else ''!r}; --images names the folder or archive that the "
+            f"{line}; at most half may be missing: --images names the folder or archive that the "
             "listed paths start from"
         )
-    line = f"  pictures: {found:,} of {len(listed):,} rows have one in {images}"
-    if absent:
-        line += f"; {len(absent):,} are listed and not there, for instance {absent[0]!r}"
-    return [line], len(absent) / (found + len(absent))
+    return images, [f"  pictures: {line}"], missing
