@@ -105,7 +105,7 @@ def test_an_index_that_repeats_is_no_number(tmp_path):
     ids = [f"p{i}" for i in ROWS]
     mapping = propose_for(tmp_path, {"": [i % 20 for i in ROWS], "id": ids})
     assert mapping.columns["numeric"] == []
-    assert mapping.left_out == {"column 1": "it numbers the rows"}
+    assert mapping.left_out == {"column 1": "a number without a name"}
 
 
 def test_a_first_column_of_codes_beside_a_total_is_the_id(tmp_path):

@@ -98,13 +98,8 @@ def test_names_of_other_languages_are_known(tmp_path):
     [
         *("Total clicks", "New follows", "Profile visits", "Detail Expands", "Watch time (hours)"),
         *("Estimated revenue (EUR)", "Subscribers gained", "Engagements", "Interactions"),
-        *(
-            "Average percentage viewed (%)",
-            "Impressions",
-            "Reach",
-            "Engagement rate",
-            "Total views",
-        ),
+        *("Average percentage viewed (%)", "Impressions", "Reach", "Engagement rate"),
+        *("Total views", "user profile clicks", "app opens", "upvote ratio"),
     ],
 )
 def test_what_programs_count_for_a_post_is_a_leak(tmp_path, name):

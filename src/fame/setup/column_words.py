@@ -28,7 +28,8 @@ TITLES = _words(
     "titulo texto mensaje descripcion titolo testo mensagem descricao"
 )
 TAGS = _words(
-    "tags hashtags alltags keywords labels topics tag hashtag challenges schlagworte schlagworter"
+    "tags hashtags alltags keywords labels topics tag hashtag challenges schlagworte schlagworter "
+    "hashtag_names"
 )
 IMAGES = _words(
     "image image_path picture photo img image_file filename file file_name path thumbnail "
@@ -58,9 +59,12 @@ OUTCOMES = frozenset(
         "geteilt aufrufe klicks reichweite impressionen vues commentaires partages clics portee "
         "gusta comentarios compartidos alcance reproducciones visualizaciones piace commenti "
         "condivisioni visualizzazioni curtidas compartilhamentos visualizacoes impression bookmark "
-        "engagements interactions follows expands watch watched viewers retention revenue earnings"
+        "engagements interactions follows expands watch watched viewers retention revenue earnings "
+        "visits opens installs upvote downvote vote votes"
     )
 )
+# Of these, what no account has a total of: the visits of a profile are those from a post.
+OF_POSTS = frozenset(_words("click clicks impression impressions reach engagements visits"))
 # Words of an account's totals, known when a post is written.
 ACCOUNT = frozenset(
     _words(
@@ -78,7 +82,7 @@ LATER = frozenset(
         "modified modification edited deleted removed archived trending aktualisiert geandert "
         "bearbeitet geloscht mis mise modifie supprime actualizado modificado editado eliminado "
         "aggiornato modificato eliminato atualizado excluido bijgewerkt gewijzigd verwijderd "
-        "gained lost visits"
+        "gained lost"
     )
 )
 # Words of times that are not those of posting, and how such words begin.

@@ -23,6 +23,7 @@ from fame.setup.column_words import (
     IDS,
     IMAGES,
     LATER,
+    OF_POSTS,
     OUTCOMES,
     ROW_NUMBERS,
     SPLITS,
@@ -51,7 +52,7 @@ NAMES = {
     **{"user": "the author", "split": "the part", "tags": "the tags", "image": "the picture"},
     **{"title": "the title", "categories": "a category", "numeric": "a number"},
 }
-ROW_NUMBER = re.compile(r"(column|unnamed)_\d+$|index$|level_0$")  # where there is no other name
+UNNAMED = re.compile(r"(column|unnamed)_\d+$|index$|level_0$")
 LEAK = 0.95  # rank correlation with the target of what was counted with it
 
 
@@ -302,7 +303,7 @@ def _find_reason_to_leave(
         return "written after the post is out: a leak"
     if look.numbers is None:
         return None
-    if words & OUTCOMES and not words & ACCOUNT:
+    if words & OUTCOMES and (words & OF_POSTS or not words & ACCOUNT):
         return "counted after the post is out, like the target: a leak"
     least = np.nanmin(look.numbers)
     if words & FOLLOWERS and (least < 0 or (least == 0 and mapping.columns["user"] is None)):
@@ -311,8 +312,10 @@ def _find_reason_to_leave(
         correlation = correlate(look.numbers, target)
         if abs(correlation) >= LEAK:
             return f"orders the posts as the target does (correlation {correlation:.2f}): a leak"
-    if look.words[0] in ROW_NUMBERS and (look.distinct == count or ROW_NUMBER.match(look.name)):
+    if look.words[0] in ROW_NUMBERS and look.distinct == count:
         return "it numbers the rows"
+    if UNNAMED.match(look.name):
+        return "a number without a name"
     if look.words[-1] == "id":
         return "an id, no quantity"
     return None

@@ -470,6 +470,13 @@ def test_a_hidden_sheet_and_names_of_groups_are_no_table(tmp_path):
     assert ("the sheet 'Posts', and none of 'Sheet'", 0) in list_notes(cells, READ)
 
 
+def test_names_of_groups_of_columns_stand_above_the_header(tmp_path):
+    cells = read(tmp_path, b"Post,,,Counts\nid,t,u,likes\np1,a,b,5\np2,a,c,6\n")
+    assert cells.names == ["id", "t", "u", "likes"]
+    cells = read(tmp_path, b"id,,,likes\np1,a,b,5\np2,a,c,6\n")
+    assert cells.names == ["id", "column 2", "column 3", "likes"]
+
+
 def test_an_index_of_pandas_beside_one_column_has_a_header(tmp_path):
     cells = read(tmp_path, b",likes\n0,5\n1,7\n")
     assert cells.names == ["column 1", "likes"]

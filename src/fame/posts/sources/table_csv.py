@@ -31,6 +31,7 @@ MAX_ROW_LINES = 1000  # of one row with line breaks in its cells, where quotes d
 # A return in a cell of a file whose lines end in line feeds: Python and pandas do not quote it.
 _BARE_RETURN = re.compile(r"\r(?!\n)")
 HELD = "\ue00d"  # of the private area; stands for it while rows are told apart
+_NAME = re.compile(r"\s*\D*[^\d\s]\D*")  # of a column: no number, not empty
 _SEPARATOR_LINE = re.compile(r"sep=(.)\r?\n", re.IGNORECASE)  # Excel's own first line
 
 
@@ -182,7 +183,8 @@ def _find_header(rows: list[list[str]]) -> tuple[int, int]:
     """Which row is the header, and the width of the rows behind it.
 
     It is the first row, unless twice as many rows have another width or it has one filled cell at
-    most, and a row as wide as most comes soon.
+    most, and a row as wide as most comes soon; or it names groups of columns, in half its cells,
+    and the second names each.
     """
     counts = Counter(len(row) for row in rows[1:])
     width, often = counts.most_common(1)[0] if counts else (0, 0)
@@ -190,6 +192,8 @@ def _find_header(rows: list[list[str]]) -> tuple[int, int]:
         return 0, len(rows[0])
     for at, row in enumerate(rows[:MAX_LINES_ABOVE]):
         filled = sum(bool(cell.strip()) for cell in row)
+        if not at and 1 < filled <= len(rows[1]) / 2 and all(map(_NAME.fullmatch, rows[1])):
+            return 1, width
         # A title stands in the first cell; pandas leaves that of an index empty.
         is_first = not at and (filled > 1 or (width == 2 and not row[0].strip()))
         if len(row) in (width, width - 1) and (2 * filled > width or is_first):
