@@ -101,11 +101,12 @@ def test_numbers_of_the_rows_are_the_id_where_nothing_else_is(tmp_path, name, ce
     assert mapping.columns["id"] == "id"
 
 
-def test_an_index_that_repeats_is_no_number(tmp_path):
+@pytest.mark.parametrize("name", ["", "Unnamed: 0", "Unnamed: 0.1", "__index_level_0__", "index"])
+def test_an_index_that_repeats_is_no_number(tmp_path, name):
     ids = [f"p{i}" for i in ROWS]
-    mapping = propose_for(tmp_path, {"": [i % 20 for i in ROWS], "id": ids})
+    mapping = propose_for(tmp_path, {name: [i % 20 for i in ROWS], "id": ids})
     assert mapping.columns["numeric"] == []
-    assert mapping.left_out == {"column 1": "a number without a name"}
+    assert mapping.left_out == {name or "column 1": "a number without a name"}
 
 
 def test_a_first_column_of_codes_beside_a_total_is_the_id(tmp_path):

@@ -52,7 +52,7 @@ NAMES = {
     **{"user": "the author", "split": "the part", "tags": "the tags", "image": "the picture"},
     **{"title": "the title", "categories": "a category", "numeric": "a number"},
 }
-UNNAMED = re.compile(r"(column|unnamed)_\d+$|index$|level_0$")
+UNNAMED = re.compile(r"(column|unnamed|level|index_level)(_\d+)+$|index$")
 LEAK = 0.95  # rank correlation with the target of what was counted with it
 
 
@@ -256,7 +256,8 @@ def _choose_title(free: dict[str, Look]) -> Choice:
 
 def _are_sentences(look: Look) -> bool:
     """Whether most of its cells are several words, few the same, under a name of nothing else."""
-    if (ACCOUNT | OUTCOMES | LATER) & set(look.words) or 2 * look.distinct < look.filled:
+    others = ACCOUNT | OUTCOMES | LATER | CATEGORIES | USER_WORDS
+    if others & set(look.words) or 2 * look.distinct < look.filled:
         return False
     spaced = pc.match_substring_regex(look.texts, r"^[^\[{].*\S\s+\S+\s+\S")
     return 2 * (pc.sum(spaced).as_py() or 0) > look.filled
@@ -273,7 +274,7 @@ def _sort_rest(free: dict[str, Look], looks: dict[str, Look], count: int, mappin
             mapping.left_out[name] = why
         elif look.numbers is not None:
             mapping.columns["numeric"].append(name)
-            mapping.reasons[name] = "a number that is known when the post is written"
+            mapping.reasons[name] = "a number, taken as known when the post is written"
         elif _is_category(look, count):
             categories.append((look.distinct, name))
             mostly = ", most of them numbers" if look.is_mostly_numbers else ""
