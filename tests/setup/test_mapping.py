@@ -120,6 +120,14 @@ def test_followers_that_a_post_brought_are_a_leak(tmp_path, least, authors, is_k
     assert mapping.left_out.get("Subscribers", "a leak").endswith("a leak")
 
 
+@pytest.mark.parametrize(
+    "name", ["likesCount", "Total likes", "Number of likes", "Like", "stats.views"]
+)
+def test_a_count_of_likes_is_the_target(tmp_path, name):
+    frame = make_frame(commentsCount=range(40)).rename(columns={"likes": name})
+    assert propose_for(tmp_path, frame).columns["target"] == name
+
+
 def test_a_title_is_told_by_its_last_word_or_by_sentences(tmp_path):
     sentences = [f"a day at sea {i}" for i in range(40)]
     codes = [f"word{i}" for i in range(40)]
@@ -150,7 +158,7 @@ def test_what_is_asked_for_says_what_was_found(tmp_path):
     )
     assert by_target == (
         "likes is no target: it holds texts ('low', 'high'); name the number to predict: "
-        "--target COLUMN; the file has none"
+        "--target COLUMN; no other column holds numbers"
     )
 
 

@@ -46,8 +46,9 @@ TARGETS = _words(
     "engagement retweet_count retweets shares num_shares upvotes ups sales sold orders comments "
     "comment_count num_comments plays reaktionen gefallt_mir aufrufe vues mentions_jaime jaime "
     "me_gusta reproducciones visualizaciones mi_piace visualizzazioni curtidas visualizacoes "
-    "total_likes total_views total_reactions total_engagements engagements"
+    "engagements like view"
 )
+COUNTING = frozenset(_words("count counts number num nb no of total"))  # of what is counted
 # Words of what is counted after a post is out, beside the target: a leak.
 OUTCOMES = frozenset(
     _words(

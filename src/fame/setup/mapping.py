@@ -19,6 +19,7 @@ from fame.posts.sources.table_texts import NOBODY, PARTS, read_paths, to_texts
 from fame.setup.column_words import (
     ACCOUNT,
     CATEGORIES,
+    COUNTING,
     FOLLOWERS,
     IDS,
     IMAGES,
@@ -149,12 +150,13 @@ def _list_missing(mapping: Mapping, looks: dict[str, Look], count: int) -> list[
         )
     name = mapping.columns["target"]
     if name is None or (looks[name].filled and not looks[name].is_mostly_numbers):
-        numbers = [other for other, look in looks.items() if look.numbers is not None]
+        taken = [mapping.columns[key] for key in ("id", "time", "user")]
+        numbers = [n for n, look in looks.items() if look.numbers is not None and n not in taken]
         problem = "no column is the target beyond doubt"
         if name is not None:
             texts = pc.unique(looks[name].texts).drop_null()[:2].to_pylist()
             problem = f"{name} is no target: it holds texts ({', '.join(map(shorten, texts))})"
-        which = f", one of {', '.join(numbers)}" if numbers else "; the file has none"
+        which = f", one of {', '.join(numbers)}" if numbers else "; no other column holds numbers"
         asked.append(f"{problem}; name the number to predict: --target COLUMN{which}")
     return asked
 
@@ -164,7 +166,9 @@ def _list_given(given: dict[str, Any]) -> set[str]:
 
 
 def _choose_target(free: dict[str, Look]) -> Choice:
+    plain = {n: "_".join(w for w in look.words if w not in COUNTING) for n, look in free.items()}
     named = by_name(free, TARGETS)
+    named += [name for wanted in TARGETS for name in free if plain[name] == wanted]
     for name in named:
         numbers = free[name].numbers
         if numbers is not None and np.nanmin(numbers) < np.nanmax(numbers):
