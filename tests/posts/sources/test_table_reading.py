@@ -1043,6 +1043,7 @@ def test_items_that_are_no_text_are_no_tags(tmp_path):
             '[{"name": "sunset"}, {"tag": "beach"}, {"id": "7", "x": "sea"}]',
             ["sunset", "beach", "sea"],
         ),
+        ('{"0": "sunset", "1": "beach"}', ["sunset", "beach"]),
         ("{}", []),
     ],
 )

@@ -276,8 +276,10 @@ def _name_items(item: object) -> list[str] | None:
     if isinstance(item, list):
         return None
     texts = {key: value for key, value in item.items() if isinstance(value, str)}
-    named = [texts[key] for key in _TAG_KEYS if key in texts]
-    named += [text for text in texts.values() if not _COUNT.fullmatch(text)]
+    words = [text for text in texts.values() if not _COUNT.fullmatch(text)]
+    if words and all(str(key).isdigit() for key in item):  # a list, as PHP writes it
+        return words
+    named = [texts[key] for key in _TAG_KEYS if key in texts] + words
     if named:
         return named[:1]
     are_counts = all(
