@@ -280,6 +280,12 @@ def test_a_column_with_a_comma_in_its_name_can_be_named(tmp_path):
     assert read_block()["table"]["columns"]["categories"] == ["a, b"]
 
 
+@pytest.mark.usefixtures("project")
+def test_a_file_that_is_not_there_is_named_alone():
+    message = "error: nix.csv: no such file or folder; name what holds your posts"
+    assert call("nix.csv", "--yes") == message
+
+
 def test_a_folder_with_one_table_is_meant(project, pictured):
     (pictured.parent / "notes.docx").write_bytes(b"notes")
     assert call(pictured.parent, "--yes", "--name", "mine") == 0

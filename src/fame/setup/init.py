@@ -59,10 +59,10 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Propose, show, and write if it is wanted; 1 if it is not."""
-    if not arguments.file.exists():
-        raise InputError(f"{arguments.file}: no such file or folder; name what holds your posts")
     if not PARAMS.is_file():
         raise InputError(f"{PARAMS}: no such file; run fame init in the project's folder")
+    if not arguments.file.exists():
+        raise InputError(f"{arguments.file}: no such file or folder; name what holds your posts")
     if arguments.file.is_dir():
         found = smpd_files.find_files(smpd_files.list_folders(arguments.file), smpd_files.TRAIN)
         absent = [role for role in smpd_files.NAMES if role not in found and role != "images"]

@@ -77,6 +77,8 @@ class TableFile(Source):
         cells = read_cells(file, self._params.encoding, named)
         cells, post_ids = take_posts(cells, columns.id)
         arrays = self._read_columns(cells, post_ids)
+        target = self._mask_negatives(cells.column(columns.target), arrays["popularity"])
+        arrays["popularity"] = target
         cells.findings.settle(self._data.on_bad, self._data.max_bad_fraction)
         paths = arrays.pop("image", None)
         images = locate(post_ids, [] if paths is None else paths.to_pylist(), place)
@@ -94,8 +96,7 @@ class TableFile(Source):
         def number(name: str) -> pa.ChunkedArray:
             return read_numbers(cells.column(name), evidence[name].mark() or of_file)
 
-        target = self._mask_negatives(cells.column(columns.target), number(columns.target))
-        read = {"post_id": post_ids, "popularity": target}
+        read = {"post_id": post_ids, "popularity": number(columns.target)}
         if columns.user is not None:
             read["user_id"] = read_ids(cells.column(columns.user), "authors")
         if columns.time is not None:
