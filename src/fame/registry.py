@@ -24,6 +24,7 @@ BACKBONES = {
     "clip": "fame.features.backbones.clip:Clip",
     "char_ngrams": "fame.features.encoders.char_ngrams:CharNgrams",
     "history": "fame.features.encoders.history:History",
+    "word_history": "fame.features.encoders.word_history:WordHistory",
 }
 
 # A folder with the modules params (Params), training (Trainer) and model (Model).

@@ -20,6 +20,7 @@ BLOCKS = {
     "efficientnet": (1_280, 1, 34.0),  # an estimate, see docs/scale.md
     "char_ngrams": (50, 1, 1_400.0),
     "history": (9, 1, 10_000.0),
+    "word_history": (2, 1, 5_000.0),
     "vilt": (768, 3, 1.1),
     "blip": (768, 3, 1.0),
     "clip": (768, 3, 1.0),

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from fame.features.encoders import char_ngrams
 from fame.features.encoders.char_ngrams import CharNgrams
+from fame.features.encoders.texts import join_texts
 from fame.posts.contract import NO_TEXT, OK
 from fame.registry import BACKBONES, resolve
 
@@ -70,15 +71,15 @@ def test_weights_are_those_of_scikit_learn(training):
     encoder.fit(training)
     reference = TfidfVectorizer(
         analyzer="char_wb", ngram_range=(2, 5), min_df=2, sublinear_tf=True
-    ).fit(char_ngrams.join_texts(training))
+    ).fit(join_texts(training))
     assert encoder._terms == reference.get_feature_names_out().tolist()
-    texts = char_ngrams.join_texts(training)
+    texts = join_texts(training)
     difference = encoder._weigh(texts) - reference.transform(texts)
     assert abs(difference).max() < 1e-6
 
 
 def test_the_values_are_the_leading_coordinates_of_an_exact_svd(encoder, training):
-    weights = encoder._weigh(char_ngrams.join_texts(training)).toarray()
+    weights = encoder._weigh(join_texts(training)).toarray()
     _, _, directions = np.linalg.svd(weights, full_matrices=False)
     exact = weights @ directions[:2].T
     found = encoder.transform(training).values[:, :2]

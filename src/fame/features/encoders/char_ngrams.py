@@ -17,12 +17,12 @@ import numpy as np
 import pyarrow as pa
 
 from fame.features.contract import Block, Column, Encoder
+from fame.features.encoders.texts import CHUNK_POSTS, join_texts
 from fame.params import BackboneParams, Count, Seed
 from fame.posts.contract import NO_TEXT, OK
 from fame.runtime import arrays, files, ids
 from fame.runtime.draws import draw
 
-CHUNK_POSTS = 16_384  # counted at once
 POWER_ITERATIONS = 4  # of the randomised SVD
 # Singular values below this share of the largest are rounding, not directions.
 RANK_TOLERANCE = 1e-5
@@ -175,12 +175,6 @@ class CharNgrams(Encoder):
             vocabulary=terms,
             dtype=np.float32,
         )
-
-
-def join_texts(posts: pa.Table) -> list[str]:
-    """Title and tags of each post as one text in lower case."""
-    pairs = zip(posts["title"].to_pylist(), posts["tags"].to_pylist(), strict=True)
-    return [f"{title or ''} {' '.join(tags or ())}".lower() for title, tags in pairs]
 
 
 def _spread(texts: list[str], place: dict[str, int]) -> Any:

@@ -8,6 +8,30 @@ import numpy as np
 SECONDS_PER_DAY = 86_400
 
 
+def find_earlier(
+    groups: np.ndarray, times: np.ndarray, group: np.ndarray, seconds: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """How much there is of a group before a time.
+
+    Args:
+        groups: (p,) int64, ascending. times: (p,) int64 seconds, ascending within a group.
+        group: (n,) int64, -1 for one that is not there. seconds: (n,) int64.
+
+    Returns:
+        (n,) int64: position behind the group's last entry of a strictly earlier time.
+        (n,) int64: the number of the group's entries of a strictly earlier time.
+    """
+    if not len(groups):
+        return np.zeros(len(group), np.int64), np.zeros(len(group), np.int64)
+    lowest, highest = times.min(), times.max()
+    span = highest - lowest + 3  # of times, and one before and one behind all of them
+    keys = groups * span + (times - lowest + 1)
+    moment = np.clip(seconds, lowest - 1, highest + 1) - lowest + 1
+    end = np.searchsorted(keys, group * span + moment, side="left")
+    start = np.searchsorted(groups, group, side="left")
+    return end, np.where(group >= 0, end - start, 0)
+
+
 @dataclass(frozen=True)
 class Past:
     """Labelled posts, sorted by author, then time.
@@ -34,15 +58,7 @@ class Past:
             (n,) int64: position behind the author's last post of a strictly earlier time.
             (n,) int64: the number of the author's posts of a strictly earlier time.
         """
-        if not len(self.author):
-            return np.zeros(len(author), np.int64), np.zeros(len(author), np.int64)
-        lowest, highest = self.seconds.min(), self.seconds.max()
-        span = highest - lowest + 3  # of times, and one before and one behind all of them
-        keys = self.author * span + (self.seconds - lowest + 1)
-        moment = np.clip(seconds, lowest - 1, highest + 1) - lowest + 1
-        end = np.searchsorted(keys, author * span + moment, side="left")
-        start = np.searchsorted(self.author, author, side="left")
-        return end, np.where(author >= 0, end - start, 0)
+        return find_earlier(self.author, self.seconds, author, seconds)
 
     @cached_property
     def running(self) -> dict[str, np.ndarray]:
