@@ -78,7 +78,7 @@ class Lines:
         self._stage, self._said = "", []
 
     def tell_skipped(self) -> None:
-        """Tell at the end, if any stage was told, which others did not run; the record is in git."""
+        """At the end, if any stage was told, tell which others did not run."""
         if self._any and self._skipped:
             self._tell(f"not run, their inputs are as recorded: {', '.join(self._skipped)}")
 
