@@ -320,6 +320,23 @@ def test_a_holdout_without_densities_is_drawn(report, tmp_path):
     assert "densities.png" not in [path.name for path in (tmp_path / "figures").iterdir()]
 
 
+def test_what_there_is_nothing_of_has_no_part_and_no_table(report, tmp_path, monkeypatch):
+    def list_parts():
+        page = (tmp_path / "report.html").read_text()
+        assert "<tbody></tbody>" not in page
+        titles = re.findall(r"^<h2>(.*?)</h2>", page, re.M)
+        assert re.findall(r'<a href="#.*?">(.*?)</a>', page) == titles
+        return set(titles), {path.stem for path in (tmp_path / "tables").iterdir()}
+
+    report()
+    parts, made = list_parts()
+    monkeypatch.setitem(FILES, "leaderboard.csv", FILES["leaderboard.csv"].split("\n")[0] + "\n")
+    report(data=DATA | {"unreadable": {}})
+    fewer_parts, fewer_made = list_parts()
+    assert parts - fewer_parts == {"Stacks", "Images"}
+    assert made - fewer_made == {"leaderboard"}
+
+
 def test_the_page_asks_the_network_for_nothing(report, tmp_path):
     report()
     page = (tmp_path / "report.html").read_text()
