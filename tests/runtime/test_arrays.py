@@ -101,6 +101,14 @@ def test_an_array_is_written_as_numpy_does(tmp_path):
     assert (tmp_path / "ours.npy").read_bytes() == (tmp_path / "theirs.npy").read_bytes()
 
 
+def test_an_array_that_lies_by_columns_is_written_by_rows(tmp_path):
+    values = np.asfortranarray(np.arange(6, dtype=np.float32).reshape(2, 3))
+    arrays.write_array(tmp_path / "a.npy", values)
+    read = arrays.read_array(tmp_path / "a.npy")
+    np.testing.assert_array_equal(read, values)
+    assert read.flags.c_contiguous
+
+
 @pytest.mark.parametrize("read", [arrays.read_array, lambda path: arrays.read_values(path, 1, 1)])
 def test_an_array_that_is_not_there_or_not_readable_is_named(tmp_path, read):
     with pytest.raises(InputError, match=r"a\.npy: no such file; run `dvc repro`"):

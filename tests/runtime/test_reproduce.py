@@ -55,6 +55,7 @@ def take(lines):
     for line in lines:
         taking.take(line)
     taking.end()
+    taking.tell_skipped()
     return told
 
 
@@ -63,9 +64,10 @@ def test_a_line_a_stage_as_it_ends_and_nothing_of_dvcs_own():
         "ingest                  1.0 s  9 posts, 6 fit",
         "    target: 1 to 9",
         "extract@glove           1.0 s  9 posts, 40 columns",
-        "train@dae               1.0 s  as in an earlier run",
+        "train@dae               1.0 s  not run: its result for these inputs is in DVC's cache",
         "report                  1.0 s  15 figures",
         "  a warning: of the stage",
+        "not run, their inputs are as recorded: simulate",
     ]
 
 

@@ -190,6 +190,31 @@ def test_who_imports_fame_keeps_a_hook_of_their_own(command, tmp_path):
     assert done.stdout == "True\n"
 
 
+CLEARING = """
+import time
+from fame.runtime.stage import run
+def main():
+    try:
+        print("begun", flush=True)
+        time.sleep(60)
+    finally:
+        print("clearing", flush=True)
+        time.sleep(1)
+        print("cleared", flush=True)
+run(main)
+"""
+
+
+def test_a_second_signal_disturbs_no_clearing_away(tmp_path):
+    process = start(CLEARING, cwd=tmp_path)
+    process.send_signal(signal.SIGTERM)
+    assert process.stdout.readline() == "clearing\n"
+    for number in (signal.SIGINT, signal.SIGTERM):
+        process.send_signal(number)
+    assert process.communicate(timeout=60) == ("cleared\n", "terminated\n")
+    assert process.returncode == 128 + signal.SIGTERM
+
+
 def test_what_a_library_makes_of_a_signal_does_not_matter(tmp_path):
     swallowing = f"try: {WAITING}\n        except KeyboardInterrupt: raise SystemExit(1)"
     process = start(WRITING.format(working=swallowing))

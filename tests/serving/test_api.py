@@ -46,6 +46,7 @@ def test_drafts_get_what_the_library_says(client, predictor, picture):
     low, high = found[0]["intervals"]["80"]
     assert (low, high) == (table["low_80"][0], table["high_80"][0])
     assert found[0]["notes"] == []
+    assert found[0]["count"] is None
     assert found[1]["notes"] == ["no picture"]
     assert 0 <= found[0]["above_all"] <= 1
     assert found[0]["above_author"] is None
@@ -113,6 +114,13 @@ def test_what_is_odd_but_possible_is_scored(client):
     (found,) = ask(client, post).json()["posts"]
     assert found["author"] == "new"
     assert "category 'Zebra' is not in the training posts" in found["notes"]
+
+
+@pytest.mark.parametrize(("count", "found"), [(0, "no"), (33, "33")])
+def test_how_many_drafts_may_be_sent_is_said(client, count, found):
+    response = ask(client, *[{"title": "a"}] * count)
+    assert response.status_code == 422
+    assert response.json() == {"error": f"posts: {found} drafts; send 1 to 32"}
 
 
 def test_an_id_stands_once(client):

@@ -1,11 +1,16 @@
 """A bundle of own posts: the file that was trained on, and other forms of it, scored anew."""
 
+from pathlib import Path
+
+import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
 from fame.runtime.errors import InputError
+from fame.serving import api
 from fame.serving.drafts import DraftReader
+from fame.serving.predict import summarise
 from fame.serving.predictor import Predictor
 from tests.serving.runs import finish, write_params
 
@@ -86,6 +91,25 @@ def test_backwards_and_as_records_they_are_the_same(own, trained, frame):
     table = trained.predict(frame[::-1].to_dict("records"))
     expected = read_predictions(own, table["id"])
     assert table["prediction"].tolist() == pytest.approx(expected, abs=1e-6)
+
+
+def test_of_a_count_that_was_learned_as_its_logarithm_the_count_stands_beside(trained, frame):
+    table = trained.predict(frame)
+    assert table.columns[-2:].tolist() == ["notes", "count"]
+    np.testing.assert_allclose(np.log2(table["count"] + 1), table["prediction"])
+    assert trained.unit == "log2(count + 1)"
+    told = summarise(table, trained, 1.0)
+    assert told.startswith("predict: 40 posts scored as log2(count + 1), with the count beside; ")
+    posts = [api.Draft(title="A"), api.Draft(title="B")]
+    rows = api.answer(trained, api.Query(posts=posts))["posts"]
+    assert [row["count"] for row in rows] == [2 ** row["prediction"] - 1 for row in rows]
+
+
+def test_no_picture_is_no_note_where_no_training_post_had_one(trained, frame):
+    assert not trained.predict(frame)["notes"].str.contains("picture").any()
+    bare = {"Post": "1", "Text": " ", "Who": "me", "Size": 3}
+    drafts = trained._reader.read_records([bare], Path())
+    assert "no text" in trained.score(drafts).notes[0]
 
 
 def test_a_missing_category_moves_no_other_into_its_place(trained, frame):

@@ -59,6 +59,10 @@ def test_other_sources_leave_a_note(
     note = f"data.source is {source}: nothing was simulated.\n"
     assert list_names(tmp_path / "raw/sample") == ["README.txt"]
     assert (tmp_path / "raw/sample/README.txt").read_text() == note
+    missing = "data.root: no folder 'data/raw/sample'; `fame check` says what to do\n"
+    assert capsys.readouterr().out == f"simulate: {note}{missing}"
+    Path("data/raw/sample").mkdir(parents=True)
+    simulate.main()
     assert capsys.readouterr().out == f"simulate: {note}"
 
 

@@ -67,6 +67,12 @@ class Section:
         return Markup(html.replace("</table>", "</table></div>"))
 
     @property
+    def is_empty(self) -> bool:
+        """Whether it would be no more than a title."""
+        parts = (self.texts, self.tables, self.figures, self.posts, self.facts, self.codes)
+        return not any(parts) and not self.markdown
+
+    @property
     def id(self) -> str:
         """What a link names."""
         return "-".join(self.title.lower().split())

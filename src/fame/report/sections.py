@@ -17,7 +17,7 @@ def compose(
     charts: dict[str, Any],
     arguments: argparse.Namespace,
 ) -> list[Section]:
-    """The page's sections; ``charts`` are the interactive figures by name."""
+    """The page's sections but the empty ones; ``charts`` are the interactive figures by name."""
 
     def show(*names: str) -> list[dict[str, Any]]:
         shown = [page.embed(arguments.figures, name, charts) for name in names]
@@ -33,7 +33,7 @@ def compose(
         return [found[f"{name}_notice"]] if found[f"{name}_notice"] else []
 
     curves = show(*(f"learning_curve_{learner}" for learner in found["curves"]))
-    return [
+    sections = [
         Section(
             "Headline",
             tables=table("scores", "table_1"),
@@ -67,7 +67,7 @@ def compose(
         Section("Protocols", notice("protocols"), table("protocols"), show("protocols")),
         Section("Leakage gates", tables=[tabulate_gates(found["leakage"])]),
         Section("Data", markdown=arguments.reading.read_text(encoding="utf-8")),
-        Section("Images", tables=[tabulate_images(found["data"])]),
+        Section("Images", tables=tabulate_images(found["data"])),
         Section("Submission", [describe_submission(found["submission"])]),
         Section(
             "Provenance",
@@ -76,6 +76,7 @@ def compose(
             codes={"params.yaml": arguments.params.read_text(encoding="utf-8")},
         ),
     ]
+    return [section for section in sections if not section.is_empty]
 
 
 def list_coverage(data: dict[str, Any]) -> list[dict[str, Any]]:
@@ -120,14 +121,15 @@ def tabulate_gates(leakage: dict[str, Any]) -> tables.Table:
     return tables.Table("What was checked for leaks", ["gate", "result", "looked at"], rows)
 
 
-def tabulate_images(data: dict[str, Any]) -> tables.Table:
-    """Unreadable images by backbone and kind."""
+def tabulate_images(data: dict[str, Any]) -> list[tables.Table]:
+    """A table of unreadable images by backbone and kind; none where no backbone reads images."""
     kinds = sorted({kind for counts in data["unreadable"].values() for kind in counts})
     rows = [
         [name, *(str(counts[kind]) for kind in kinds)]
         for name, counts in data["unreadable"].items()
     ]
-    return tables.Table("Images that could not be read", ["backbone", *kinds], rows)
+    title = "Images that could not be read"
+    return [tables.Table(title, ["backbone", *kinds], rows)] if rows else []
 
 
 def _tell_unexplained(found: dict[str, Any]) -> list[str]:

@@ -26,7 +26,7 @@ def write_values(
 
 
 def write_array(path: Path, values: np.ndarray) -> None:
-    """An array in numpy's format; its folder is a temporary one.
+    """An array in numpy's format, by rows however it lies in memory; its folder is a temporary one.
 
     Where a disk takes only a part, np.save does not say why: its error has no number.
     """

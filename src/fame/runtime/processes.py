@@ -45,8 +45,8 @@ class Interrupts:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._over.set()
         signal.set_wakeup_fd(self._wakeup)
+        self._over.set()
         os.close(self._writer)
         for each, handler in self._handlers.items():
             signal.signal(each, handler)
@@ -62,14 +62,15 @@ class Interrupts:
         with open(reader, "rb", buffering=0) as numbers:
             while (number := numbers.read(1)) and number[0] not in SIGNALS:
                 pass
-        if not number:
-            return
-        self.number = signal.Signals(number[0])
-        if not self._over.wait(SECONDS_TO_UNWIND):
-            # On a line of its own: there may be an open one of progress.
-            print(f"\n{SIGNALS[self.number]}", file=sys.stderr, flush=True)
-            kill(list_started())
-            os._exit(128 + self.number)
+            if not number:
+                return
+            self.number = signal.Signals(number[0])
+            # Still open: the next signal is written here, too.
+            if not self._over.wait(SECONDS_TO_UNWIND):
+                # On a line of its own: there may be an open one of progress.
+                print(f"\n{SIGNALS[self.number]}", file=sys.stderr, flush=True)
+                kill(list_started())
+                os._exit(128 + self.number)
 
     def _watch_parent(self) -> None:
         while not self._over.wait(0.5):

@@ -16,10 +16,11 @@ from types import FrameType
 
 STARTED = re.compile(r"Running stage '(?:reports/dvc\.yaml:)?(.+)':$")
 RESTORED = re.compile(r"Stage '(?:reports/dvc\.yaml:)?(.+)' is cached - skipping run")
+SKIPPED = re.compile(r"Stage '(?:reports/dvc\.yaml:)?(.+)' didn't change, skipping$")
 ENDED = re.compile(r"(Updating|Generating) lock file '")
 # What DVC says of itself, and its advice on git and on a remote, which README gives in its place.
 OWN = re.compile(
-    r"(Stage )?'.+' didn't change, skipping$|Verifying data sources in stage: |"
+    r"'.+' didn't change, skipping$|Verifying data sources in stage: |"
     r"To (track the changes with git|enable auto staging), run:$|\tgit add |"
     r"\tdvc config core\.autostage |Use `dvc push` to send |\s*$"
 )
@@ -37,6 +38,8 @@ class Lines:
         self._stage = ""
         self._started = 0.0
         self._said: list[str] = []
+        self._any = False
+        self._skipped: list[str] = []
 
     def take(self, line: str) -> None:
         """One line of DVC's or of a stage's, without its end."""
@@ -46,7 +49,9 @@ class Lines:
             self._stage = (started or restored)[1]  # type: ignore[index]
             self._started = self._clock()
             if restored:
-                self._said = ["as in an earlier run"]
+                self._said = ["not run: its result for these inputs is in DVC's cache"]
+        elif skipped := SKIPPED.match(line):
+            self._skipped.append(skipped[1])
         elif ENDED.match(line):
             self.end()
         elif OWN.match(line) or (self._stage and not self._said and line.startswith("> ")):
@@ -66,10 +71,16 @@ class Lines:
             main = [line for line in below if not line.startswith(" ")][-1:]
             below = [line for line in below if line not in main]
             last = "".join(_leave_out_name(line, self._stage) for line in main)
+        self._any = True
         self._tell(f"{self._stage:<{NAME_WIDTH}} {seconds:>8}  {last}".rstrip())
         for line in below:
             self._tell(f"  {line}")
         self._stage, self._said = "", []
+
+    def tell_skipped(self) -> None:
+        """At the end, if any stage was told, tell which others did not run."""
+        if self._any and self._skipped:
+            self._tell(f"not run, their inputs are as recorded: {', '.join(self._skipped)}")
 
 
 def _leave_out_name(line: str, stage: str) -> str:
@@ -104,6 +115,7 @@ def reproduce(
         for each, handler in before.items():
             signal.signal(each, handler)
     lines.end(failed=bool(status))
+    lines.tell_skipped()
     return status if status >= 0 else 128 - status
 
 

@@ -145,7 +145,7 @@ def answer(predictor: Predictor, query: Query) -> dict[str, Any]:
             raise InputError(f"posts.{place}.image: {unreadable}")
         if reasons is not None:
             row["reasons"] = reasons[place]
-    return {"posts": found, "unit": describe_unit(predictor)}
+    return {"posts": found, "unit": predictor.unit}
 
 
 def to_record(place: int, draft: Draft, allowed: tuple[list[str], list[str]]) -> dict[str, Any]:
@@ -195,6 +195,7 @@ def describe(predictor: Predictor, row: dict[str, Any], draft: Draft) -> dict[st
     return {
         "id": row["id"],
         "prediction": prediction,
+        "count": row.get("count"),
         "intervals": {name: [row[f"low_{name}"], row[f"high_{name}"]] for name in predictor.shares},
         "learners": {name: row[f"learner_{name}"] for name in predictor.bundle.learners},
         "author": row["author"],
@@ -237,7 +238,7 @@ def describe_run(predictor: Predictor) -> dict[str, Any]:
     categories, numeric = predictor.list_columns()
     return {
         "training": training | {"lowest": labels[0], "median": labels[50], "highest": labels[-1]},
-        "unit": describe_unit(predictor),
+        "unit": predictor.unit,
         "intervals": predictor.shares,
         "half_widths": {group: bundle.widths[group] for group in intervals.GROUPS},
         "learners": bundle.learners,
@@ -245,12 +246,6 @@ def describe_run(predictor: Predictor) -> dict[str, Any]:
         "categories": categories,
         "numbers": numeric,
     }
-
-
-def describe_unit(predictor: Predictor) -> str:
-    """What a prediction is counted in."""
-    how = predictor.bundle.training["target_transform"]
-    return "popularity" if how == "none" else "log2(count + 1)"
 
 
 def _add_pages(app: FastAPI) -> None:
@@ -303,6 +298,9 @@ def _add_errors(app: FastAPI) -> None:
         if problem["type"] == "json_invalid":
             return JSONResponse({"error": "the request: not valid JSON"}, 422)
         place = ".".join(str(part) for part in problem["loc"][1:]) or "the request"
+        if place == "posts" and problem["type"] in ("too_short", "too_long"):
+            count = problem["ctx"]["actual_length"] or "no"
+            return JSONResponse({"error": f"posts: {count} drafts; send 1 to {MAX_POSTS}"}, 422)
         message = problem["msg"].replace("Input should be", "must be")
         message = message.replace("Extra inputs are not permitted", "unknown key")
         message = message.replace(" after validation", "")

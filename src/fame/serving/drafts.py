@@ -167,9 +167,7 @@ class DraftReader:
 
     def list_contents(self) -> list[str]:
         """The columns of a post's contents, by the names that the training had; maybe none."""
-        of_run, is_table = self._data.table.columns, self._data.source == "table"
-        mapped = [getattr(of_run, key) if is_table else NAMES[key][0] for key in CONTENTS]
-        return [name for name in mapped if name is not None]
+        return list(map_contents(self._data).values())
 
     def list_columns(self) -> tuple[list[str], list[str]]:
         """The columns of categories and of own numbers, as files and records name them."""
@@ -259,6 +257,13 @@ class DraftReader:
             else:
                 columns[name] = pa.nulls(len(posts), of_type)
         return pa.table(columns)
+
+
+def map_contents(data: DataParams) -> dict[str, str]:
+    """Which of CONTENTS the training posts had -> the column's name."""
+    of_run, is_table = data.table.columns, data.source == "table"
+    mapped = {key: getattr(of_run, key) if is_table else NAMES[key][0] for key in CONTENTS}
+    return {key: name for key, name in mapped.items() if name is not None}
 
 
 @contextmanager

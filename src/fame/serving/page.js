@@ -141,7 +141,8 @@ async function busy(button, status, work) {
 function showResult(draft, row, unit) {
   const result = find(".result", draft);
   result.replaceChildren(make("p", round(row.prediction), { class: "number" }));
-  result.append(make("p", unit, { class: "muted" }), drawIntervals(row));
+  const count = row.count === null ? "" : `, a count of about ${Math.round(row.count).toLocaleString("en")}`;
+  result.append(make("p", unit + count, { class: "muted" }), drawIntervals(row));
   const shares = Object.entries(row.intervals).map(
     ([share, [low, high]]) => `${share} % of such posts: ${round(low)} to ${round(high)}`);
   result.append(make("p", shares.join("; ")));

@@ -97,7 +97,8 @@ def summarise(table: "pd.DataFrame", predictor: "Predictor", seconds: float) -> 
     new = int((table["author"] == "new").sum())
     left_out = predictor.bundle.left_out
     without = f", without {', '.join(left_out)}" if left_out else ""
+    unit = f" as {predictor.unit}, with the count beside" if "count" in table else ""
     return (
-        f"predict: {len(table)} posts scored{without}; {new} by new authors, {noted} with notes; "
-        f"{seconds:.1f} s"
+        f"predict: {len(table)} posts scored{without}{unit}; {new} by new authors, {noted} with "
+        f"notes; {seconds:.1f} s"
     )

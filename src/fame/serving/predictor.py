@@ -95,7 +95,8 @@ class Predictor:
             One row a post, in their order: ``id``; ``prediction`` and, for each interval,
             ``low_80`` and ``high_80`` in the unit that was learned (popularity, or log2(x + 1) of a
             count); ``learner_<name>``; ``author`` (known or new), ``author_posts`` (the author's
-            earlier labelled posts), ``notes``.
+            earlier labelled posts), ``notes``; where counts were learned as log2(x + 1), ``count``,
+            the prediction as one.
 
         Raises:
             InputError: a post without text and picture, a time far from all training posts, or
@@ -193,6 +194,15 @@ class Predictor:
         with self._lock:
             return self.scorer.list_past(user)
 
+    @property
+    def unit(self) -> str:
+        """What a prediction is counted in."""
+        return "popularity" if self._learned_as_given else "log2(count + 1)"
+
+    @property
+    def _learned_as_given(self) -> bool:
+        return self.bundle.params.data.target_transform == "none"
+
     def list_columns(self) -> tuple[list[str], list[str]]:
         """The columns of categories and of own numbers that a post may have."""
         return self._reader.list_columns()
@@ -211,6 +221,8 @@ class Predictor:
         columns["author"] = np.where(scored.known, *intervals.GROUPS)
         columns["author_posts"] = scored.past
         columns["notes"] = ["; ".join(notes) for notes in scored.notes]
+        if not self._learned_as_given:
+            columns["count"] = np.maximum(np.exp2(scored.fused) - 1, 0)
         return pd.DataFrame(columns)
 
     def _check_times(self, drafts: Drafts) -> None:

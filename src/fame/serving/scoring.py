@@ -18,7 +18,7 @@ from fame.posts import authors
 from fame.posts.contract import NO_IMAGE, UNREADABLE
 from fame.registry import resolve_learner
 from fame.runtime import arrays
-from fame.serving.drafts import Drafts
+from fame.serving.drafts import Drafts, map_contents
 from fame.serving.manifest import ENCODERS, INDEX, LEARNERS, TABLES, Bundle
 from fame.serving.similar import Index
 from fame.serving.warm import Warm, WarmEncoder, WarmMeta, load_backbone
@@ -115,7 +115,7 @@ class Scorer:
             for name, recipe in self.recipes.items()
         }
         known, past = self.find_past(drafts.posts)
-        notes = note_contents(drafts, blocks)
+        notes = note_contents(drafts, blocks, set(map_contents(self.bundle.params.data)))
         if self.bundle.training["first_post"] is not None:
             timeless = pc.is_null(drafts.posts["posted_at"]).to_numpy()
             for row in np.flatnonzero(timeless & known).tolist():
@@ -192,11 +192,12 @@ class Scorer:
         return Table(post_ids=post_ids, values=values, columns=recipe.columns, **beside)
 
 
-def note_contents(drafts: Drafts, blocks: dict[str, Block]) -> list[list[str]]:
-    """What of each post could not be used."""
+def note_contents(drafts: Drafts, blocks: dict[str, Block], expected: set[str]) -> list[list[str]]:
+    """What of each post could not be used; of the contents ``expected`` what it lacks."""
     notes: list[list[str]] = [[] for _ in range(len(drafts))]
     located = arrays.to_strings(drafts.images["status"])
-    status = {row: kind for row, kind in enumerate(located) if kind in (NO_IMAGE, *UNREADABLE)}
+    told = (NO_IMAGE, *UNREADABLE) if "image" in expected else UNREADABLE
+    status = {row: kind for row, kind in enumerate(located) if kind in told}
     for block in blocks.values():
         for kinds in block.status.values():
             status |= {row: kind for row, kind in enumerate(kinds) if kind in UNREADABLE}
@@ -204,7 +205,7 @@ def note_contents(drafts: Drafts, blocks: dict[str, Block]) -> list[list[str]]:
         notes[row].append("no picture" if kind == NO_IMAGE else f"unreadable picture ({kind})")
     titles, tags = (drafts.posts[name].to_pylist() for name in ("title", "tags"))
     for row, texts in enumerate(zip(titles, tags, strict=True)):
-        if not (texts[0] or "").strip() and not texts[1]:
+        if expected & {"title", "tags"} and not (texts[0] or "").strip() and not texts[1]:
             notes[row].append("no text")
     meta = blocks[META]
     for place, column in enumerate(meta.columns):

@@ -2,6 +2,8 @@
 
 import argparse
 import ipaddress
+import signal
+import sys
 from pathlib import Path
 
 from fame.runtime.errors import InputError
@@ -22,7 +24,10 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Load, listen, answer until SIGTERM or Ctrl-C; what is under way is answered first."""
+    """Load, listen, answer until SIGTERM or Ctrl-C; what is under way is answered first.
+
+    To end so is no failure: the exit status is 0.
+    """
     import uvicorn
 
     from fame.serving.api import make_app
@@ -48,6 +53,8 @@ def run(arguments: argparse.Namespace) -> None:
     listener.listen(config.backlog)  # who asks from now on waits for the answer
     port = listener.getsockname()[1]
     print(f"serve: http://{arguments.host}:{port}, Ctrl-C ends it", flush=True)
+    for each in (signal.SIGINT, signal.SIGTERM):  # uvicorn raises it again when all is answered
+        signal.signal(each, lambda *_: sys.exit(0))
     uvicorn.Server(config).run(sockets=[listener])
 
 

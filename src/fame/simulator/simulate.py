@@ -22,6 +22,8 @@ def main() -> None:
             note = NOTHING.format(source=data.source)
             files.write_text(folder / "README.txt", note)
             print(f"simulate: {note}", end="")
+            if not Path(data.root).is_dir():  # DVC's own words, right after this, are `[Errno 2]`
+                print(f"data.root: no folder {data.root!r}; `fame check` says what to do")
             return
         summary = simulate(data.sample, folder)
     print(

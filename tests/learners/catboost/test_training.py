@@ -1,3 +1,5 @@
+import signal
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -8,6 +10,7 @@ from fame.features.contract import Column
 from fame.learners.catboost import training
 from fame.learners.catboost.pools import make_pool
 from fame.runtime.errors import InputError
+from fame.runtime.processes import Interrupts
 
 
 def test_time_and_random_id_are_not_in_the_files(fitted):
@@ -125,8 +128,48 @@ def test_columns_are_cut_into_bins_once(learners, tables, monkeypatch):
     assert learner.trainer._binned is None
 
 
+@pytest.fixture
+def fails(learners, tables, tmp_path, monkeypatch):
+    """What a training of many iterations raises whose snapshots call something."""
+
+    def call(keep, error):
+        monkeypatch.setattr(training._Snapshots, "keep", keep)
+        learner = learners("catboost", iterations=10**6, early_stopping_rounds=10**6)
+        with Interrupts() as interrupts, pytest.raises(error):
+            learner.fit(tables()[0], tmp_path / "checkpoints")
+        assert not [each for each in threading.enumerate() if "_interrupt" in each.name]
+        assert signal.getsignal(training.SIGNAL) == signal.SIG_DFL
+        return interrupts.number
+
+    return call
+
+
+UNRAISABLE = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+
+@UNRAISABLE
+def test_what_goes_wrong_in_the_log_is_no_interrupt_of_a_users(fails):
+    def keep(_):
+        raise OSError("no space left")
+
+    assert fails(keep, OSError) is None
+
+
+@UNRAISABLE
+@pytest.mark.parametrize("count", [1, 2])
+def test_an_interrupt_in_the_log_ends_the_training_and_a_second_one_nothing_else(fails, count):
+    def keep(_):
+        try:
+            signal.raise_signal(signal.SIGINT)
+        finally:
+            if count == 2:
+                signal.raise_signal(signal.SIGINT)
+
+    assert fails(keep, KeyboardInterrupt) == signal.SIGINT
+
+
 # An interrupt may come while a line of the log is written: CatBoost says so, and it comes again.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@UNRAISABLE
 def test_a_fold_is_resumed_from_its_snapshot(
     fitted, learners, tables, tmp_path, monkeypatch, capsys
 ):

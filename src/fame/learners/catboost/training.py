@@ -7,13 +7,14 @@ import mmap
 import os
 import re
 import shutil
+import signal
 import sys
 import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -32,6 +33,7 @@ DROP_SECONDS = 0.1  # between two times that what was read of the numbers leaves
 NO_COLUMN_VARIES = "All features are either constant or ignored"  # what CatBoost says then
 SNAPSHOT = ".snapshot"
 SNAPSHOT_SECONDS = 300  # between two snapshots of a fold's training, at least
+SIGNAL = signal.SIGUSR1  # which interrupts CatBoost
 FIRST_INTERRUPT_SECONDS, INTERRUPT_SECONDS = 0.05, 2.0  # after what went wrong in a log line
 # Of the options in a model's file, those that say where the snapshots of its training lay.
 PLACES = ("allow_writing_files", "train_dir", "save_snapshot", "snapshot_file", "snapshot_interval")
@@ -148,18 +150,15 @@ class Trainer(FoldTrainer):
             "thread_count": self.params.threads,
         }
         snapshots = self._open_snapshots(fold)
-        with progress.bar(self.params.iterations, f"catboost fold {fold}", "trees") as bar:
-            log = _Log(bar, snapshots)
-            try:
-                return CatBoostRegressor(**settings, **snapshots.options).fit(
-                    training,
-                    eval_set=validation,
-                    use_best_model=True,
-                    verbose=LOG_PERIOD,
-                    log_cout=log,
-                )
-            finally:
-                log.end()
+        name, count = f"catboost fold {fold}", self.params.iterations
+        with progress.bar(count, name, "trees") as bar, _Log(bar, snapshots) as log:
+            return CatBoostRegressor(**settings, **snapshots.options).fit(
+                training,
+                eval_set=validation,
+                use_best_model=True,
+                verbose=LOG_PERIOD,
+                log_cout=log,
+            )
 
     def _open_snapshots(self, fold: int) -> "_Snapshots":
         """Where the fold's training is kept; what is there of other folds has served."""
@@ -240,7 +239,9 @@ class _Log:
     Its callbacks would be the obvious way, but each call gets a copy of the whole history: the
     time grows with the square of the iterations.
 
-    CatBoost would print an error from here and go on, so it is interrupted instead.
+    CatBoost would print an error from here and go on, so it is interrupted instead, by a signal
+    that no user sends: of Ctrl-C a stage would tell that, and a second one it ignores. A context
+    manager, in the main thread.
     """
 
     def __init__(self, bar: Any, snapshots: _Snapshots) -> None:
@@ -248,31 +249,44 @@ class _Log:
         self._snapshots = snapshots
         self._error: BaseException | None = None
         self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._interrupt)
+
+    def __enter__(self) -> Self:
+        self._handler = signal.signal(SIGNAL, self._stop)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Raise what went wrong here."""
+        self._ended.set()
+        if self._thread.ident:
+            self._thread.join()
+        signal.signal(SIGNAL, self._handler)
+        if self._error:
+            raise self._error
 
     def write(self, text: str) -> None:
         """Take a line like `40:\\tlearn: 1.2\\ttest: 1.3...`; others say nothing about progress."""
-        tree = re.match(r"(\d+):\t", text)
-        if not tree or self._error:
+        if self._error:
             return
         try:
+            if not (tree := re.match(r"(\d+):\t", text)):
+                return
             self._bar.update(int(tree[1]) + 1 - self._bar.n)
             self._snapshots.keep()
         except BaseException as error:
             self._error = error
-            threading.Thread(target=self._interrupt, daemon=True).start()
+            self._thread.start()
 
     def _interrupt(self) -> None:
         """Later, and again: CatBoost heeds an interrupt only outside of `write`."""
         seconds = FIRST_INTERRUPT_SECONDS
         while not self._ended.wait(seconds):
-            _thread.interrupt_main()
+            _thread.interrupt_main(SIGNAL)
             seconds = INTERRUPT_SECONDS
 
-    def end(self) -> None:
-        """Raise what went wrong here."""
-        self._ended.set()
-        if self._error:
-            raise self._error
+    def _stop(self, *_: object) -> None:
+        if not self._ended.is_set():
+            raise KeyboardInterrupt
 
     def flush(self) -> None:
         """Nothing is held back."""
