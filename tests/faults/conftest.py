@@ -20,8 +20,11 @@ from tests.test_pipeline import LEFT_OUT, ROOT, TINY, copy_project, list_stages
 ABSENT = tuple(f"@{name.split('.')[1]}" for name in LEFT_OUT)
 STAGES = [name for name, *_ in list_stages(ROOT) if not name.endswith(ABSENT)]
 PAGE = "reports/report.html"
-# What the page tells of its own run: when, at which commit.
-OWN_RUN = re.compile(r"<h3>(Run|Parameters that differ from the last commit)</h3>\n<dl>.*</dl>")
+# What the page tells of its own run: when, at which commit, for how long.
+OWN_RUN = re.compile(
+    r"<h3>(Run|Parameters that differ from the last commit|Seconds of each stage[^<]*)</h3>\n"
+    r"<dl>.*</dl>"
+)
 
 
 @pytest.fixture(scope="session")
@@ -56,7 +59,7 @@ def digests(folder):
     """Output -> its digest in dvc.lock; the page's without what it tells of its own run."""
     outs = [out for stage in read_lock(folder).values() for out in stage["outs"]]
     page, parts = OWN_RUN.subn("", (folder / PAGE).read_text())
-    assert parts == 2
+    assert parts == 3
     found = {out["path"]: out["md5"] for out in outs}
     return found | {PAGE: hashlib.md5(page.encode()).hexdigest()}
 

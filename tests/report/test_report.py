@@ -113,7 +113,7 @@ def report(run_stage, write_params, make_posts, tmp_path):
         names = {name: f"{name}.json" for name in files} | {"params": "params.yaml"}
         tables = ("posts", "images", "prediction")
         names |= {name: f"{name}.parquet" for name in tables} | {"fusion": "fusion.json"}
-        folders = ("plots", "importance", "ablation", "protocols", "figures", "tables")
+        folders = ("runs", "plots", "importance", "ablation", "protocols", "figures", "tables")
         names |= {name: name for name in folders}
         (tmp_path / "data.md").write_text(READING)
         names |= {
@@ -401,10 +401,13 @@ def test_a_model_has_one_colour_on_the_whole_page(report, tmp_path):
 
 
 def test_the_page_says_where_it_comes_from(report, tmp_path):
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs/train@dae.json").write_text('{"seconds": 12.34}')
+    (tmp_path / "runs/train@deleted.json").write_text('{"seconds": 99.9}')
     report()
     page = (tmp_path / "report.html").read_text()
-    for name in ("date", "commit", "files"):
-        assert f"<dt>{name}</dt><dd>" in page
+    assert "<dt>train@dae</dt><dd>12.3</dd>" in page
+    assert "99.9" not in page
     assert "of these posts" in page  # the digest
     assert "<dt>not known</dt><dd>params.yaml is in no commit</dd>" in page
 

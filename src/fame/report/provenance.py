@@ -1,7 +1,6 @@
-"""Where a report comes from: commit, what is not committed, parameters, machine, versions.
+"""Where a report comes from: commit, what is not committed, parameters, machine, seconds of stages.
 
-What is committed gives the same page at each run, or no run would leave git clean: its date is the
-commit's, and the seconds of the stages are in `runs/` alone.
+Read from git and from `runs/`, which nothing depends on: none of it can change a result.
 """
 
 import os
@@ -13,45 +12,37 @@ from typing import Any
 
 from ruamel.yaml import YAML, YAMLError
 
-from fame.runtime import git
+from fame import params
+from fame.runtime import files, git
 from fame.runtime.versions import list_versions
 
-# What a result is made of. The commit that adds the results themselves is another one.
-INPUTS = (
-    *("src", "deps", "data", "params.yaml", "dvc.yaml", "reports/dvc.yaml"),
-    *("constraints.txt", "requirements-weights.txt"),
-)
+RESULTS = ("dvc.lock", "reports/", "metrics/", "runs/")  # that a run itself writes
 TOOLS = ("dvc", "matplotlib")
 Pairs = list[tuple[str, str]]
 
 
-def describe(params_path: Path) -> dict[str, Pairs]:
+def describe(settings: params.Params, params_path: Path, runs: Path) -> dict[str, Pairs]:
     """Title -> names and values, in the order in which they are shown."""
     return {
-        "Run": describe_commit(),
+        "Run": describe_commit(runs),
         "Parameters that differ from the last commit": compare_params(params_path),
+        "Seconds of each stage, on this machine": list_seconds(settings, runs),
         "Machine": describe_machine(),
         "Versions": [*list_versions().items(), *((name, metadata.version(name)) for name in TOOLS)],
     }
 
 
-def describe_commit() -> Pairs:
-    """The last commit that changed what results are made of, and what of that was changed since.
-
-    The date is the commit's; where something was changed, it is the present one.
-    """
-    commit = git.ask("log", "-1", "--format=%h, %s", "--", *INPUTS)
-    made = git.ask("log", "-1", "--format=%cI, of the commit", "--", *INPUTS)
-    changed = git.ask("status", "--porcelain", "--untracked-files=no", "--", *INPUTS) or ""
-    dirty = [line[3:] for line in changed.splitlines()]
-    if dirty or not made:
-        made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+def describe_commit(runs: Path) -> Pairs:
+    """When the scores were made, at which commit, and what of it was changed."""
+    commit = git.ask("log", "-1", "--format=%h of %cI, %s")
+    changed = git.ask("status", "--porcelain", "--untracked-files=no") or ""
+    dirty = [line[3:] for line in changed.splitlines() if not line[3:].startswith(RESULTS)]
+    fused = runs / "fuse.json"
+    made = "not known here"
+    if fused.exists():
+        made = datetime.fromtimestamp(fused.stat().st_mtime, UTC).strftime("%Y-%m-%d %H:%M UTC")
     state = f"changed and not committed: {', '.join(dirty)}" if dirty else "as committed"
-    return [
-        ("date", made),
-        ("commit", commit or "none"),
-        ("files", state if commit else "not committed"),
-    ]
+    return [("scores made", made), ("commit", commit or "none"), ("files", state)]
 
 
 def compare_params(path: Path) -> Pairs:
@@ -68,6 +59,22 @@ def compare_params(path: Path) -> Pairs:
     changed = [key for key in keys if before.get(key) != now.get(key)]
     found = [(key, f"{before.get(key, 'absent')} → {now.get(key, 'absent')}") for key in changed]
     return found or [("none", "all are as committed")]
+
+
+def list_seconds(settings: params.Params, runs: Path) -> Pairs:
+    """Stage -> seconds of its last run, of the stages that these parameters name."""
+    names = ["simulate", "ingest", "encode_meta"]
+    names += [f"extract@{name}" for name in settings.backbones]
+    names += [f"assemble@{name}" for name in settings.tables]
+    for stage in ("train", "predict"):
+        names += [f"{stage}@{name}" for name in settings.learners]
+    names += ["leakage", "fuse", "bundle", "importance", "evaluate", "leaderboard", "submit"]
+    found = [
+        (name, f"{files.read_json(path)['seconds']:.1f}")
+        for name in names
+        if (path := runs / f"{name}.json").exists()
+    ]
+    return found or [("not known here", "no stage ran on this machine")]
 
 
 def describe_machine() -> Pairs:

@@ -29,7 +29,7 @@ from fame.runtime.stage import run
 INPUTS = (
     *("params", "posts", "images", "prediction", "fusion", "metrics", "data", "plots"),
     *("evaluation", "importance", "leakage"),
-    *("leaderboard", "submission", "ablation", "protocols", "reading"),
+    *("leaderboard", "submission", "ablation", "protocols", "reading", "runs"),
 )
 OUTPUTS = ("figures", "tables", "results", "page")
 ERRORS = ("category", "author", "posts_per_user", "time")
@@ -47,7 +47,7 @@ def main() -> None:
     held = read_posts(arguments, settings)
     found["points"] = shown_posts.list_points(held, settings.report.scatter_posts)
     found["posts"] = shown_posts.describe(held)
-    found["provenance"] = provenance.describe(arguments.params)
+    found["provenance"] = provenance.describe(settings, arguments.params, arguments.runs)
     palette = colours.choose(list(settings.learners))
     made = tabulate(found, source)
     with figures.drawing(), files.replacing_folder(arguments.figures) as folder:
