@@ -108,11 +108,16 @@ def test_what_programs_count_for_a_post_is_a_leak(tmp_path, name):
     assert mapping.left_out[name].endswith("a leak")
 
 
+def test_an_account_without_followers_is_no_leak(tmp_path):
+    frame = make_frame(Followers=[i * 17 % 40 for i in range(40)])
+    assert propose_for(tmp_path, frame).columns["numeric"] == ["Followers"]
+
+
 @pytest.mark.parametrize(
     ("least", "authors", "is_known"), [(1, 1, True), (0, 9, True), (0, 1, False), (-1, 9, False)]
 )
 def test_followers_that_a_post_brought_are_a_leak(tmp_path, least, authors, is_known):
-    frame = make_frame(Subscribers=[i * 17 % 40 + least for i in range(40)])
+    frame = make_frame(Subscribers=[i * 17 % 10 + least for i in range(40)])
     if authors > 1:
         frame["author"] = [f"a{i % authors}" for i in range(40)]
     mapping = propose_for(tmp_path, frame)

@@ -54,6 +54,7 @@ NAMES = {
     **{"title": "the title", "categories": "a category", "numeric": "a number"},
 }
 UNNAMED = re.compile(r"(column|unnamed|level|index_level)(_\d+)+$|index$")
+NO_FOLLOWERS = 0.05  # share of posts by accounts without any
 LEAK = 0.95  # rank correlation with the target of what was counted with it
 
 
@@ -310,9 +311,11 @@ def _find_reason_to_leave(
         return None
     if words & OUTCOMES and (words & OF_POSTS or not words & ACCOUNT):
         return "counted after the post is out, like the target: a leak"
-    least = np.nanmin(look.numbers)
-    if words & FOLLOWERS and (least < 0 or (least == 0 and mapping.columns["user"] is None)):
-        return "followers that the post brought, as some are 0 or less: a leak"
+    if words & FOLLOWERS and (
+        np.nanmin(look.numbers) < 0
+        or (mapping.columns["user"] is None and np.nanmean(look.numbers == 0) > NO_FOLLOWERS)
+    ):
+        return "followers that the post brought, as many are 0, or some less: a leak"
     if target is not None:
         correlation = correlate(look.numbers, target)
         if abs(correlation) >= LEAK:
