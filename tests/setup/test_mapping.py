@@ -108,6 +108,14 @@ def test_what_programs_count_for_a_post_is_a_leak(tmp_path, name):
     assert mapping.left_out[name].endswith("a leak")
 
 
+def test_followers_beside_times_of_watching_are_a_leak(tmp_path):
+    numbers = {"Subscribers": range(3, 43), "Watch time (hours)": [i * 7 % 40 for i in range(40)]}
+    frame = make_frame(**numbers)
+    assert propose_for(tmp_path, frame).left_out["Subscribers"].endswith("a leak")
+    frame["author"] = [f"a{i % 9}" for i in range(40)]
+    assert propose_for(tmp_path, frame).columns["numeric"] == ["Subscribers"]
+
+
 def test_an_account_without_followers_is_no_leak(tmp_path):
     frame = make_frame(Followers=[i * 17 % 40 for i in range(40)])
     assert propose_for(tmp_path, frame).columns["numeric"] == ["Followers"]

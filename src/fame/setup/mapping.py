@@ -272,9 +272,12 @@ def _sort_rest(free: dict[str, Look], looks: dict[str, Look], count: int, mappin
     """Numbers, categories, and what is left out."""
     target_name = mapping.columns["target"]
     target = looks[target_name].numbers if target_name in looks else None
+    # Who exports times of watching has the posts of one account, their own.
+    watched = any({"watch", "watched"} & set(look.words) for look in looks.values())
+    is_own = watched and mapping.columns["user"] is None
     categories: list[tuple[int, str]] = []
     for name, look in free.items():
-        why = _find_reason_to_leave(look, target, count, mapping)
+        why = _find_reason_to_leave(look, target, count, mapping, is_own)
         if why:
             mapping.left_out[name] = why
         elif look.numbers is not None:
@@ -296,7 +299,7 @@ def _sort_rest(free: dict[str, Look], looks: dict[str, Look], count: int, mappin
 
 
 def _find_reason_to_leave(
-    look: Look, target: np.ndarray | None, count: int, mapping: Mapping
+    look: Look, target: np.ndarray | None, count: int, mapping: Mapping, is_own: bool
 ) -> str | None:
     if not look.filled:
         return "it is empty"
@@ -312,10 +315,11 @@ def _find_reason_to_leave(
     if words & OUTCOMES and (words & OF_POSTS or not words & ACCOUNT):
         return "counted after the post is out, like the target: a leak"
     if words & FOLLOWERS and (
-        np.nanmin(look.numbers) < 0
+        is_own
+        or np.nanmin(look.numbers) < 0
         or (mapping.columns["user"] is None and np.nanmean(look.numbers == 0) > NO_FOLLOWERS)
     ):
-        return "followers that the post brought, as many are 0, or some less: a leak"
+        return "followers that the post brought: a leak"
     if target is not None:
         correlation = correlate(look.numbers, target)
         if abs(correlation) >= LEAK:

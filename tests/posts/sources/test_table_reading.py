@@ -1039,6 +1039,8 @@ def test_items_that_are_no_text_are_no_tags(tmp_path):
         ('{"sunset": 1, "beach": 2}', ["sunset", "beach"]),
         ("{'sunset': 0.5, 'beach': None}", ["sunset", "beach"]),
         ('{"id": "7", "name": "2024"}', ["2024"]),
+        ('{"tag": "1", "sea": "1"}', ["tag", "sea"]),
+        ('{"name": 3, "love": 2}', ["name", "love"]),
         (
             '[{"name": "sunset"}, {"tag": "beach"}, {"id": "7", "x": "sea"}]',
             ["sunset", "beach", "sea"],

@@ -280,7 +280,8 @@ def _name_items(item: object) -> list[str] | None:
     if words and all(str(key).isdigit() for key in item):  # a list, as PHP writes it
         return words
     named = [texts[key] for key in _TAG_KEYS if key in texts] + words
-    if named:
+    # Of counts alone the keys are the tags, whatever they are called.
+    if named and (words or "id" in item):
         return named[:1]
     are_counts = all(
         value is None or isinstance(value, (str, int, float)) for value in item.values()
