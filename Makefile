@@ -57,6 +57,7 @@ bench: $(INSTALLED)  ## measure speed and memory against the plain way (minutes)
 	python benchmarks/evaluation.py
 
 bench-accuracy: links  ## compare with AutoGluon and others on DATA=posts.csv, see benchmarks/accuracy.py (minutes)
+	@test -n "$(DATA)" || { echo "error: DATA=posts.csv names the posts to compare on"; exit 1; }
 	python benchmarks/accuracy.py "$(DATA)" $(ARGS)
 
 bench-extraction: $(INSTALLED)  ## measure the extraction against the plain way (about ten minutes)

@@ -178,6 +178,13 @@ def test_ones_own_posts_are_read_checked_and_under_dvc(tmp_path):
     kept = scientist.run("git", "ls-files", "data").split()
     assert "data/raw/mine.dvc" in kept
     assert not [name for name in kept if name.endswith(".csv")]
+    posts = scientist.folder / "data/raw/mine/mine.csv"
+    scientist.run("dvc", "checkout")
+    assert posts.is_file()
+    scientist.run("dvc", "exp", "run", "ingest", "-S", "split.seed=8")
+    scientist.run("git", "restore", ".")
+    scientist.run("dvc", "checkout")
+    assert posts.is_file()
     scientist.run("dvc", "repro", "ingest")
     assert "120" in (scientist.folder / "reports/data.md").read_text()
 

@@ -1,14 +1,15 @@
 """The last word of a run: one table of SRC and MAE. `python -m fame.fusion.results` prints it."""
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
 from fame.fusion import baseline
-from fame.runtime import files
+from fame.runtime import dvc_lock, files
 from fame.runtime.stage import run
 
 METRICS, DATA = Path("metrics/metrics.json"), Path("metrics/data.json")
-PAGE = Path("reports/report.html")
+PAGE, LOCK = Path("reports/report.html"), Path("reports/dvc.lock")
 FEW = 100  # held-out posts; with fewer, scores of another draw differ by a tenth and more
 LARGE = 1e5  # from here on four decimals say nothing and only make a column wide
 
@@ -69,7 +70,15 @@ def main() -> None:
     if said := baseline.describe():
         print(said)
     if PAGE.exists():
-        print(f"report: {PAGE}")
+        print(f"report: {PAGE}{'' if is_drawn() else ', of another run; make repro draws it anew'}")
+
+
+def is_drawn() -> bool:
+    """Whether the report's page is of these metrics, by the lock of its stage."""
+    entry = dvc_lock.read_stages(LOCK).get("report", {})
+    drawn = {dep["path"]: dep.get("md5") for dep in entry.get("deps", [])}
+    digest = hashlib.file_digest(METRICS.open("rb"), "md5").hexdigest()
+    return drawn.get(f"../{METRICS}", drawn.get(str(METRICS))) == digest
 
 
 if __name__ == "__main__":

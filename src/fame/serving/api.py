@@ -302,7 +302,9 @@ def _add_errors(app: FastAPI) -> None:
             count = problem["ctx"]["actual_length"] or "no"
             return JSONResponse({"error": f"posts: {count} drafts; send 1 to {MAX_POSTS}"}, 422)
         message = problem["msg"].replace("Input should be", "must be")
-        message = message.replace("Extra inputs are not permitted", "unknown key")
+        allowed = ", ".join(Draft.model_fields)
+        unknown = f"unknown key; a draft has {allowed}"
+        message = message.replace("Extra inputs are not permitted", unknown)
         message = message.replace(" after validation", "")
         return JSONResponse({"error": f"{place}: {message}"}, 422)
 

@@ -200,6 +200,7 @@ class DraftReader:
 
     def _read_cells(self, cells: Cells, images: Path, *, labels: bool = False) -> Drafts:
         mapping = self._map(cells.names)
+        unread = [name for name in cells.names if name not in _list_wanted(mapping)]
         cells = _add_missing(cells, mapping)
         table = self._data.table.model_copy(update={"columns": mapping})
         reader = TableFile(self._data.model_copy(update={"table": table}))
@@ -218,6 +219,8 @@ class DraftReader:
         else:
             posts = posts.drop_columns("popularity")
         found = [note.describe(cells.findings.unit) for note in cells.findings.notes]
+        if unread:
+            found.append(f"not used, as the models know no such columns: {', '.join(unread)}")
         return Drafts(self._complete(posts), located, None, found)
 
     def _map(self, names: list[str]) -> ColumnParams:
@@ -304,12 +307,17 @@ def _add_missing(cells: Cells, mapping: ColumnParams) -> Cells:
     for name in (mapping.target, *mapping.categories, *mapping.numeric):
         if name not in columns:
             columns[name] = pa.chunked_array([pa.nulls(count, pa.string())])
-    wanted = {
+    wanted = _list_wanted(mapping)
+    kept = {name: column for name, column in columns.items() if name in wanted}
+    return Cells(list(kept), cells.numbers, kept, cells.findings)
+
+
+def _list_wanted(mapping: ColumnParams) -> set[str | None]:
+    """The columns that are read."""
+    return {
         *(mapping.id, mapping.target, mapping.user, mapping.time, mapping.title, mapping.tags),
         *(mapping.image, *mapping.categories, *mapping.numeric),
     }
-    kept = {name: column for name, column in columns.items() if name in wanted}
-    return Cells(list(kept), cells.numbers, kept, cells.findings)
 
 
 def _name_own(read: dict[str, pa.ChunkedArray], source: str) -> dict[str, pa.ChunkedArray]:

@@ -31,11 +31,19 @@ def add(parser: argparse.ArgumentParser) -> None:
         "-o", "--output", type=Path, help=f"file to write ({', '.join(FORMS)}); none: CSV to stdout"
     )
     parser.add_argument("--images", type=Path, help="folder or archive that the pictures lie in")
-    parser.add_argument("--models", type=Path, default=Path("models"), help="folder, or exported")
-    parser.add_argument("--history", type=Path, help="newer labelled posts, as their authors' past")
+    parser.add_argument(
+        "--models", type=Path, default=Path("models"), help="folder or archive of a trained run"
+    )
+    parser.add_argument(
+        "--history",
+        type=Path,
+        help="newer posts with a label, added to what is known of their authors",
+    )
     parser.add_argument("--rank", action="store_true", help="best first, with a column rank")
     parser.add_argument("--explain", action="store_true", help="add a column of reasons, as JSON")
-    parser.add_argument("--any-versions", action="store_true", help="accept other libraries")
+    parser.add_argument(
+        "--any-versions", action="store_true", help="accept other versions of the libraries"
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -46,6 +54,8 @@ def run(arguments: argparse.Namespace) -> None:
             f"{arguments.output}: ends with {arguments.output.suffix!r}, "
             f"allowed: {', '.join(FORMS)}"
         )
+    if arguments.images is not None and not arguments.images.exists():
+        raise InputError(f"{arguments.images}: no such file or folder; --images names the pictures")
     lines = sys.stdin.buffer.read() if arguments.posts == STDIN else None
     from fame.serving.predictor import Predictor  # after the arguments: it takes seconds
 
@@ -97,8 +107,9 @@ def summarise(table: "pd.DataFrame", predictor: "Predictor", seconds: float) -> 
     new = int((table["author"] == "new").sum())
     left_out = predictor.bundle.left_out
     without = f", without {', '.join(left_out)}" if left_out else ""
+    posts = "post" if len(table) == 1 else "posts"
     unit = f" as {predictor.unit}, with the count beside" if "count" in table else ""
     return (
-        f"predict: {len(table)} posts scored{without}{unit}; {new} by new authors, {noted} with "
-        f"notes; {seconds:.1f} s"
+        f"predict: {len(table)} {posts} scored{without}{unit}; {new} by new authors, "
+        f"{noted} with notes; {seconds:.1f} s"
     )

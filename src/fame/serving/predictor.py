@@ -259,7 +259,8 @@ class Predictor:
         if source is None:
             _refuse(f"post {post_id}: has no title, no tags and no picture" for post_id in empty)
         elif len(empty) == len(drafts):
-            _refuse([f"{source}: no post has anything in {', '.join(names)}; name columns so"])
+            told = f"{source}: no post has a value in any of the columns {', '.join(names)}"
+            _refuse([f"{told}; give the posts' own columns these names"])
 
 
 def _refuse(problems: Iterable[str]) -> None:

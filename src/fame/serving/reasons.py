@@ -96,6 +96,8 @@ def add_up(
         weight = lines[:, 1] * [combination.weights[group][name] for group in groups]
         table = scored.tables[scorer.bundle.params.learners[name].table]
         values = scorer.models[name].explain(table)
+        if not weight.any():
+            continue
         if values is None:
             base += weight * mean
             others[f"{name}, not broken down"] = weight * (predicted - mean)

@@ -34,7 +34,7 @@ ROLES |= {"tags": "the tags", "image": "the picture"}
 SHOWN_POSTS = 5
 SHOWN_CHARACTERS = 60
 KEYS = ("id", "target", "user", "time", "title", "tags", "image", "split")
-NEXT = "make repro (or dvc repro)"
+NEXT = "make repro, then git add --all && git commit"
 PROTOCOLS = {"user": "all posts of some authors", "random": "posts drawn one by one"}
 
 
@@ -53,7 +53,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--time-format", help="'day first', 'month first' or '%%d/%%m/%%Y'")
     parser.add_argument("--encoding", help="of a text file; found if not given")
     parser.add_argument(
-        "--target-transform", choices=("none", "log2p1"), help="log2p1 for raw counts; found"
+        "--target-transform",
+        choices=("none", "log2p1"),
+        help="log2p1 for raw counts; found if not given",
     )
 
 

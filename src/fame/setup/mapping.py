@@ -152,7 +152,11 @@ def _list_missing(mapping: Mapping, looks: dict[str, Look], count: int) -> list[
     name = mapping.columns["target"]
     if name is None or (looks[name].filled and not looks[name].is_mostly_numbers):
         taken = [mapping.columns[key] for key in ("id", "time", "user")]
-        numbers = [n for n, look in looks.items() if look.numbers is not None and n not in taken]
+        numbers = [
+            n
+            for n, look in looks.items()
+            if look.numbers is not None and look.distinct > 1 and n not in taken
+        ]
         problem = "no column is the target beyond doubt"
         if name is not None:
             texts = pc.unique(looks[name].texts).drop_null()[:2].to_pylist()
