@@ -1,4 +1,7 @@
+import hashlib
+
 from fame.fusion import results
+from fame.runtime import files
 
 METRICS = {
     "fame": {"src": 0.7543, "mae": 1.1607},
@@ -51,3 +54,24 @@ def test_columns_of_large_numbers_stay_apart():
     assert row.split() == ["dae", "0.5000", "1.23457e+09", "0.200"]
     row = next(line for line in lines if line.startswith("median"))
     assert row.split()[-2:] == ["0.1000", "98765.4321"]
+
+
+def test_a_page_of_another_run_is_said_to_be_one(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for name in ("metrics", "reports"):
+        (tmp_path / name).mkdir()
+    files.write_json(results.METRICS, METRICS)
+    files.write_json(results.DATA, DATA)
+    results.PAGE.write_text("<html>")
+    digest = hashlib.md5(results.METRICS.read_bytes()).hexdigest()
+    text = f"stages:\n  report:\n    deps:\n    - path: metrics/metrics.json\n      md5: {digest}\n"
+    results.LOCK.write_text(text)
+    results.main()
+    assert capsys.readouterr().out.splitlines()[-1] == "report: reports/report.html"
+    files.write_json(results.METRICS, METRICS | {"fame": {"src": 0.7, "mae": 1.2}})
+    results.main()
+    assert (
+        capsys.readouterr()
+        .out.splitlines()[-1]
+        .endswith("html, of another run; make repro draws it anew")
+    )

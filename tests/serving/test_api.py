@@ -237,7 +237,7 @@ def test_a_bad_csv_is_a_sentence_without_a_place(client, monkeypatch):
         (bz2.compress(b"id,title\n1,a\n"), "is packed or a workbook, allowed: text"),
         (lzma.compress(b"id,title\n1,a\n"), "is packed or a workbook, allowed: text"),
         (b"PK\x03\x04", "is packed or a workbook, allowed: text"),
-        (b"x,y\n1,2\n", "no post has anything in title, tags, image"),
+        (b"x,y\n1,2\n", "no post has a value in any of the columns title, tags, image"),
         (b"id,title,time\n1,a,1900-01-01\n", "time is in 1900"),
         (b"id,title,time\n1,a,soon\n", "cells that are no time: 1 of 1"),
         (

@@ -78,7 +78,7 @@ def is_drawn() -> bool:
     entry = dvc_lock.read_stages(LOCK).get("report", {})
     drawn = {dep["path"]: dep.get("md5") for dep in entry.get("deps", [])}
     digest = hashlib.file_digest(METRICS.open("rb"), "md5").hexdigest()
-    return drawn.get(f"../{METRICS}", drawn.get(str(METRICS))) == digest
+    return drawn.get(str(METRICS)) == digest
 
 
 if __name__ == "__main__":
