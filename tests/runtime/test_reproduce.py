@@ -28,6 +28,11 @@ Running stage 'extract@glove':
 extract glove: 9 posts, 40 columns
 Updating lock file 'dvc.lock'
 
+Running stage 'predict@lightgbm_exact':
+> python -m fame.learners.predict lightgbm_exact
+lightgbm_exact: 9 posts predicted
+Updating lock file 'dvc.lock'
+
 Stage 'train@dae' is cached - skipping run, checking out outputs
 Updating lock file 'dvc.lock'
 
@@ -61,11 +66,12 @@ def take(lines):
 
 def test_a_line_a_stage_as_it_ends_and_nothing_of_dvcs_own():
     assert take(PRINTED) == [
-        "ingest                  1.0 s  9 posts, 6 fit",
+        "ingest                    1.0 s  9 posts, 6 fit",
         "    target: 1 to 9",
-        "extract@glove           1.0 s  9 posts, 40 columns",
-        "train@dae               1.0 s  not run: its result for these inputs is in DVC's cache",
-        "report                  1.0 s  15 figures",
+        "extract@glove             1.0 s  9 posts, 40 columns",
+        "predict@lightgbm_exact    1.0 s  9 posts predicted",
+        "train@dae                 1.0 s  not run: its result for these inputs is in DVC's cache",
+        "report                    1.0 s  15 figures",
         "  a warning: of the stage",
         "not run, their inputs are as recorded: simulate",
     ]

@@ -33,7 +33,7 @@ def main() -> None:
     settings = params.load()
     posts = files.read_table(arguments.posts, ["post_id", "popularity"])
     labels = dict(zip(posts["post_id"].to_pylist(), posts["popularity"].to_pylist(), strict=True))
-    firsts: dict[str, list[str]] = {}  # block -> learners that make most of it
+    firsts: dict[str, list[str]] = {}  # what is said -> of which learners
     with files.replacing_folder(arguments.output) as folder:
         for name, chosen in settings.learners.items():
             kind = registry.resolve_learner(chosen.kind, "Model", f"learners.{name}.kind")
@@ -42,7 +42,7 @@ def main() -> None:
                 record = {"learner": name, "method": "none", "posts": 0}
                 record |= {"blocks": {}, "columns": {}}
                 files.write_json(folder / f"{name}.json", record)
-                firsts.setdefault("not measured, too slow", []).append(name)
+                firsts.setdefault("not measured, too slow:", []).append(name)
                 continue
             # Libraries trust their files: a tampered one could end the process, or worse.
             check_locked(arguments.models / name)
@@ -57,8 +57,8 @@ def main() -> None:
             record |= {"blocks": _shorten(found), "columns": _shorten(keep_first(columns))}
             files.write_json(folder / f"{name}.json", record)
             first = max(found, key=lambda block: found[block])
-            firsts.setdefault(f"most of {first}", []).append(name)
-    parts = [f"{what}: {', '.join(names)}" for what, names in firsts.items()]
+            firsts.setdefault(f"{first} counts most for", []).append(name)
+    parts = [f"{what} {', '.join(names)}" for what, names in firsts.items()]
     print(f"importance: {'; '.join(parts)}")
 
 

@@ -27,7 +27,8 @@ def main() -> None:
     rows = collect(names, arguments.learners, arguments.runs)
     lines = [",".join(str(row[column]) for column in COLUMNS) for row in rows]
     files.write_text(arguments.output, "\n".join([",".join(COLUMNS), *lines]) + "\n")
-    print(f"leaderboard: {len(rows)} models in {arguments.output}")
+    found = f"{len(rows)} models in {arguments.output}" if rows else "no stack among the learners"
+    print(f"leaderboard: {found}")
 
 
 def collect(names: list[str], learners: Path, runs: Path) -> list[dict[str, Any]]:

@@ -24,7 +24,7 @@ OWN = re.compile(
     r"To (track the changes with git|enable auto staging), run:$|\tgit add |"
     r"\tdvc config core\.autostage |Use `dvc push` to send |\s*$"
 )
-NAME_WIDTH = 20
+NAME_WIDTH = 22
 
 
 class Lines:
@@ -86,7 +86,8 @@ class Lines:
 def _leave_out_name(line: str, stage: str) -> str:
     """`extract glove: 9 posts` beside the name `extract@glove` is `9 posts`."""
     head, colon, rest = line.partition(": ")
-    return rest if colon and set(head.split()) & set(re.split("[@_]", stage)) else line
+    names = {*re.split("[@_]", stage), stage.partition("@")[2]}
+    return rest if colon and set(head.split()) & names else line
 
 
 def reproduce(
