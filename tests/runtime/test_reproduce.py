@@ -77,6 +77,11 @@ def test_a_line_a_stage_as_it_ends_and_nothing_of_dvcs_own():
     ]
 
 
+def test_of_many_stages_that_did_not_run_the_number_is_told():
+    skipped = [f"Stage 'train@{name}' didn't change, skipping" for name in "abcdefghi"]
+    assert take([*PRINTED, *skipped])[-1] == "not run, their inputs are as recorded: 10 stages"
+
+
 def test_what_is_no_stages_and_not_known_stays():
     said = "Data and pipelines are up to date."
     assert take(["Stage 'ingest' didn't change, skipping", said]) == [said]

@@ -25,6 +25,7 @@ OWN = re.compile(
     r"\tdvc config core\.autostage |Use `dvc push` to send |\s*$"
 )
 NAME_WIDTH = 22
+SHOWN_SKIPPED = 8
 
 
 class Lines:
@@ -80,7 +81,9 @@ class Lines:
     def tell_skipped(self) -> None:
         """At the end, if any stage was told, tell which others did not run."""
         if self._any and self._skipped:
-            self._tell(f"not run, their inputs are as recorded: {', '.join(self._skipped)}")
+            few = len(self._skipped) <= SHOWN_SKIPPED
+            which = ", ".join(self._skipped) if few else f"{len(self._skipped)} stages"
+            self._tell(f"not run, their inputs are as recorded: {which}")
 
 
 def _leave_out_name(line: str, stage: str) -> str:
