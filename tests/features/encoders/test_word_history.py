@@ -6,6 +6,10 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.features.encoders.checks import (
+    check_that_it_loads_as_it_was_saved,
+    check_that_posts_of_a_file_mean_the_same,
+)
 
 from fame.features.encoders import word_history
 from fame.features.encoders.word_history import WordHistory
@@ -13,7 +17,6 @@ from fame.features.encoding import encode
 from fame.gates import label_checks
 from fame.posts.contract import NO_TEXT, OK, POSTS
 from fame.registry import BACKBONES, resolve
-from fame.runtime import files
 
 DAY = 86_400
 LEAST, PRIOR = 2, 1.5
@@ -137,28 +140,13 @@ def draw_rows(count, seed=0):
 
 
 def test_saved_and_loaded_it_gives_the_same_bytes(tmp_path):
-    posts, encoder = make_posts(draw_rows(400)), make_encoder()
-    block = encode(encoder, posts)
-    assert not np.isnan(block.values).all()
-    encoder.save(tmp_path)
-    loaded = make_encoder()
-    loaded.load(tmp_path)
-    again = loaded.transform(posts)
-    assert again.values.tobytes() == block.values.tobytes()
-    assert again.notes == block.notes
-    (tmp_path / "again").mkdir()
-    loaded.save(tmp_path / "again")
-    for path in (tmp_path / "again").iterdir():
-        assert path.read_bytes() == (tmp_path / path.name).read_bytes()
+    posts = make_posts(draw_rows(400))
+    assert not np.isnan(encode(make_encoder(), posts).values).all()
+    check_that_it_loads_as_it_was_saved(make_encoder, posts, tmp_path)
 
 
 def test_posts_of_a_file_mean_the_same(tmp_path):
-    """Parquet gives timestamps back in milliseconds."""
-    posts = make_posts(draw_rows(200))
-    files.write_table(tmp_path / "posts.parquet", posts)
-    read = files.read_table(tmp_path / "posts.parquet")
-    values = encode(make_encoder(), posts).values
-    assert encode(make_encoder(), read).values.tobytes() == values.tobytes()
+    check_that_posts_of_a_file_mean_the_same(make_encoder, make_posts(draw_rows(200)), tmp_path)
 
 
 @pytest.mark.parametrize("size", [1, 7, 1_000])
