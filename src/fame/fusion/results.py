@@ -77,8 +77,7 @@ def is_drawn() -> bool:
     """Whether the report's page is of these metrics, by the lock of its stage."""
     entry = dvc_lock.read_stages(LOCK).get("report", {})
     drawn = {dep["path"]: dep.get("md5") for dep in entry.get("deps", [])}
-    digest = hashlib.file_digest(METRICS.open("rb"), "md5").hexdigest()
-    return drawn.get(str(METRICS)) == digest
+    return drawn.get(str(METRICS)) == hashlib.md5(METRICS.read_bytes()).hexdigest()
 
 
 if __name__ == "__main__":
