@@ -63,15 +63,25 @@ def test_a_page_of_another_run_is_said_to_be_one(tmp_path, monkeypatch, capsys):
     files.write_json(results.METRICS, METRICS)
     files.write_json(results.DATA, DATA)
     results.PAGE.write_text("<html>")
-    digest = hashlib.md5(results.METRICS.read_bytes()).hexdigest()
-    text = f"stages:\n  report:\n    deps:\n    - path: metrics/metrics.json\n      md5: {digest}\n"
+    lines = ["stages:", "  report:"]
+    for part, paths in (("deps", (results.METRICS, results.DATA)), ("outs", (results.PAGE,))):
+        lines.append(f"    {part}:")
+        for path in paths:
+            digest = hashlib.md5(path.read_bytes()).hexdigest()
+            lines += [f"    - path: {path}", f"      md5: {digest}"]
+    text = "\n".join(lines) + "\n"
     results.LOCK.write_text(text)
     results.main()
     assert capsys.readouterr().out.splitlines()[-1] == "report: reports/report.html"
-    files.write_json(results.METRICS, METRICS | {"fame": {"src": 0.7, "mae": 1.2}})
+    for path, content in (
+        (results.METRICS, METRICS | {"fame": {"src": 0.7, "mae": 1.2}}),
+        (results.DATA, DATA | {"posts_fit": 9}),
+    ):
+        before = path.read_bytes()
+        files.write_json(path, content)
+        results.main()
+        assert ", of another run; make repro draws it anew\n" in capsys.readouterr().out
+        path.write_bytes(before)
+    results.PAGE.write_text("<html> of another commit")
     results.main()
-    assert (
-        capsys.readouterr()
-        .out.splitlines()[-1]
-        .endswith("html, of another run; make repro draws it anew")
-    )
+    assert ", of another run; make repro draws it anew\n" in capsys.readouterr().out

@@ -56,10 +56,9 @@ def test_intervals_are_wider_when_a_users_posts_resemble_each_other():
 
 
 def make_posts(users, days):
-    times = [None if day is None else int(day * bootstrap.DAY) for day in days]
-    return pa.table(
-        {"user_id": pa.array(users, pa.string()), "posted_at": pa.array(times, pa.timestamp("s"))}
-    )
+    kind = pa.timestamp("ms", tz="UTC")  # as Parquet gives it back
+    times = [None if day is None else int(day * bootstrap.DAY * 1000) for day in days]
+    return pa.table({"user_id": pa.array(users, pa.string()), "posted_at": pa.array(times, kind)})
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ def test_it_loads_as_it_was_written(models):
         ),
         (lambda f: (f / "manifest.json").unlink(), "no such file; a bundle is the folder models/"),
         (lambda f: (f / "manifest.json").write_text("{"), "not valid JSON"),
-        (lambda f: change(f, format=1), "format 1, expected 3"),
+        (lambda f: change(f, format=1), "format 1, expected 4"),
         (lambda f: change(f, files={"../../etc/passwd": "x"}), "leaves the bundle"),
         (lambda f: change(f, files={"/etc/passwd": "x"}), "leaves the bundle"),
         (

@@ -74,10 +74,13 @@ def main() -> None:
 
 
 def is_drawn() -> bool:
-    """Whether the report's page is of these metrics, by the lock of its stage."""
+    """Whether the report's page is the one that its stage drew of these metrics, by its lock."""
     entry = dvc_lock.read_stages(LOCK).get("report", {})
-    drawn = {dep["path"]: dep.get("md5") for dep in entry.get("deps", [])}
-    return drawn.get(str(METRICS)) == hashlib.md5(METRICS.read_bytes()).hexdigest()
+    known = {one["path"]: one.get("md5") for one in entry.get("deps", []) + entry.get("outs", [])}
+    return all(
+        known.get(str(path)) == hashlib.md5(path.read_bytes()).hexdigest()
+        for path in (METRICS, DATA, PAGE)
+    )
 
 
 if __name__ == "__main__":

@@ -29,7 +29,10 @@ def assign_split(posted_at: np.ndarray, users: np.ndarray, params: SplitParams) 
     share, folds = params.holdout_fraction, params.folds
     size = round(share * len(posted_at))
     if size < HELD_OUT or len(posted_at) - size < folds:
-        sizes = ((count, round(share * count)) for count in itertools.count())
+        sizes = (
+            (count, round(share * count))
+            for count in itertools.count(int((HELD_OUT - 0.5) / share))
+        )
         least = next(n for n, held in sizes if held >= HELD_OUT and n - held >= folds)
         raise InputError(
             f"posts: {len(posted_at)} with a label, at least {least} are needed: {HELD_OUT} held "

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from fame.features.times import to_whole_seconds
 from fame.fusion.scores import score
 from fame.posts.splits import number_users
 from fame.runtime import arrays
@@ -51,7 +52,7 @@ def number_drawn(posts: pa.Table) -> tuple[np.ndarray, str]:
     authors = number_users(arrays.to_strings(posts["user_id"]).tolist())
     if authors.max(initial=-1) + 1 >= LEAST:
         return authors, "authors"
-    seconds = posts["posted_at"].cast(pa.int64()).to_pylist()
+    seconds = to_whole_seconds(posts["posted_at"]).to_pylist()
     lengths = {"weeks of an author": 7 * DAY, "days of an author": DAY} if any(seconds) else {}
     for name, length in lengths.items():
         keys = [

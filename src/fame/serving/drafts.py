@@ -200,7 +200,8 @@ class DraftReader:
 
     def _read_cells(self, cells: Cells, images: Path, *, labels: bool = False) -> Drafts:
         mapping = self._map(cells.names)
-        unread = [name for name in cells.names if name not in _list_wanted(mapping)]
+        wanted = _list_wanted(mapping)
+        unread = [name for name in cells.names if name not in wanted]
         cells = _add_missing(cells, mapping)
         table = self._data.table.model_copy(update={"columns": mapping})
         reader = TableFile(self._data.model_copy(update={"table": table}))

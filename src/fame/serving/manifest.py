@@ -25,7 +25,7 @@ from fame.runtime.dvc_lock import MANIFEST
 from fame.runtime.errors import InputError
 from fame.runtime.versions import list_versions
 
-FORMAT = 3  # of the manifest; another one is another program's
+FORMAT = 4  # of the manifest; another one is another program's
 ENCODERS, TABLES, LEARNERS = "encoders", "tables", "learners"
 FUSION, INDEX = "fusion.json", "index"
 BLOCKS = ("data", "backbones", "meta", "tables", "learners", "predictions")

@@ -94,10 +94,10 @@ def add_up(
     others: dict[str, np.ndarray] = {}
     for name, predicted in scored.learners.items():
         weight = lines[:, 1] * [combination.weights[group][name] for group in groups]
-        table = scored.tables[scorer.bundle.params.learners[name].table]
-        values = scorer.models[name].explain(table)
         if not weight.any():
             continue
+        table = scored.tables[scorer.bundle.params.learners[name].table]
+        values = scorer.models[name].explain(table)
         if values is None:
             base += weight * mean
             others[f"{name}, not broken down"] = weight * (predicted - mean)

@@ -321,7 +321,10 @@ def _find_reason_to_leave(
     if words & FOLLOWERS and (
         is_own
         or np.nanmin(look.numbers) < 0
-        or (mapping.columns["user"] is None and np.nanmean(look.numbers == 0) > NO_FOLLOWERS)
+        or (
+            mapping.columns["user"] is None
+            and np.mean(look.numbers[~np.isnan(look.numbers)] == 0) > NO_FOLLOWERS
+        )
     ):
         return "followers that the post brought: a leak"
     if target is not None:

@@ -191,3 +191,10 @@ def test_nothing_to_read_is_missing():
     assert np.isnan(block.values).all()
     assert block.status["text"].tolist() == [NO_TEXT, OK]
     assert encode_rows([]).shape == (0, 2)
+
+
+def test_large_labels_are_added_exactly_enough():
+    rows = draw_rows(400)
+    small = encode_rows(rows)
+    large = encode_rows([(*row[:3], row[3] * 1e12, *row[4:]) for row in rows])
+    np.testing.assert_allclose(large / 1e12, small, rtol=1e-4, atol=1e-6)

@@ -1041,6 +1041,8 @@ def test_items_that_are_no_text_are_no_tags(tmp_path):
         ('{"id": "7", "name": "2024"}', ["2024"]),
         ('{"tag": "1", "sea": "1"}', ["tag", "sea"]),
         ('{"name": 3, "love": 2}', ["name", "love"]),
+        ('[{"text": "sunset"}, {"text": "2016", "indices": [0, 5]}]', ["sunset", "2016"]),
+        ('[{"name": "365"}, {"tag": "1984", "count": 5}]', ["365", "1984"]),
         (
             '[{"name": "sunset"}, {"tag": "beach"}, {"id": "7", "x": "sea"}]',
             ["sunset", "beach", "sea"],

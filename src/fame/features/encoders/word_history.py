@@ -37,8 +37,10 @@ COLUMNS = ("mean", "weighted")
 PAST_COLUMNS = ("post_id", "user_id", "posted_at", "popularity", "title", "tags")
 PAST, PRIOR = "past.parquet", "prior.json"
 WORD = re.compile(r"[#@]?\w{3,}")
-# Labels are added as whole multiples of this: sums are exact, whatever else was added to them.
-STEP = 2.0**-30
+# Labels are added as whole multiples of a step: sums are exact, whatever else was added to them.
+# It is this, or as much larger as large labels need.
+LEAST_STEP = 2.0**-30
+LARGEST_SUM = 2.0**62  # in steps
 
 
 class _Known(NamedTuple):
@@ -46,7 +48,7 @@ class _Known(NamedTuple):
 
     Attributes:
         group, seconds: (p,) int64, ascending; seconds within a group.
-        total: (p + 1,) int64, running sum of the labels less the mean, in STEPs.
+        total: (p + 1,) int64, running sum of the labels less the mean, in steps.
     """
 
     group: np.ndarray
@@ -134,7 +136,12 @@ class WordHistory(Encoder):
         authors = sorted(pc.unique(table["user_id"].drop_null()).to_pylist())
         self._authors = pa.array(authors, pa.string())
         seconds = to_whole_seconds(table["posted_at"]).to_numpy()[row]
-        gain = np.rint((table["popularity"].to_numpy() - prior) / STEP).astype(np.int64)[row]
+        gains = table["popularity"].to_numpy() - prior
+        largest = max(
+            1.0, float(np.abs(gains).max(initial=0)) * len(row) / LARGEST_SUM / LEAST_STEP
+        )
+        self._step = LEAST_STEP * 2.0 ** math.ceil(math.log2(largest))
+        gain = np.rint(gains / self._step).astype(np.int64)[row]
         self._by_word = _Known.sort(number, seconds, gain)
         author = self._find_authors(table)[row]
         own = author >= 0
@@ -167,7 +174,7 @@ class WordHistory(Encoder):
         total, count = total - own, count - own_count
         counts = count >= self._params.least_posts
         row, count = row[counts], count[counts]
-        level = total[counts] * STEP / (count + self._params.prior_posts)
+        level = total[counts] * self._step / (count + self._params.prior_posts)
         for column, weight in enumerate((np.ones(len(count)), 1 / np.sqrt(count))):
             weights = np.bincount(row, weight, len(posts))
             some = weights > 0

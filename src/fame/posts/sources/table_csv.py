@@ -179,6 +179,13 @@ def _read_broken_sample(sample: str, dialect: Dialect) -> list[list[str]]:
     return rows
 
 
+def _are_names(row: list[str], below: list[list[str]]) -> bool:
+    """Whether the cells name columns: all differ, none is a number, more than names is below."""
+    others = [cell for line in below for cell in line if cell.strip()]
+    is_other = not others or not all(map(_NAME.fullmatch, others))
+    return is_other and len(set(row)) == len(row) and all(map(_NAME.fullmatch, row))
+
+
 def _find_header(rows: list[list[str]]) -> tuple[int, int]:
     """Which row is the header, and the width of the rows behind it.
 
@@ -192,7 +199,7 @@ def _find_header(rows: list[list[str]]) -> tuple[int, int]:
         return 0, len(rows[0])
     for at, row in enumerate(rows[:MAX_LINES_ABOVE]):
         filled = sum(bool(cell.strip()) for cell in row)
-        if not at and 1 < filled <= len(rows[1]) / 2 and all(map(_NAME.fullmatch, rows[1])):
+        if not at and 1 < filled <= len(rows[1]) / 2 and _are_names(rows[1], rows[2:]):
             return 1, width
         # A title stands in the first cell; pandas leaves that of an index empty.
         is_first = not at and (filled > 1 or (width == 2 and not row[0].strip()))

@@ -12,6 +12,7 @@ import lzma
 import re
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -310,9 +311,9 @@ def _find_table(frame: Any) -> tuple[int, list[list[str]]] | None:
     """Lines above the header, and the rows from it on, without empty rows and columns."""
     rows = [[_cell_text(value) or "" for value in row] for row in frame.itertuples(index=False)]
     above = 0
-    widest = max((sum(map(bool, row)) for row in rows), default=0)
+    filled = Counter(sum(map(bool, row)) for row in rows if any(row))
     # A title, or names of groups of columns, stand in few cells.
-    least = max(2, widest // 2 + 1)
+    least = max(2, filled.most_common(1)[0][0] // 2 + 1) if filled else 2
     while rows and sum(map(bool, rows[0])) < least and above < MAX_LINES_ABOVE:
         above += any(rows.pop(0))
     rows = [row for row in rows if any(row)]

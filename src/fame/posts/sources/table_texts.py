@@ -259,7 +259,8 @@ def _parse_list(text: str) -> list[str] | None:
         is_one_text = len(items) == 1 and isinstance(items[0], str) and "," not in text
         if is_one_text and len(_QUOTED.findall(text)) > 1:
             break
-        named = [_name_items(item) for item in items]
+        is_alone = text[0] == "{"
+        named = [_name_items(item, is_alone) for item in items]
         return None if None in named else [name for names in named for name in names or ()]
     if is_object:
         return None
@@ -269,7 +270,7 @@ def _parse_list(text: str) -> list[str] | None:
     return [part.strip("'\"") for part in parts if part not in WORDS]
 
 
-def _name_items(item: object) -> list[str] | None:
+def _name_items(item: object, is_alone: bool) -> list[str] | None:
     """A tag; that which an object describes; or those that it counts. None where there is none."""
     if not isinstance(item, (dict, list)):
         return ["" if item is None else str(item)]
@@ -280,8 +281,8 @@ def _name_items(item: object) -> list[str] | None:
     if words and all(str(key).isdigit() for key in item):  # a list, as PHP writes it
         return words
     named = [texts[key] for key in _TAG_KEYS if key in texts] + words
-    # Of counts alone the keys are the tags, whatever they are called.
-    if named and (words or "id" in item):
+    # Of an object of counts the keys are the tags, whatever they are called.
+    if named and (words or not is_alone or "id" in item):
         return named[:1]
     are_counts = all(
         value is None or isinstance(value, (str, int, float)) for value in item.values()
