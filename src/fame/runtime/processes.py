@@ -45,13 +45,15 @@ class Interrupts:
         return self
 
     def __exit__(self, *_: object) -> None:
-        signal.set_wakeup_fd(self._wakeup)
         self._over.set()
+        signal.set_wakeup_fd(self._wakeup)
         os.close(self._writer)
         for each, handler in self._handlers.items():
             signal.signal(each, handler)
 
     def _raise(self, number: int, _: FrameType | None) -> None:
+        if self._over.is_set():  # on the way out, where nobody would catch it
+            return
         self.number = signal.Signals(number)
         for each in SIGNALS:  # what clears away is not to be interrupted
             signal.signal(each, signal.SIG_IGN)
