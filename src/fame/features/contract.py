@@ -4,10 +4,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 import pyarrow as pa
+
+if TYPE_CHECKING:
+    import torch
+    from PIL import Image
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,30 @@ class Item:
 
     tokens: np.ndarray | None
     pixels: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class Preparer:
+    """Bytes of an image file -> what a model sees of it.
+
+    Attributes:
+        shape: an RGB image as the model takes it, an array; worker processes import it.
+        draft_pixels: see `fame.features.images.decode`; backbones that agree on it share what is
+            decoded.
+    """
+
+    shape: "Callable[[Image.Image], np.ndarray]"
+    draft_pixels: int | None
+
+    def __call__(self, content: bytes) -> np.ndarray:
+        """The array.
+
+        Raises:
+            UnreadableImageError: the image cannot be decoded.
+        """
+        from fame.features.images import decode
+
+        return self.shape(decode(content, self.draft_pixels))
 
 
 class Backbone(ABC):
@@ -130,17 +158,30 @@ class Backbone(ABC):
     def image_preparer(self) -> Callable[[bytes], np.ndarray]:
         """A function that worker processes import and call: bytes of a file -> pixels.
 
-        It needs no weights and raises `fame.features.images.UnreadableImageError`.
+        It needs no weights and raises `fame.features.images.UnreadableImageError`. Where it is a
+        `Preparer`, an image is decoded once for several backbones.
         """
         raise NotImplementedError
 
-    def items_at_once(self, kind: str) -> int:  # noqa: ARG002
-        """Items of a batch."""
+    @property
+    def pixel_bytes(self) -> int:
+        """Bytes of an image's pixels; what is larger is slower to bring over."""
+        return 0
+
+    def cost(self, kind: str, item: Item) -> int:  # noqa: ARG002
+        """How much of a batch an item takes."""
+        return 1
+
+    def cost_at_once(self, kind: str) -> int:  # noqa: ARG002
+        """How much a batch holds."""
         return self.batch_size
 
     @abstractmethod
-    def run(self, kind: str, items: list[Item]) -> dict[str, np.ndarray]:
-        """The forward of a batch, called from several threads: output -> (n, width) float32."""
+    def run(self, kind: str, items: list[Item]) -> "dict[str, np.ndarray | torch.Tensor]":
+        """The forward of a batch, called from several threads: output -> (n, width) float32.
+
+        A tensor may be on a GPU that still computes it.
+        """
 
     def widths(self) -> dict[str, int]:
         """Modality -> width of what `run` gives for it; other than `columns` where it fits."""

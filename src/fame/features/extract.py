@@ -2,6 +2,8 @@
 
 import argparse
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +11,15 @@ import pyarrow as pa
 
 from fame import params
 from fame.features import block_files
-from fame.features.contract import Backbone, Block, Encoder
+from fame.features.contract import Backbone, Block, Encoder, Preparer
 from fame.features.encoding import encode
 from fame.features.engine import block as blocks
 from fame.features.engine import embed, unchanged
+from fame.params import RuntimeParams
 from fame.posts.contract import LOCATED, NO_IMAGE, NO_TEXT, OK
 from fame.registry import BACKBONES, resolve
 from fame.runtime import arrays, files
+from fame.runtime.errors import InputError
 from fame.runtime.stage import run
 
 FINGERPRINT = "fingerprint.json"  # of the weights that an encoder needs beside its files
@@ -69,7 +73,8 @@ def extract_by_backbone(
         if unchanged.is_unchanged(note, facts, outputs):
             print(f"extract {paths.backbone}: {len(table)} posts; nothing is new")
             return
-        features = embed.embed(backbone, table, cache, settings.runtime)
+        with open_beside(backbone, paths.backbone, settings) as beside:
+            features = embed.embed(backbone, table, cache, settings.runtime, beside)
         with files.replacing_folder(paths.output) as folder:
             block = blocks.publish(backbone, table, features, folder)
             for status in block.status.values():
@@ -82,6 +87,40 @@ def extract_by_backbone(
         if not features.missing:
             unchanged.remember(note, facts, outputs)
     print(summarise(paths.backbone, block, features, time.perf_counter() - start))
+
+
+@contextmanager
+def open_beside(
+    backbone: Backbone, name: str, settings: params.Params
+) -> Iterator[list[tuple[Backbone, Path]]]:
+    """Other backbones that can see the images which ``name`` decodes, and their caches.
+
+    Their own stages find the vectors there. One that cannot be opened now is left to its stage.
+    """
+    found = []
+    with ExitStack() as stack:
+        for other, entry in settings.backbones.items():
+            kind = resolve(BACKBONES, entry.kind, f"params.yaml: backbones.{other}.kind")
+            maker = kind(entry, settings.runtime)
+            if other != name and shares_images(backbone, maker, settings.runtime):
+                with suppress(InputError):
+                    cache = stack.enter_context(embed.try_cache(maker, settings.runtime))
+                    found += [(maker, cache)] if cache else []
+        yield found
+
+
+def shares_images(backbone: Backbone, other: Backbone | Encoder, runtime: RuntimeParams) -> bool:
+    """Whether what is decoded for a backbone serves the other: from one file, in one way."""
+    if isinstance(other, Encoder) or runtime.engine != "local":
+        return False
+    if not set(embed.INPUTS[other.reads]) <= set(embed.INPUTS[backbone.reads]):
+        return False
+    try:
+        ways = [each.image_preparer() for each in (backbone, other)]
+    except (NotImplementedError, InputError):
+        return False
+    drafts = {way.draft_pixels for way in ways if isinstance(way, Preparer)}
+    return all(isinstance(way, Preparer) for way in ways) and len(drafts) == 1
 
 
 def check_located(table: pa.Table, max_unreadable_fraction: float, place: str) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+
 from fame.runtime.errors import InputError
 
 _DECLARED: list[Any] = []  # what they declare lasts as long as they do
@@ -36,6 +38,21 @@ def _sees_cuda() -> bool:
     import torch
 
     return torch.cuda.is_available()
+
+
+@contextmanager
+def pinning(memory: np.ndarray) -> Iterator[None]:
+    """Let a GPU copy from ``memory`` beside what it computes, if the system allows that."""
+    import torch
+
+    driver = torch.cuda.cudart()
+    pinned = int(driver.cudaHostRegister(memory.ctypes.data, memory.nbytes, 0)) == 0
+    try:
+        yield
+    finally:
+        if pinned:
+            torch.cuda.synchronize()
+            driver.cudaHostUnregister(memory.ctypes.data)
 
 
 def use_one_thread() -> None:

@@ -3,8 +3,7 @@
 The same contents, batches and arithmetic as the extraction: `Contents` and `Embedder` are its own.
 """
 
-from collections.abc import Iterator
-from functools import cached_property
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +11,9 @@ import numpy as np
 import pyarrow as pa
 
 from fame.features.contract import Backbone, Block, Encoder
-from fame.features.engine.contents import NOWHERE, STATUSES, Contents, Items, Place
-from fame.features.engine.embedder import Embedded, Embedder
-from fame.features.engine.reader import read_image
+from fame.features.engine.contents import NOWHERE, STATUSES, Contents, Inputs, Items
+from fame.features.engine.embedder import Embedded, Embedder, list_places
+from fame.features.engine.reader import Pixels, read_image
 from fame.features.meta import Meta
 from fame.params import MetaParams, RuntimeParams
 from fame.posts.archives import ImageReader
@@ -70,7 +69,7 @@ class WarmBackbone:
             )
         self._backbone = backbone
         backbone.load_fitted(folder)
-        self._embedder = InlineEmbedder(backbone, runtime)
+        self._embedder = Embedder(backbone, runtime)
         self._embedder.load()
 
     def transform(self, posts: pa.Table, images: pa.Table, _descriptions: Any) -> Block:
@@ -104,7 +103,14 @@ class WarmBackbone:
         if not len(items.keys):
             return Embedded(np.empty(0, np.int8), {})
         inputs = contents.read(items, np.arange(len(items.keys)))
-        return self._embedder.compute(self._embedder.prepare(inputs)).embedded
+        prepared = self._embedder.prepare(inputs, partial(self._read, inputs))
+        return self._embedder.compute(prepared).embedded
+
+    def _read(self, inputs: Inputs) -> list[Pixels]:
+        """In this thread: a draft has few images, and a process takes longer to start."""
+        preparers = [self._backbone.image_preparer()]
+        with ImageReader() as reader:
+            return [read_image(reader, preparers, *place)[0] for place in list_places(inputs)]
 
     def _make_block(
         self, posts: pa.Table, values: dict[str, np.ndarray], codes: dict[str, np.ndarray]
@@ -123,34 +129,6 @@ class WarmBackbone:
             columns=tuple(column for part in columns.values() for column in part),
             status={modality: names[codes[modality]] for modality in columns},
         )
-
-
-class InlineEmbedder(Embedder):
-    """The extraction's embedder; images are read in the calling thread, not by other processes."""
-
-    @cached_property
-    def _reader(self) -> "InlineReader":
-        return InlineReader(self._backbone)
-
-
-class InlineReader:
-    """What `Embedder` asks of a reader of images."""
-
-    def __init__(self, backbone: Backbone) -> None:
-        self._prepare = backbone.image_preparer()
-
-    def submit(self, places: list[Place]) -> list[Place]:
-        """Nothing starts yet."""
-        return places
-
-    def collect(self, places: list[Place]) -> Iterator[np.ndarray | str]:
-        """The pixels of each place, or why there are none."""
-        with ImageReader() as reader:
-            for place in places:
-                yield read_image(reader, self._prepare, *place)
-
-    def __exit__(self, *_: object) -> None:
-        """Nothing is held."""
 
 
 Warm = WarmMeta | WarmEncoder | WarmBackbone

@@ -78,7 +78,7 @@ def embed(backbone, kind, inputs):
     else:
         prepare = backbone.image_preparer()
         items = [Item(None, prepare(encode(pixels))) for pixels in inputs]
-    return backbone.run(kind, items)["vector"]
+    return backbone.run(kind, items)["vector"].numpy()
 
 
 @pytest.mark.parametrize("pooling", ["mean", "cls"])

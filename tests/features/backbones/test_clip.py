@@ -63,7 +63,7 @@ def embed(backbone, kind, inputs):
     else:
         prepare = backbone.image_preparer()
         items = [Item(None, prepare(encode(Image.fromarray(p), "PNG"))) for p in inputs]
-    return backbone.run(kind, items)["vector"]
+    return backbone.run(kind, items)["vector"].numpy()
 
 
 def compute_plainly(folder, kind, inputs, size=64, projection=True):

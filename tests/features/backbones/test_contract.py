@@ -265,7 +265,7 @@ def test_a_vector_does_not_depend_on_its_batch(backbone, table, parts):
             rows = np.flatnonzero(status == OK)[-15:]
             items = [make_item(backbone, shown, table, row) for row in rows.tolist()]
             alone = [backbone.run(shown.kind, [item])[output] for item in items]
-            expected = backbone.project(modality, np.concatenate(alone))
+            expected = backbone.project(modality, np.concatenate(list(map(np.asarray, alone))))
             np.testing.assert_allclose(values[rows], expected, atol=2e-5)
 
 

@@ -71,7 +71,7 @@ def embed(backbone, pictures):
     pairs = [(text, pixels) for i, pixels in enumerate(pictures) for text in TEXTS[i % 2 :: 2]]
     tokens = backbone.tokenize([text for text, _ in pairs])
     items = [Item(t, prepare(encode(p))) for t, (_, p) in zip(tokens, pairs, strict=True)]
-    return backbone.run("joint", items)["vector"], pairs
+    return backbone.run("joint", items)["vector"].numpy(), pairs
 
 
 @pytest.mark.parametrize("pooling", ["mean", "cls"])
@@ -92,7 +92,10 @@ def test_an_image_is_decoded_once_for_all_passes(make, pictures, tmp_path):
     place = ("", str(path), digest)
     with Embedder(make(), RUNTIME) as embedder:
         embedder.load()
-        prepared = embedder.prepare(Inputs("joint", ["", "a dog", "sunset"], [place] * 3))
+        backbone = make()
+        inputs = Inputs("joint", ["", "a dog", "sunset"], [place] * 3)
+        pixels = backbone.image_preparer()(path.read_bytes())
+        prepared = embedder.prepare(inputs, lambda: [pixels])
     assert {id(item.pixels) for item in prepared.items} == {id(prepared.items[0].pixels)}
 
 

@@ -90,7 +90,7 @@ def on_cluster(cluster, make_runtime):
 def test_a_node_that_is_killed_leaves_no_mark(
     slow, cluster, on_cluster, make_table, extract, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(embed, "TEXTS_AT_ONCE", 16)
+    monkeypatch.setattr(embed, "TEXTS_AT_ONCE", {"cpu": 16})
     table = make_table([f"{'word ' * (i % 9)}{i}" for i in range(400)]).select(
         embed.INPUTS["texts"]
     )

@@ -152,7 +152,7 @@ def test_a_plan_of_missing_images_only_is_tried_again(tmp_path, lengths, extract
 
 
 def test_items_of_an_image_are_in_one_shard(lengths, extract, make_table, monkeypatch):
-    monkeypatch.setattr(embed, "IMAGES_AT_ONCE", 5)
+    monkeypatch.setattr(embed, "IMAGES_AT_ONCE", {"cpu": 3})
     table = make_posts(make_table)
     _, features = extract(lengths(1, None), table)
     items, store = features.kinds[1]
@@ -184,7 +184,7 @@ def test_no_posts_are_no_rows(lengths, extract, make_table):
 
 
 def test_a_failure_keeps_the_shards_before_it(lengths, extract, make_table, monkeypatch):
-    monkeypatch.setattr(embed, "TEXTS_AT_ONCE", 8)
+    monkeypatch.setattr(embed, "TEXTS_AT_ONCE", {"cpu": 8})
     table = make_posts(make_table)
     run = lengths.run
 

@@ -33,7 +33,7 @@ def write_inputs(tmp_path, make_table, write_params, count=60):
 def start_stage(tmp_path, output="out"):
     """The stage in a process of its own, its shards small."""
     code = (
-        "from fame.features.engine import embed; embed.IMAGES_AT_ONCE = 4\n"
+        "from fame.features.engine import embed; embed.IMAGES_AT_ONCE = {'cpu': 4}\n"
         "from fame.features import extract; from fame.runtime.stage import run; run(extract.main)"
     )
     command = [sys.executable, "-c", code, "image_stats", "--input", "images.parquet"]

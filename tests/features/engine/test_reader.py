@@ -3,12 +3,12 @@ import hashlib
 import os
 import signal
 import sys
-from functools import partial
 
 import numpy as np
 import pytest
 
-from fame.features.backbones.efficientnet import prepare
+from fame.features.backbones.efficientnet import crop
+from fame.features.contract import Preparer
 from fame.features.engine import reader
 from fame.features.engine.reader import Reader
 from fame.runtime.errors import InputError
@@ -35,8 +35,9 @@ def places(tmp_path):
 
 
 def read(function, places, workers=2):
-    with Reader(function, workers) as opened:
-        return list(opened.collect(opened.submit(places)))
+    with Reader([function], workers) as opened:
+        [pixels] = opened.read(places).collect()
+        return pixels
 
 
 def test_pixels_come_in_the_order_of_their_places(places):
@@ -45,7 +46,7 @@ def test_pixels_come_in_the_order_of_their_places(places):
 
 def test_no_worker_imports_a_models_library(places):
     assert {int(pixels[0]) for pixels in read(list_modules, places)} == {0}
-    assert read(partial(prepare, draft=False), places[:1]) == ["empty"]
+    assert read(Preparer(crop, None), places[:1]) == ["empty"]
 
 
 def test_a_worker_that_is_killed_is_one_error(places):
@@ -59,7 +60,7 @@ def test_a_machine_that_cannot_read_is_an_error_and_no_missing_image(monkeypatch
 
     monkeypatch.setattr(reader.ImageReader, "read", refuse)
     with pytest.raises(PermissionError):
-        reader.read_image(reader.ImageReader(), list_modules, "", "a.jpg", "")
+        reader.read_image(reader.ImageReader(), [list_modules], "", "a.jpg", "")
 
 
 def test_nothing_to_read_starts_no_process(monkeypatch):

@@ -40,7 +40,7 @@ class Blip(CheckpointBackbone):
     model_type = "blip"
     text = Part("text_config", {"hidden_size": 768, "max_position_embeddings": 512})
     image = Part("vision_config", {"hidden_size": 768, "patch_size": 16})
-    at_once: ClassVar = {"cpu": {"text": 32, "image": 2}, "cuda": {"text": 512, "image": 64}}
+    at_once: ClassVar = {"text": 32, "image": 2}
     _params: Params
 
     def columns(self) -> dict[str, tuple[Column, ...]]:

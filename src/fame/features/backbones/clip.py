@@ -47,7 +47,7 @@ class Clip(CheckpointBackbone):
     model_type = "clip"
     text = Part("text_config", {"hidden_size": 512, "max_position_embeddings": 77})
     image = Part("vision_config", {"hidden_size": 768, "patch_size": 32})
-    at_once: ClassVar = {"cpu": {"text": 32, "image": 4}, "cuda": {"text": 512, "image": 64}}
+    at_once: ClassVar = {"text": 32, "image": 4}
     _params: Params
 
     def columns(self) -> dict[str, tuple[Column, ...]]:

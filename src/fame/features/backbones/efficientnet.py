@@ -1,7 +1,5 @@
 """EfficientNet-Lite0, trained on ImageNet: 1,280 numbers an image (Tan and Le, 2019)."""
 
-from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -10,14 +8,16 @@ from fame.features.backbones.shared.models import (
     Decode,
     Dtype,
     choose_dtype,
+    join_rows,
     open_model,
-    stack_pixels,
 )
 from fame.features.backbones.shared.weights import PackagedFile, number_columns
-from fame.features.contract import Backbone, Column, Item, Pass
+from fame.features.contract import Backbone, Column, Item, Pass, Preparer
 from fame.params import BackboneParams, RuntimeParams
+from fame.runtime.devices import choose_device
 
 if TYPE_CHECKING:
+    import torch
     from PIL import Image
 
 WIDTH = 1280
@@ -51,7 +51,7 @@ class EfficientNet(Backbone):
 
     reads: ClassVar[str] = "images"
     passes: ClassVar[tuple[Pass, ...]] = (Pass("image", None, True, {"mean": "image"}),)
-    batch_size = 4  # more feature maps than that leave a core's cache
+    at_once: ClassVar = {"cpu": 4, "cuda": 256}  # more feature maps than 4 leave a core's cache
 
     def __init__(self, params: Params, runtime: RuntimeParams) -> None:
         self._decode = params.decode
@@ -92,30 +92,30 @@ class EfficientNet(Backbone):
         self._network, self._device = open_model(network, dtype, self._runtime)
         self._torch_dtype = getattr(torch, dtype)
 
-    def image_preparer(self) -> Callable[[bytes], np.ndarray]:
+    def image_preparer(self) -> Preparer:
         """Pixels are (224, 224, 3) uint8."""
-        return partial(prepare, draft=self._decode == "draft")
+        return Preparer(crop, RESIZED_PIXELS if self._decode == "draft" else None)
 
-    def run(self, kind: str, items: list[Item]) -> dict[str, np.ndarray]:  # noqa: ARG002
+    @property
+    def pixel_bytes(self) -> int:
+        """Of the square."""
+        return CROPPED_PIXELS**2 * 3
+
+    def cost_at_once(self, kind: str) -> int:  # noqa: ARG002
+        """Images of a batch."""
+        return self.at_once[choose_device(self._runtime.device)]
+
+    def run(self, kind: str, items: list[Item]) -> "dict[str, torch.Tensor]":  # noqa: ARG002
         """(n, 1280)."""
         import torch
 
-        pixels = torch.from_numpy(scale(stack_pixels(items)))
-        pixels = pixels.to(self._device, self._torch_dtype)
+        rows = [
+            item.pixels.reshape(CROPPED_PIXELS, -1) for item in items if item.pixels is not None
+        ]
+        pixels = join_rows(rows, self._device).view(-1, CROPPED_PIXELS, CROPPED_PIXELS, 3)
         with torch.inference_mode():
-            mean = self._network(pixels).mean((2, 3), dtype=torch.float32)
-        return {"mean": mean.cpu().numpy()}
-
-
-def prepare(content: bytes, draft: bool) -> np.ndarray:
-    """The bytes of an image file -> (224, 224, 3) uint8.
-
-    Raises:
-        UnreadableImageError: the image cannot be decoded.
-    """
-    from fame.features.images import decode
-
-    return crop(decode(content, RESIZED_PIXELS if draft else None))
+            scaled = scale(pixels).to(self._torch_dtype)
+            return {"mean": self._network(scaled).mean((2, 3), dtype=torch.float32)}
 
 
 def crop(image: "Image.Image") -> np.ndarray:
@@ -135,7 +135,6 @@ def crop(image: "Image.Image") -> np.ndarray:
     return np.asarray(square)
 
 
-def scale(pixels: np.ndarray) -> np.ndarray:
+def scale(pixels: "torch.Tensor") -> "torch.Tensor":
     """(n, 224, 224, 3) uint8 -> (n, 3, 224, 224) float32, about -1 to 1, the channels last."""
-    scaled = (pixels.astype(np.float32) / 255 - PIXEL_MEAN) / PIXEL_DEVIATION
-    return scaled.transpose(0, 3, 1, 2)
+    return ((pixels.float() / 255 - PIXEL_MEAN) / PIXEL_DEVIATION).permute(0, 3, 1, 2)

@@ -4,7 +4,7 @@ The published model all-MiniLM-L6-v2: the mean over the tokens of the last layer
 one (Reimers and Gurevych, 2019; Wang et al., 2020).
 """
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -13,14 +13,16 @@ from fame.features.backbones.shared.models import (
     SPECIAL_TOKENS,
     Dtype,
     choose_dtype,
-    group_by_size,
+    join_tokens,
     open_model,
-    stack_tokens,
 )
 from fame.features.backbones.shared.weights import PackagedFile, number_columns
 from fame.features.contract import Backbone, Column, Item, Pass
 from fame.params import BackboneParams, RuntimeParams
-from fame.runtime.devices import import_torchvision
+from fame.runtime.devices import choose_device, import_torchvision
+
+if TYPE_CHECKING:
+    import torch
 
 WIDTH = 384
 
@@ -53,7 +55,7 @@ class MiniLM(Backbone):
         Pass("text", "tags", False, {"mean": "tags"}),
     )
     special_tokens = SPECIAL_TOKENS
-    batch_size = 64  # about a thousand tokens
+    at_once: ClassVar = {"cpu": 64, "cuda": 4096}  # on a CPU about a thousand tokens
 
     def __init__(self, params: Params, runtime: RuntimeParams) -> None:
         self._max_tokens = params.max_tokens
@@ -105,22 +107,25 @@ class MiniLM(Backbone):
             TOKENIZER.find().parent, local_files_only=True
         )
 
+    def cost_at_once(self, kind: str) -> int:  # noqa: ARG002
+        """What a core's cache holds, or what fills a GPU."""
+        return self.at_once[choose_device(self._runtime.device)]
+
     def tokenize(self, texts: list[str]) -> list[np.ndarray]:
         """Ids with the two special ones; texts are cut after `max_tokens`."""
         tokens = self._tokenizer(texts, truncation=True, max_length=self._max_tokens)
         return [np.array(ids, dtype=np.int32) for ids in tokens["input_ids"]]
 
-    def run(self, kind: str, items: list[Item]) -> dict[str, np.ndarray]:  # noqa: ARG002
+    def run(self, kind: str, items: list[Item]) -> "dict[str, torch.Tensor]":  # noqa: ARG002
         """(n, 384)."""
         import torch
 
-        from fame.features.backbones.shared.encoder import Run
+        from fame.features.backbones.shared.encoder import make_runs
 
-        tokens = [stack_tokens(group) for group in group_by_size(items)]
-        runs = [Run(len(ids), ids.shape[1], kept=(0, ids.shape[1])) for ids in tokens]
+        ids, positions = join_tokens(items, self._device)
+        lengths = [0 if item.tokens is None else len(item.tokens) for item in items]
+        runs = make_runs((length, (0, length)) for length in lengths)
         with torch.inference_mode():
-            words = [
-                self._words(torch.from_numpy(ids).to(self._device)).flatten(0, 1) for ids in tokens
-            ]
-            mean = self._encoder(torch.cat(words), runs)
-            return {"mean": torch.nn.functional.normalize(mean, dim=1).cpu().numpy()}
+            words = self._words(ids, position_ids=positions).flatten(0, 1)
+            mean = self._encoder(words, runs)
+            return {"mean": torch.nn.functional.normalize(mean, dim=1)}

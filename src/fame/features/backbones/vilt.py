@@ -8,16 +8,21 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
+import numpy as np
 from pydantic import Field
 
-from fame.features.backbones.shared.checkpoint_backbone import CheckpointBackbone, Part
+from fame.features.backbones.shared.checkpoint_backbone import (
+    CheckpointBackbone,
+    Part,
+    list_patches,
+)
 from fame.features.backbones.shared.checkpoints import Checkpoint
 from fame.features.backbones.shared.models import (
     CheckpointParams,
     ImageParams,
     TextParams,
-    stack_pixels,
-    stack_tokens,
+    join_rows,
+    join_tokens,
 )
 from fame.features.backbones.shared.weights import number_columns
 from fame.features.contract import Column, Item, Pass
@@ -52,7 +57,7 @@ class Vilt(CheckpointBackbone):
     model_type = "vilt"
     text = Part(None, {"hidden_size": 768, "max_position_embeddings": 40})
     image = Part(None, {"patch_size": 32})
-    at_once: ClassVar = {"cpu": {"joint": 4}, "cuda": {"joint": 64}}
+    at_once: ClassVar = {"joint": 4}
     whole_patches = False  # both sides are cut to them
     _params: Params
 
@@ -60,6 +65,11 @@ class Vilt(CheckpointBackbone):
         """Title, tags and image, each as wide as the model."""
         width = self.read_size(self.text, "hidden_size")
         return {name: number_columns(name, width) for name in ("title", "tags", "image")}
+
+    @property
+    def pixel_bytes(self) -> int:
+        """Of an image as long as it may be."""
+        return int(LONGEST * super().pixel_bytes)
 
     def build(self, checkpoint: Checkpoint, config: Any) -> "dict[str, torch.nn.Module]":
         """The one encoder, and what it sees of texts and images."""
@@ -87,23 +97,31 @@ class Vilt(CheckpointBackbone):
         patch = self.read_size(self.image, "patch_size")
         return partial(resize, shorter=self._params.image_size, patch=patch)
 
-    def show(self, kind: str, items: list[Item]) -> "torch.Tensor":  # noqa: ARG002
-        """Each one's text, then its image."""
+    def show(self, kind: str, items: list[Item]) -> "tuple[torch.Tensor, list[int]]":  # noqa: ARG002
+        """Each one's text, then its image, whose patches are embedded once for all its items."""
         import torch
 
-        tokens = torch.from_numpy(stack_tokens(items)).to(self._device)
+        ids, positions = join_tokens(items, self._device)
+        text = self._parts["text"](
+            ids, token_type_ids=torch.zeros_like(ids), position_ids=positions
+        ).flatten(0, 1)
+        seen = {id(item.pixels): item for item in items}
+        images = list(seen.values())
+        patches = self._parts["patches"](join_rows(list_patches(images), self._device))
+        shapes = [item.pixels.shape[:2] for item in images if item.pixels is not None]
+        grids = torch.cat([self._find_positions(*shape)[1:] for shape in shapes])
+        first = self._find_positions(*shapes[0])[:1]
         types = self._parts["types"].weight
-        text = self._parts["text"](tokens, token_type_ids=torch.zeros_like(tokens)) + types[TEXT]
-        pixels = stack_pixels(items)
-        side = self._parts["patches"].side
-        grid = self._find_positions(pixels.shape[1] // side, pixels.shape[2] // side)
-        patches = self._parts["patches"](pixels) + grid[1:]
-        first = grid[:1].expand(len(items), 1, -1)
-        return torch.cat([text, first + types[IMAGE], patches + types[IMAGE]], dim=1)
+        # A matrix of what is seen, the class token between texts and patches; items point into it.
+        rows = torch.cat([text + types[TEXT], first + types[IMAGE], patches + grids + types[IMAGE]])
+        places = point(items, {key: place for place, key in enumerate(seen)}, shapes)
+        index = torch.from_numpy(np.concatenate(places)).to(self._device, non_blocking=True)
+        return rows[index], [len(one) for one in places]
 
     def pool(self, kind: str, item: Item, length: int) -> tuple[int, int]:  # noqa: ARG002
         """The text's tokens; the image's where the text is the empty one."""
-        text = stack_tokens([item]).shape[1]
+        assert item.tokens is not None
+        text = len(item.tokens)
         start, stop = (0, text) if text > self.special_tokens else (text, length)
         return (start, start + 1) if self._params.pooling == "cls" else (start, stop)
 
@@ -125,6 +143,27 @@ class Vilt(CheckpointBackbone):
             both = torch.cat([self._class + learnt[:1], grid[0].flatten(1).T])
             self._grids[rows, columns] = both.to(self._device, self._parts["types"].weight.dtype)
         return self._grids[rows, columns]
+
+
+def point(
+    items: list[Item], images: dict[int, int], shapes: list[tuple[int, ...]]
+) -> list[np.ndarray]:
+    """Each item's rows in the matrix of all texts, the class token and all images' patches.
+
+    Args:
+        items: in the order of their texts.
+        images: id of an item's pixels -> its number among the images.
+        shapes: rows and columns of each image's patches.
+    """
+    texts = np.cumsum([0, *(0 if item.tokens is None else len(item.tokens) for item in items)])
+    classes = texts[-1]
+    patches = classes + 1 + np.cumsum([0, *(rows * columns for rows, columns in shapes)])
+    places = []
+    for item, start, stop in zip(items, texts, texts[1:], strict=False):
+        image = images[id(item.pixels)]
+        parts = np.arange(start, stop), [classes], np.arange(*patches[image : image + 2])
+        places.append(np.concatenate(parts))
+    return places
 
 
 def convert_layer(layer: "ViltLayer", activation: str) -> "Layer":

@@ -7,13 +7,16 @@ runs: paths must mean the same on every node, and the project must be installed 
 
 import os
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
+from threading import Lock
 from typing import Any, Generic, TypeVar
 
 from fame.features.contract import Backbone
 from fame.features.engine.contents import Inputs
-from fame.features.engine.embedder import Embedder, Result
+from fame.features.engine.embedder import Embedder, Result, list_places
+from fame.features.engine.local import Task, open_reader
 from fame.params import RuntimeParams
 from fame.runtime.errors import InputError
 from fame.runtime.ray import connect, count_places
@@ -24,26 +27,36 @@ Job = TypeVar("Job")  # of no matter here
 
 
 def embed(
-    backbone: Backbone, runtime: RuntimeParams, work: Iterable[tuple[Job, Inputs]]
+    backbones: Sequence[Backbone],
+    runtime: RuntimeParams,
+    work: Iterable[list[Task[Job]]],
+    images_at_once: int,
 ) -> Iterator[tuple[Job, Result]]:
     """The vectors of each job, in the order in which they are finished.
+
+    As `fame.features.engine.local.embed`, but of one backbone.
 
     Raises:
         InputError: there is no cluster or no room in it, or what an embedder raises.
     """
     with connect(runtime.ray_address, "runtime.engine local") as ray:
-        dispatcher: _Dispatcher[Job] = _Dispatcher(ray, backbone, runtime)
-        yield from dispatcher.embed(work)
+        [backbone] = backbones
+        dispatcher: _Dispatcher[Job] = _Dispatcher(ray, backbone, runtime, images_at_once)
+        yield from dispatcher.embed((task.job, task.inputs) for tasks in work for task in tasks)
 
 
 class _Worker:
     """An embedder in a process of the cluster."""
 
-    def __init__(self, backbone: Backbone, runtime: RuntimeParams, folder: str) -> None:
+    def __init__(
+        self, backbone: Backbone, runtime: RuntimeParams, images_at_once: int, folder: str
+    ) -> None:
         os.chdir(folder)
         self._backbone = backbone
         self._embedder = Embedder(backbone, runtime)
         self._embedder.load()
+        self._stack, self._reading = ExitStack(), Lock()  # as long as this process
+        self._reader = self._stack.enter_context(open_reader([backbone], runtime, images_at_once))
 
     def describe(self) -> dict[str, Any]:
         """The backbone's fingerprint here, where a GPU or a file may be another one."""
@@ -51,13 +64,20 @@ class _Worker:
 
     def embed(self, inputs: Inputs) -> Result:
         """Prepare and compute a shard; called from SHARDS_AT_ONCE threads."""
-        return self._embedder.compute(self._embedder.prepare(inputs))
+        with self._reading:
+            reading = self._reader.read(list_places(inputs))
+        prepared = self._embedder.prepare(inputs, lambda: reading.collect()[0])
+        result = self._embedder.compute(prepared)
+        reading.release()
+        return result
 
 
 class _Dispatcher(Generic[Job]):
     """Gives shards to embedders, no more than they can hold, and again when they are lost."""
 
-    def __init__(self, ray: Any, backbone: Backbone, runtime: RuntimeParams) -> None:
+    def __init__(
+        self, ray: Any, backbone: Backbone, runtime: RuntimeParams, images_at_once: int
+    ) -> None:
         self._ray = ray
         self._fingerprint = backbone.fingerprint()
         self._free: deque = deque()  # embedders, once for each shard that they can take
@@ -66,7 +86,7 @@ class _Dispatcher(Generic[Job]):
         self._reason = ""  # of the last loss
         self._running: dict[Any, tuple[Any, tuple[Job, Inputs]]] = {}
         self._asked: dict[Any, Any] = {}  # embedders that start, by their answer
-        for worker in self._start(backbone, runtime):
+        for worker in self._start(backbone, runtime, images_at_once):
             self._ask(worker)
 
     def embed(self, work: Iterable[tuple[Job, Inputs]]) -> Iterator[tuple[Job, Result]]:
@@ -95,7 +115,7 @@ class _Dispatcher(Generic[Job]):
     def _take(self, waiting: Iterator[tuple[Job, Inputs]]) -> tuple[Job, Inputs] | None:
         return self._lost.popleft() if self._lost else next(waiting, None)
 
-    def _start(self, backbone: Backbone, runtime: RuntimeParams) -> list[Any]:
+    def _start(self, backbone: Backbone, runtime: RuntimeParams, images_at_once: int) -> list[Any]:
         gpus = self._ray.cluster_resources().get("GPU", 0) if runtime.device != "cpu" else 0
         cores = count_places(self._ray, runtime.workers)
         if not gpus and not cores:
@@ -108,7 +128,10 @@ class _Dispatcher(Generic[Job]):
             **needs, max_concurrency=SHARDS_AT_ONCE, max_restarts=-1
         )
         folder = str(Path.cwd())
-        return [actor.remote(backbone, runtime, folder) for _ in range(int(gpus) or cores)]
+        return [
+            actor.remote(backbone, runtime, images_at_once, folder)
+            for _ in range(int(gpus) or cores)
+        ]
 
     def _ask(self, worker: Any) -> None:
         self._asked[worker.describe.options(max_task_retries=-1).remote()] = worker

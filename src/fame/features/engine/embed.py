@@ -9,7 +9,8 @@ import fcntl
 import hashlib
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,10 +21,12 @@ import pyarrow as pa
 from fame.features.contract import Backbone
 from fame.features.engine import cluster, local
 from fame.features.engine.code_version import digest_code
-from fame.features.engine.contents import NOWHERE, Contents, Inputs, Items
+from fame.features.engine.contents import NOWHERE, Contents, Items
+from fame.features.engine.local import Task
 from fame.features.engine.store import Shard, Store, is_among
 from fame.params import RuntimeParams
 from fame.runtime import files
+from fame.runtime.devices import choose_device
 from fame.runtime.progress import bar
 
 # What a backbone is given of the file that it reads.
@@ -33,8 +36,9 @@ INPUTS = {
     "images": ["post_id", "status", "container", "member", "digest"],
     "contents": ["post_id", "title", "tags", "status", "container", "member", "digest"],
 }
-# Items of a shard: what is lost by a kill, and what is sorted into batches.
-TEXTS_AT_ONCE, IMAGES_AT_ONCE = 4096, 256
+# Texts or images of a shard: what is lost by a kill, and what is sorted into batches.
+TEXTS_AT_ONCE = {"cpu": 4096, "cuda": 16_384}
+IMAGES_AT_ONCE = {"cpu": 128, "cuda": 512}
 DIGITS = 32  # of a digest in a folder's name
 ENGINES = {"local": local, "ray": cluster}
 
@@ -71,6 +75,18 @@ class Job:
     items: Items
     store: Store
 
+    @property
+    def rows(self) -> np.ndarray:
+        """(m,) positions of the shard's items."""
+        return np.searchsorted(self.items.keys, self.shard.keys)
+
+    @property
+    def images(self) -> bytes | None:
+        """Which images the shard shows."""
+        return (
+            None if self.items.images is None else np.unique(self.items.images[self.rows]).tobytes()
+        )
+
 
 @contextmanager
 def open_cache(backbone: Backbone, runtime: RuntimeParams) -> Iterator[Path]:
@@ -79,6 +95,20 @@ def open_cache(backbone: Backbone, runtime: RuntimeParams) -> Iterator[Path]:
     Raises:
         InputError: weights cannot be had, or a parameter does not fit them.
     """
+    with _lock_cache(backbone, runtime, wait=True) as folder:
+        assert folder is not None
+        yield folder
+
+
+@contextmanager
+def try_cache(backbone: Backbone, runtime: RuntimeParams) -> Iterator[Path | None]:
+    """As `open_cache`; None where another process has it."""
+    with _lock_cache(backbone, runtime, wait=False) as folder:
+        yield folder
+
+
+@contextmanager
+def _lock_cache(backbone: Backbone, runtime: RuntimeParams, wait: bool) -> Iterator[Path | None]:
     facts = {"backbone": backbone.fingerprint(), "code": digest_code(type(backbone))}
     content = json.dumps(facts, sort_keys=True).encode()
     name = hashlib.blake2b(content, digest_size=DIGITS // 2).hexdigest()
@@ -88,35 +118,66 @@ def open_cache(backbone: Backbone, runtime: RuntimeParams) -> Iterator[Path]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            if not wait:
+                yield None
+                return
             print(f"{folder}: another extraction writes here; waiting for it", file=sys.stderr)
             fcntl.flock(lock, fcntl.LOCK_EX)
         files.write_json(folder / "fingerprint.json", facts)
         yield folder
 
 
-def embed(backbone: Backbone, table: pa.Table, folder: Path, runtime: RuntimeParams) -> Features:
+def embed(
+    backbone: Backbone,
+    table: pa.Table,
+    folder: Path,
+    runtime: RuntimeParams,
+    beside: Sequence[tuple[Backbone, Path]] = (),
+) -> Features:
     """Embed the contents of ``table`` (columns of INPUTS) that ``folder`` does not hold yet.
+
+    Args:
+        backbone, table, folder: of the vectors that are wanted.
+        runtime: the block.
+        beside: other backbones that see the images, and their folders: an image that is decoded
+            for the first is embedded by them too, if they do not have it.
 
     Raises:
         InputError: an image archive is not whole, or an image is not the one that was ingested.
     """
-    features = Features(Contents(table))
-    work = []
-    for kind in dict.fromkeys(shown.kind for shown in backbone.passes):
-        items = features.contents.list_items(kind, backbone.passes)
-        store = Store(folder / kind)
-        features.kinds.append((items, store))
-        jobs = [Job(shard, items, store) for shard in _plan(features.contents, items, store)]
-        count = sum(len(job.shard.keys) for job in jobs)
-        features.new += count
-        features.reused += len(items.keys) - count
-        work += jobs
-    if work:
-        _embed(backbone, runtime, features, work)
+    features, jobs = _list_jobs(Contents(table), backbone, folder, runtime)
+    if not jobs:
+        return features
+    bundles: list[list[tuple[int, Job]]] = [[(0, job)] for job in jobs]
+    of_images = {job.images: bundle for job, bundle in zip(jobs, bundles, strict=True)}
+    of_images.pop(None, None)
+    for number, (other, place) in enumerate(beside, 1):
+        for job in _list_jobs(features.contents, other, place, runtime)[1]:
+            if job.images in of_images:
+                of_images[job.images].append((number, job))
+    _embed([backbone, *(other for other, _ in beside)], runtime, features, bundles)
     return features
 
 
-def _plan(contents: Contents, items: Items, store: Store) -> list[Shard]:
+def _list_jobs(
+    contents: Contents, backbone: Backbone, folder: Path, runtime: RuntimeParams
+) -> tuple[Features, list[Job]]:
+    """What a backbone has of the contents, and the shards that it lacks."""
+    features, jobs = Features(contents), []
+    device = choose_device(runtime.device)
+    for kind in dict.fromkeys(shown.kind for shown in backbone.passes):
+        items = contents.list_items(kind, backbone.passes)
+        store = Store(folder / kind)
+        features.kinds.append((items, store))
+        own = [Job(shard, items, store) for shard in _plan(contents, items, store, device)]
+        count = sum(len(job.shard.keys) for job in own)
+        features.new += count
+        features.reused += len(items.keys) - count
+        jobs += own
+    return features, jobs
+
+
+def _plan(contents: Contents, items: Items, store: Store, device: str) -> list[Shard]:
     """The shards to embed: those of an earlier plan as they were, then the rest."""
     missing = store.find(items.keys).shard == NOWHERE
     planned = store.resume(items.keys, items.keys[missing])
@@ -124,21 +185,35 @@ def _plan(contents: Contents, items: Items, store: Store) -> list[Shard]:
     rest = np.flatnonzero(missing & ~is_among(items.keys, np.unique(again)))
     rest = contents.order(items, rest)
     if items.images is None:
-        return planned + store.plan(items.keys[rest], rest, TEXTS_AT_ONCE)
+        return planned + store.plan(items.keys[rest], rest, TEXTS_AT_ONCE[device])
     # The items of an image are in one shard, so that it is decoded once.
-    return planned + store.plan(items.keys[rest], items.images[rest], IMAGES_AT_ONCE)
+    return planned + store.plan(items.keys[rest], items.images[rest], IMAGES_AT_ONCE[device])
 
 
-def _embed(backbone: Backbone, runtime: RuntimeParams, features: Features, work: list[Job]) -> None:
-    inputs = ((job, _read(features.contents, job)) for job in work)
-    engine = ENGINES[runtime.engine]
-    with bar(features.new, "embed", "item") as progress:
-        for job, result in engine.embed(backbone, runtime, inputs):
-            job.store.write(job.shard, result.embedded)
-            features.waited += result.waited
-            features.computed += result.computed
+def _embed(
+    backbones: list[Backbone],
+    runtime: RuntimeParams,
+    features: Features,
+    bundles: list[list[tuple[int, Job]]],
+) -> None:
+    work = (
+        [Task(number, job, features.contents.read(job.items, job.rows)) for number, job in bundle]
+        for bundle in bundles
+    )
+    numbers = {id(job): number for bundle in bundles for number, job in bundle}
+    images_at_once = IMAGES_AT_ONCE[choose_device(runtime.device)]
+    done = ENGINES[runtime.engine].embed(backbones, runtime, work, images_at_once)
+    total = sum(len(job.shard.keys) for bundle in bundles for _, job in bundle)
+    # A shard is written while the next one is computed.
+    with bar(total, "embed", "item") as progress, ThreadPoolExecutor(1) as writing:
+        before: Future | None = None
+        for job, result in done:
+            if before:
+                before.result()
+            before = writing.submit(job.store.write, job.shard, result.embedded)
+            if numbers[id(job)] == 0:
+                features.waited += result.waited
+                features.computed += result.computed
             progress.update(len(job.shard.keys))
-
-
-def _read(contents: Contents, job: Job) -> Inputs:
-    return contents.read(job.items, np.searchsorted(job.items.keys, job.shard.keys))
+        if before:
+            before.result()

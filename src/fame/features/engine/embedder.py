@@ -6,19 +6,23 @@ may depend on its batch, but neither on the number of threads nor on what runs b
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fame.features.contract import Backbone, Item
-from fame.features.engine.contents import STATUSES, Inputs
-from fame.features.engine.reader import PixelSource, Reader
+from fame.features.engine.contents import STATUSES, Inputs, Place
+from fame.features.engine.reader import Pixels
 from fame.params import RuntimeParams
 from fame.posts.contract import NO_TEXT
 from fame.runtime import devices
+
+if TYPE_CHECKING:
+    import torch
 
 
 @dataclass(frozen=True)
@@ -57,38 +61,50 @@ class Result:
     computed: float
 
 
+class Watch:
+    """Since when a device has been idle."""
+
+    def __init__(self) -> None:
+        self.idle_since = time.perf_counter()
+        self.computing = threading.Lock()
+
+
 class Embedder:
-    """A backbone with its worker processes and threads; a context manager.
+    """A backbone with its threads; a context manager.
 
     `prepare` and `compute` may be called from threads of their own: one shard is prepared while
     another is computed. `load` comes first.
+
+    Args:
+        watch: shared by the embedders that use a device by turns.
     """
 
-    def __init__(self, backbone: Backbone, runtime: RuntimeParams) -> None:
+    def __init__(
+        self, backbone: Backbone, runtime: RuntimeParams, watch: Watch | None = None
+    ) -> None:
         self._backbone = backbone
         self._workers = runtime.workers
         self._on_gpu = devices.choose_device(runtime.device) == "cuda"
-        self._tokenizing, self._computing = threading.Lock(), threading.Lock()
+        self._tokenizing = threading.Lock()
+        self._watch = watch or Watch()
 
     def load(self) -> None:
         """Load the model, before any thread starts: two must not import a library at once."""
         self._backbone.load()
-        self._idle_since = time.perf_counter()
+        self._watch.idle_since = time.perf_counter()
 
-    def prepare(self, inputs: Inputs) -> Prepared:
-        """Tokenise the texts, read and decode the images.
+    def prepare(self, inputs: Inputs, read: Callable[[], Sequence[Pixels]]) -> Prepared:
+        """Tokenise the texts, take the pixels.
 
-        Raises:
-            InputError: see `Reader.collect`.
+        Args:
+            inputs: of a shard.
+            read: called where there are images, for the pixels of each of `list_places`.
         """
         shown = inputs.places if inputs.texts is None else inputs.texts
         assert shown is not None
         status = np.zeros(len(shown), dtype=np.int8)
         tokens: Sequence[np.ndarray | None] = [None] * len(shown)
         pixels: Sequence[np.ndarray | None] = tokens
-        # An image that several items show is decoded once.
-        places = list(dict.fromkeys(inputs.places or []))
-        reading = self._reader.submit(places) if places else []
         if inputs.texts is not None:
             with self._tokenizing:
                 tokens = found = self._backbone.tokenize(inputs.texts)
@@ -97,7 +113,7 @@ class Embedder:
                 if text and len(ids) <= self._backbone.special_tokens:
                     status[i] = STATUSES.index(NO_TEXT)
         if inputs.places is not None:
-            decoded = dict(zip(places, self._reader.collect(reading), strict=True))
+            decoded = dict(zip(list_places(inputs), read(), strict=True))
             images = [decoded[place] for place in inputs.places]
             pixels = [None if isinstance(image, str) else image for image in images]
             for i, image in enumerate(images):
@@ -107,31 +123,40 @@ class Embedder:
 
     def compute(self, prepared: Prepared) -> Result:
         """Run the model on the items that are OK, in batches of about one size."""
-        rows = sorted(np.flatnonzero(prepared.status == 0), key=partial(_size, prepared.items))
-        at_once = self._backbone.items_at_once(prepared.kind)
-        batches = [rows[i : i + at_once] for i in range(0, len(rows), at_once)]
         vectors: dict[str, np.ndarray] = {}
-        with self._computing:
+        with self._watch.computing:
             start = time.perf_counter()
-            waited = start - self._idle_since
-            for batch, outputs in zip(
-                batches, self._threads.map(partial(self._run, prepared), batches), strict=True
-            ):
-                for name, values in outputs.items():
+            waited = start - self._watch.idle_since
+            batches = self._cut(prepared)
+            # A GPU has all batches before the first one's vectors are asked for.
+            outputs = list(self._threads.map(partial(self._run, prepared), batches))
+            for batch, given in zip(batches, outputs, strict=True):
+                for name, values in given.items():
                     if name not in vectors:
                         shape = (len(prepared.status), values.shape[1])
                         vectors[name] = np.full(shape, np.nan, dtype=np.float32)
-                    vectors[name][batch] = values
-            self._idle_since = time.perf_counter()
-        computed = self._idle_since - start
+                    vectors[name][batch] = _fetch(values)
+            self._watch.idle_since = time.perf_counter()
+        computed = self._watch.idle_since - start
         return Result(Embedded(prepared.status, vectors), waited, computed)
 
-    def _run(self, prepared: Prepared, batch: list[int]) -> dict[str, np.ndarray]:
-        return self._backbone.run(prepared.kind, [prepared.items[row] for row in batch])
+    def _cut(self, prepared: Prepared) -> list[list[int]]:
+        ready = np.flatnonzero(prepared.status == 0).tolist()
+        rows = sorted(ready, key=partial(_size, prepared.items))
+        room = self._backbone.cost_at_once(prepared.kind)
+        batches: list[list[int]] = []
+        used = room
+        for row in rows:
+            cost = self._backbone.cost(prepared.kind, prepared.items[row])
+            if used + cost > room:
+                batches.append([])
+                used = 0
+            batches[-1].append(row)
+            used += cost
+        return batches
 
-    @cached_property
-    def _reader(self) -> PixelSource:
-        return Reader(self._backbone.image_preparer(), self._workers)
+    def _run(self, prepared: Prepared, batch: list[int]) -> "dict[str, np.ndarray | torch.Tensor]":
+        return self._backbone.run(prepared.kind, [prepared.items[row] for row in batch])
 
     @cached_property
     def _threads(self) -> ThreadPoolExecutor:
@@ -143,9 +168,17 @@ class Embedder:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for name in ("_reader", "_threads"):
-            if name in self.__dict__:
-                self.__dict__[name].__exit__(None, None, None)
+        if "_threads" in self.__dict__:
+            self._threads.shutdown(cancel_futures=True)
+
+
+def list_places(inputs: Inputs) -> list[Place]:
+    """The distinct images, each of which several items may show."""
+    return list(dict.fromkeys(inputs.places or []))
+
+
+def _fetch(values: "np.ndarray | torch.Tensor") -> np.ndarray:
+    return values if isinstance(values, np.ndarray) else values.cpu().numpy()
 
 
 def _size(items: list[Item], row: int) -> tuple[int, ...]:

@@ -1,35 +1,105 @@
 """The engine on this machine: one shard is computed while the next ones are prepared."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import Generic, TypeVar
 
 from fame.features.contract import Backbone
 from fame.features.engine.contents import Inputs
-from fame.features.engine.embedder import Embedder, Result
+from fame.features.engine.embedder import Embedder, Prepared, Result, Watch, list_places
+from fame.features.engine.reader import Pixels, Reader, Reading, align
 from fame.params import RuntimeParams
+from fame.runtime import devices
 
 Job = TypeVar("Job")  # of no matter here
 
 PREPARED_AHEAD = 2  # shards
+SHARDS_HELD = PREPARED_AHEAD + 1
+
+
+@dataclass(frozen=True)
+class Task(Generic[Job]):
+    """A shard of the backbone of a number."""
+
+    backbone: int
+    job: Job
+    inputs: Inputs
 
 
 def embed(
-    backbone: Backbone, runtime: RuntimeParams, work: Iterable[tuple[Job, Inputs]]
+    backbones: Sequence[Backbone],
+    runtime: RuntimeParams,
+    work: Iterable[list[Task[Job]]],
+    images_at_once: int,
 ) -> Iterator[tuple[Job, Result]]:
     """The vectors of each job, in the order of ``work``, of which little is taken ahead.
 
+    Args:
+        backbones: by turns.
+        runtime: the block.
+        work: the shards of one element show the same images, which are decoded once for all.
+        images_at_once: about, of a shard.
+
     Raises:
-        InputError: see `fame.features.engine.reader.Reader.collect`.
+        InputError: see `fame.features.engine.reader.Reading.collect`.
     """
-    with Embedder(backbone, runtime) as embedder, ThreadPoolExecutor(1) as ahead:
-        waiting: deque[tuple[Job, Future]] = deque()
-        embedder.load()
-        for job, inputs in work:
-            waiting.append((job, ahead.submit(embedder.prepare, inputs)))
+    watch = Watch()
+    with ExitStack() as stack:
+        embedders = [stack.enter_context(Embedder(each, runtime, watch)) for each in backbones]
+        for embedder in embedders:
+            embedder.load()
+        reader = stack.enter_context(open_reader(backbones, runtime, images_at_once))
+        ahead = ThreadPoolExecutor(1)
+        stack.callback(ahead.shutdown, cancel_futures=True)
+        waiting: deque[tuple[list[Task[Job]], Reading, Future[list[Prepared]]]] = deque()
+        for tasks in work:
+            # At once, so that the processes always have the next shards to read.
+            reading = reader.read(list_places(tasks[0].inputs), [task.backbone for task in tasks])
+            waiting.append((tasks, reading, ahead.submit(_prepare, embedders, tasks, reading)))
             if len(waiting) > PREPARED_AHEAD:
-                first, prepared = waiting.popleft()
-                yield first, embedder.compute(prepared.result())
-        for job, prepared in waiting:
-            yield job, embedder.compute(prepared.result())
+                yield from _compute(embedders, *waiting.popleft())
+        while waiting:
+            yield from _compute(embedders, *waiting.popleft())
+
+
+@contextmanager
+def open_reader(
+    backbones: Sequence[Backbone], runtime: RuntimeParams, images_at_once: int
+) -> Iterator[Reader]:
+    """Of images for all of ``backbones``; a GPU copies from its memory without waiting."""
+    seeing = [each for each in backbones if any(shown.image for shown in each.passes)]
+    preparers = [backbone.image_preparer() for backbone in seeing]
+    slot_bytes = sum(align(backbone.pixel_bytes) for backbone in backbones)
+    with Reader(preparers, runtime.workers, slot_bytes, SHARDS_HELD * images_at_once) as reader:
+        if slot_bytes and devices.choose_device(runtime.device) == "cuda":
+            with devices.pinning(reader.memory):
+                yield reader
+        else:
+            yield reader
+
+
+def _prepare(embedders: list[Embedder], tasks: list[Task], reading: Reading) -> list[Prepared]:
+    collect = cache(reading.collect)
+
+    def take(place: int) -> list[Pixels]:
+        return collect()[place]
+
+    return [
+        embedders[task.backbone].prepare(task.inputs, partial(take, place))
+        for place, task in enumerate(tasks)
+    ]
+
+
+def _compute(
+    embedders: list[Embedder],
+    tasks: list[Task[Job]],
+    reading: Reading,
+    prepared: "Future[list[Prepared]]",
+) -> Iterator[tuple[Job, Result]]:
+    for task, own in zip(tasks, prepared.result(), strict=True):
+        yield task.job, embedders[task.backbone].compute(own)
+    reading.release()

@@ -1,84 +1,101 @@
 """Image files -> pixels, in worker processes that know neither the model nor torch."""
 
 import hashlib
+import math
 import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cache, cached_property, partial
 from multiprocessing import resource_tracker
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fame.features.contract import Preparer
 from fame.features.engine.contents import KEY_BYTES, Place
-from fame.features.images import UnreadableImageError
+from fame.features.images import UnreadableImageError, decode
 from fame.posts.archives import UNREADABLE, ImageReader
 from fame.posts.contract import MISSING
 from fame.runtime.errors import InputError
 
-IMAGES_AT_ONCE = 8  # sent to a process
+if TYPE_CHECKING:
+    from PIL import Image
+
+IMAGES_AT_ONCE = 4  # sent to a process
+ALIGNED = 64  # bytes: where pixels begin in a slot
 Prepare = Callable[[bytes], np.ndarray]
 Pixels = np.ndarray | str  # or why there are none: a kind of contracts.UNREADABLE
+# What a process sends of pixels that it wrote into a slot: where in it they begin, how they lie.
+Written = tuple[int, tuple[int, ...], str]
+Sent = Pixels | Written
 
 # Set in a worker process alone, by `_start_worker`.
 _files: ImageReader
-_prepare: Prepare
-
-
-class PixelSource(Protocol):
-    """What an embedder asks of a reader of images."""
-
-    def submit(self, places: list[Place]) -> list[Any]:
-        """Start to read; what `collect` takes."""
-
-    def collect(self, started: list[Any], /) -> Iterator[Pixels]:
-        """The pixels of each place, in the order of `submit`."""
-
-    def __exit__(self, *_: object) -> None: ...
+_preparers: Sequence[Prepare]
+_memory: np.ndarray
 
 
 class Reader:
-    """Reads and prepares images in ``workers`` processes; a context manager."""
+    """Reads and prepares images in ``workers`` processes; a context manager.
 
-    def __init__(self, prepare: Prepare, workers: int) -> None:
-        self._prepare = prepare
-        self._workers = workers
+    Pixels come through memory that all processes share. It has slots, one an image; where none is
+    free, or pixels are larger, they are sent instead.
+
+    Args:
+        preparers: of the backbones; those that can share what is decoded do.
+        slot_bytes: of the pixels of an image for all of them; 0: no memory is shared.
+    """
+
+    def __init__(
+        self, preparers: Sequence[Prepare], workers: int, slot_bytes: int = 0, slots: int = 0
+    ) -> None:
+        self._preparers, self._workers = preparers, workers
+        self._slot_bytes = slot_bytes
+        self._free = list(range(slots if slot_bytes else 0))
+
+    @cached_property
+    def memory(self) -> np.ndarray:
+        """(slots, bytes) uint8."""
+        return _view(self._shared, self._slot_bytes)
+
+    @cached_property
+    def _shared(self) -> Any:
+        # Where /dev/shm is too small for it, Python takes a file that has no name.
+        return _CONTEXT.RawArray("B", len(self._free) * self._slot_bytes)
 
     @cached_property
     def _pool(self) -> ProcessPoolExecutor:
-        # Spawned, not forked: a fork would copy the locks of torch's threads in any state.
-        context = multiprocessing.get_context("spawn")
+        arguments = self._preparers, self._shared, self._slot_bytes
         return ProcessPoolExecutor(
-            self._workers, context, initializer=_start_worker, initargs=(self._prepare,)
+            self._workers, _CONTEXT, initializer=_start_worker, initargs=arguments
         )
 
-    def submit(self, places: list[Place]) -> list[Future]:
-        """Start to read; what `collect` takes.
+    def read(self, places: list[Place], wanted: Sequence[int] = (0,)) -> "Reading":
+        """Start to read images, as the preparers at ``wanted`` take them.
 
         Raises:
             InputError: a process was killed.
         """
-        parts = [places[i : i + IMAGES_AT_ONCE] for i in range(0, len(places), IMAGES_AT_ONCE)]
-        with _explaining(), _shielding():
-            return [self._pool.submit(_read_images, part) for part in parts]
+        reading = Reading(self, wanted)
+        if places:
+            memory, pool = self.memory, self._pool
+            for start in range(0, len(places), IMAGES_AT_ONCE):
+                part = places[start : start + IMAGES_AT_ONCE]
+                slots = [self._free.pop() if self._free else None for _ in part]
+                with _explaining(), _shielding():
+                    future = pool.submit(_read_images, part, slots, wanted)
+                reading.parts.append((future, [None if s is None else memory[s] for s in slots]))
+                reading.slots += [slot for slot in slots if slot is not None]
+        return reading
 
-    @staticmethod
-    def collect(futures: list[Future]) -> Iterator[Pixels]:
-        """The pixels of each place, in the order of `submit`.
-
-        Raises:
-            InputError: an archive is not whole, a file changed since it was ingested, or a process
-                was killed.
-        """
-        for future in futures:
-            with _explaining():
-                pixels = future.result()
-            yield from pixels
+    def free(self, slots: list[int]) -> None:
+        """Nobody looks at these slots any more."""
+        self._free += slots
 
     def __enter__(self) -> "Reader":
         return self
@@ -86,6 +103,62 @@ class Reader:
     def __exit__(self, *_: object) -> None:
         if "_pool" in self.__dict__:
             self._pool.shutdown(cancel_futures=True)
+
+
+class Reading:
+    """Images that are being read.
+
+    Attributes:
+        parts: of the images: what is to come, and the slot of each.
+        slots: that are taken.
+    """
+
+    def __init__(self, reader: Reader, wanted: Sequence[int]) -> None:
+        self._reader, self._wanted = reader, wanted
+        self.parts: list[tuple[Future, list[np.ndarray | None]]] = []
+        self.slots: list[int] = []
+
+    def collect(self) -> list[list[Pixels]]:
+        """For each of the preparers that are wanted, the pixels of each place.
+
+        Raises:
+            InputError: an archive is not whole, a file changed since it was ingested, or a process
+                was killed.
+        """
+        found: list[list[Pixels]] = [[] for _ in self._wanted]
+        for future, slots in self.parts:
+            with _explaining():
+                images = future.result()
+            for sent, slot in zip(images, slots, strict=True):
+                for own, one in zip(found, sent, strict=True):
+                    own.append(_find(one, slot))
+        return found
+
+    def release(self) -> None:
+        """The pixels are not looked at any more: their slots are free."""
+        self._reader.free(self.slots)
+        self.slots = []
+
+
+# Spawned, not forked: a fork would copy the locks of torch's threads in any state.
+_CONTEXT = multiprocessing.get_context("spawn")
+
+
+def _view(shared: Any, slot_bytes: int) -> np.ndarray:
+    return np.frombuffer(shared, np.uint8).reshape(-1, slot_bytes or 1)
+
+
+def _find(sent: Sent, slot: np.ndarray | None) -> Pixels:
+    if not isinstance(sent, tuple):
+        return sent
+    assert slot is not None
+    start, shape, dtype = sent
+    return _take(slot, start, shape, np.dtype(dtype))
+
+
+def _take(slot: np.ndarray, start: int, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    stop = start + dtype.itemsize * math.prod(shape)
+    return slot[start:stop].view(dtype).reshape(shape)
 
 
 @contextmanager
@@ -110,10 +183,10 @@ def _shielding() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _start_worker(prepare: Prepare) -> None:
+def _start_worker(preparers: Sequence[Prepare], shared: Any, slot_bytes: int) -> None:
     """Called in a new process: it leaves signals to its parent, and ends with it."""
-    global _files, _prepare
-    _files, _prepare = ImageReader(), prepare
+    global _files, _preparers, _memory
+    _files, _preparers, _memory = ImageReader(), preparers, _view(shared, slot_bytes)
     os.setpgrp()  # what is sent to all processes of a terminal or a job does not reach it
     threading.Thread(target=_follow_parent, daemon=True).start()
 
@@ -126,14 +199,39 @@ def _follow_parent() -> None:
     os._exit(1)
 
 
-def _read_images(places: list[Place]) -> list[Pixels]:
-    return [read_image(_files, _prepare, *place) for place in places]
+def _read_images(
+    places: list[Place], slots: list[int | None], wanted: Sequence[int]
+) -> list[list[Sent]]:
+    preparers = [_preparers[i] for i in wanted]
+    return [
+        _send(read_image(_files, preparers, *place), None if slot is None else _memory[slot])
+        for place, slot in zip(places, slots, strict=True)
+    ]
+
+
+def _send(found: list[Pixels], slot: np.ndarray | None) -> list[Sent]:
+    """Pixels that fit are written into the slot, one after another."""
+    sent: list[Sent] = []
+    start = 0
+    for pixels in found:
+        if isinstance(pixels, str) or slot is None or start + pixels.nbytes > len(slot):
+            sent.append(pixels)
+            continue
+        _take(slot, start, pixels.shape, pixels.dtype)[...] = pixels
+        sent.append((start, pixels.shape, pixels.dtype.str))
+        start += align(pixels.nbytes)
+    return sent
+
+
+def align(size: int) -> int:
+    """Bytes that pixels of ``size`` take of a slot."""
+    return -(-size // ALIGNED) * ALIGNED
 
 
 def read_image(
-    files: ImageReader, prepare: Prepare, container: str, member: str, digest: str
-) -> Pixels:
-    """The pixels of one image, or why there are none.
+    files: ImageReader, preparers: Sequence[Prepare], container: str, member: str, digest: str
+) -> list[Pixels]:
+    """The pixels of one image as each preparer takes it, or why there are none.
 
     Raises:
         InputError: the bytes are not those that were located.
@@ -142,11 +240,20 @@ def read_image(
     try:
         content = files.read(container, member)
     except UNREADABLE:  # gone or damaged since it was located
-        return MISSING
+        return [MISSING] * len(preparers)
     if hashlib.blake2b(content, digest_size=KEY_BYTES).hexdigest() != digest:
         where = f"{container}: {member}" if container else member
         raise InputError(f"{where}: not the image that was ingested; run `dvc repro`")
+    decoded = cache(partial(decode, content))
+    return [_prepare(prepare, content, decoded) for prepare in preparers]
+
+
+def _prepare(
+    prepare: Prepare, content: bytes, decode_once: "Callable[[int | None], Image.Image]"
+) -> Pixels:
     try:
+        if isinstance(prepare, Preparer):
+            return prepare.shape(decode_once(prepare.draft_pixels))
         return prepare(content)
     except UnreadableImageError as error:
         return error.status

@@ -121,15 +121,14 @@ class Store:
 
         Args:
             keys: (m,) of the items, in the order to embed them.
-            groups: (m,) numbers; neighbours of one number stay together.
-            at_once: items of a shard, but for the groups at its ends.
+            groups: (m,) numbers; neighbours of one number are a group.
+            at_once: groups of a shard.
         """
         if not len(keys):
             return []
-        first = np.flatnonzero(np.append(True, groups[1:] != groups[:-1]))
-        start = np.repeat(first, np.diff(np.append(first, len(keys))))
+        group = np.cumsum(np.append(False, groups[1:] != groups[:-1]))
         planned = np.empty(len(keys), PLANNED)
-        planned["key"], planned["shard"] = keys, start // at_once
+        planned["key"], planned["shard"] = keys, group // at_once
         buffer = memory.BytesIO()
         np.save(buffer, planned)
         path = self._folder / f"{_digest(buffer.getvalue())}{PLAN}"

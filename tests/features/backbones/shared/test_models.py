@@ -4,11 +4,10 @@ import torch
 
 from fame.features.backbones.shared.models import (
     choose_dtype,
-    group_by_size,
-    measure,
+    cut_patches,
+    join_rows,
+    join_tokens,
     open_model,
-    stack_pixels,
-    stack_tokens,
 )
 from fame.features.contract import Item
 from fame.params import RuntimeParams
@@ -47,21 +46,27 @@ def test_a_gpu_that_is_not_there_is_an_error():
         open_model(torch.nn.Linear(2, 2), "float32", make_runtime("cuda"))
 
 
-def make_item(tokens=None, side=None):
-    ids = None if tokens is None else np.arange(tokens, dtype=np.int32)
-    return Item(ids, None if side is None else np.full((side, side, 3), side, dtype=np.uint8))
+def make_item(tokens):
+    return Item(np.arange(tokens, dtype=np.int32), None)
 
 
-def test_only_neighbours_of_one_size_are_a_group():
-    items = [make_item(n, 4) for n in (3, 3, 5, 3)] + [make_item(3, 8)]
-    assert [len(group) for group in group_by_size(items)] == [2, 1, 1, 1]
-    assert measure(make_item(3)) == (3,)
-    assert measure(make_item(None, 4)) == (4, 4, 3)
-    assert measure(make_item(3, 4)) == (4, 4, 3, 3)
+def test_tokens_of_all_items_stand_under_each_other():
+    items = [make_item(3), make_item(1), make_item(2)]
+    ids, positions = join_tokens(items, torch.device("cpu"))
+    assert ids.tolist() == positions.tolist() == [[0], [1], [2], [0], [0], [1]]
+    assert ids.dtype == torch.int64
 
 
-def test_items_of_one_size_are_one_array():
-    items = [make_item(3, 4)] * 2
-    np.testing.assert_array_equal(stack_tokens(items), [[0, 1, 2]] * 2)
-    assert stack_tokens(items).dtype == np.int64
-    assert stack_pixels(items).shape == (2, 4, 4, 3)
+def test_rows_of_all_arrays_stand_under_each_other():
+    arrays = [np.full((rows, 4), rows, dtype=np.uint8) for rows in (2, 1)]
+    joined = join_rows(arrays, torch.device("cpu"))
+    assert joined.tolist() == [[2] * 4, [2] * 4, [1] * 4]
+
+
+def test_patches_are_cut_row_by_row():
+    pixels = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3)
+    cut = cut_patches(pixels, 2)
+    assert cut.shape == (2, 3, 12)
+    for row, column in np.ndindex(2, 3):
+        patch = pixels[2 * row : 2 * row + 2, 2 * column : 2 * column + 2]
+        np.testing.assert_array_equal(cut[row, column], patch.ravel())

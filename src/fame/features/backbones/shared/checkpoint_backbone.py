@@ -18,12 +18,12 @@ from fame.features.backbones.shared.models import (
     SPECIAL_TOKENS,
     CheckpointParams,
     choose_dtype,
-    group_by_size,
+    cut_patches,
+    join_rows,
+    join_tokens,
     open_model,
-    stack_pixels,
-    stack_tokens,
 )
-from fame.features.contract import Backbone, Item, Pass
+from fame.features.contract import Backbone, Item, Pass, Preparer
 from fame.params import RuntimeParams
 from fame.runtime.devices import choose_device, import_torchvision
 from fame.runtime.errors import InputError
@@ -39,6 +39,7 @@ TEXT_AND_IMAGE = (
     Pass("image", None, True, {"vector": "image"}),
 )
 POSITIONS, PATCH = "max_position_embeddings", "patch_size"  # names in config.json
+TOKENS_AT_ONCE = 65_536  # of a batch on a GPU, whose launches then take less than its arithmetic
 # Parameters that name weights or say how they are used; the fingerprint has what they resolve to.
 RESOLVED = {"kind", "reads", "checkpoint", "revision", "dtype"}
 
@@ -64,7 +65,7 @@ class CheckpointBackbone(Backbone):
     model_type: ClassVar[str]  # as config.json names it
     text: ClassVar[Part | None] = None  # its encoder of texts, if it reads them
     image: ClassVar[Part | None] = None  # that of images; the same one where a pass shows both
-    at_once: ClassVar[Mapping[str, Mapping[str, int]]]  # device -> kind of pass -> items
+    at_once: ClassVar[Mapping[str, int]]  # kind of pass -> items of a batch on a CPU
     whole_patches: ClassVar[bool] = True  # whether `image_size` must be a multiple of the patch
 
     def __init__(self, params: CheckpointParams, runtime: RuntimeParams) -> None:
@@ -88,17 +89,19 @@ class CheckpointBackbone(Backbone):
     def pool(self, kind: str, item: Item, length: int) -> tuple[int, int]:
         """First and last + 1 of an item's ``length`` tokens whose mean is the vector."""
 
-    def show(self, kind: str, items: list[Item]) -> "torch.Tensor":  # noqa: ARG002
-        """Items of one size -> (n, tokens, width), what the kind's encoder is shown of them.
+    def show(self, kind: str, items: list[Item]) -> "tuple[torch.Tensor, list[int]]":  # noqa: ARG002
+        """What the kind's encoder is shown of items: their tokens' rows (t, width), and how many.
 
         Of a model that sees text and image apart: what its part "words" makes of tokens, or its
         part "grid" of pixels.
         """
-        import torch
-
         if items[0].tokens is None:
-            return self._parts["grid"](stack_pixels(items))
-        return self._parts["words"](torch.from_numpy(stack_tokens(items)).to(self._device))
+            patches = join_rows(list_patches(items), self._device)
+            shown = self._parts["grid"](patches.view(len(items), -1, patches.shape[1]))
+        else:
+            ids, positions = join_tokens(items, self._device)
+            shown = self._parts["words"](ids, position_ids=positions)
+        return shown.flatten(0, 1), [count_tokens(item) for item in items]
 
     def fingerprint(self) -> dict[str, Any]:
         """Files of the checkpoint, and all that is done with them."""
@@ -147,30 +150,43 @@ class CheckpointBackbone(Backbone):
         tokens = self._tokenizer(texts, truncation=True, max_length=self._params.max_text_tokens)
         return [np.array(ids, dtype=np.int32) for ids in tokens["input_ids"]]
 
-    def image_preparer(self) -> Callable[[bytes], np.ndarray]:
-        """Pixels are (height, width, 3) uint8."""
-        draft_pixels = self._params.image_size if self._params.decode == "draft" else None
-        return partial(prepare, resize=self.resizer(), draft_pixels=draft_pixels)
+    def image_preparer(self) -> Preparer:
+        """Pixels are patches, (rows, columns, side x side x 3) uint8."""
+        assert self.image
+        params, side = self._params, self.read_size(self.image, PATCH)
+        return Preparer(
+            partial(shape, resize=self.resizer(), side=side),
+            params.image_size if params.decode == "draft" else None,
+        )
 
-    def items_at_once(self, kind: str) -> int:
-        """On a CPU some thousand tokens, which its caches hold."""
-        return self.at_once[choose_device(self._runtime.device)][kind]
+    @property
+    def pixel_bytes(self) -> int:
+        """Of a square image."""
+        return 3 * self._params.image_size**2 if self.image else 0
+
+    def cost(self, kind: str, item: Item) -> int:  # noqa: ARG002
+        """Its tokens on a GPU."""
+        return count_tokens(item) if self._on_gpu else 1
+
+    def cost_at_once(self, kind: str) -> int:
+        """On a CPU some thousand tokens, which its caches hold; what fills a GPU."""
+        return TOKENS_AT_ONCE if self._on_gpu else self.at_once[kind]
 
     def run(self, kind: str, items: list[Item]) -> dict[str, np.ndarray]:
         """(n, width) of the kind's encoder."""
         import torch
 
-        from fame.features.backbones.shared.encoder import Run
+        from fame.features.backbones.shared.encoder import make_runs
 
         with torch.inference_mode():
-            groups = group_by_size(items)
-            shown = [self.show(kind, group) for group in groups]
-            runs = [
-                Run(len(group), rows.shape[1], self.pool(kind, group[0], rows.shape[1]))
-                for group, rows in zip(groups, shown, strict=True)
-            ]
-            vectors = self._parts[kind](torch.cat([rows.flatten(0, 1) for rows in shown]), runs)
-            return {"vector": vectors.cpu().numpy()}
+            rows, lengths = self.show(kind, items)
+            pairs = zip(items, lengths, strict=True)
+            runs = make_runs((length, self.pool(kind, item, length)) for item, length in pairs)
+            return {"vector": self._parts[kind](rows, runs)}
+
+    @cached_property
+    def _on_gpu(self) -> bool:
+        return choose_device(self._runtime.device) == "cuda"
 
     @cached_property
     def _checkpoint(self) -> Checkpoint:
@@ -213,14 +229,21 @@ class CheckpointBackbone(Backbone):
                 )
 
 
-def prepare(
-    content: bytes, resize: "Callable[[Image.Image], Image.Image]", draft_pixels: int | None
+def shape(
+    image: "Image.Image", resize: "Callable[[Image.Image], Image.Image]", side: int
 ) -> np.ndarray:
-    """The bytes of an image file -> (height, width, 3) uint8.
+    """An RGB image -> its patches, (rows, columns, side x side x 3) uint8."""
+    return cut_patches(np.asarray(resize(image)), side)
 
-    Raises:
-        UnreadableImageError: the image cannot be decoded.
-    """
-    from fame.features.images import decode
 
-    return np.asarray(resize(decode(content, draft_pixels)))
+def list_patches(items: list[Item]) -> list[np.ndarray]:
+    """Each item's patches, (patches, side x side x 3)."""
+    return [
+        item.pixels.reshape(-1, item.pixels.shape[2]) for item in items if item.pixels is not None
+    ]
+
+
+def count_tokens(item: Item) -> int:
+    """Tokens of an item's text and image."""
+    text = 0 if item.tokens is None else len(item.tokens)
+    return text + (0 if item.pixels is None else 1 + item.pixels.shape[0] * item.pixels.shape[1])

@@ -2,13 +2,15 @@
 
 transformers pads the items of a batch to one length and masks the padding. Here the tokens of all
 items are rows of one matrix: what works on each token alone (everything but attention) sees no
-item, and attention is called for each run of items of one size. The last layer computes the tokens
-that are wanted of it and no others. All this equals the plain forward of an item alone but for
-rounding.
+item. Attention is one call for all items on a GPU (in bfloat16, which flash attention takes), else
+one for each run of items of one size. The last layer computes the tokens that are wanted of it and
+no others. All this equals the plain forward of an item alone but for rounding.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -53,6 +55,52 @@ class Run:
     def width(self) -> int:
         """Kept tokens of an item."""
         return self.kept[1] - self.kept[0]
+
+
+def make_runs(sizes: Iterable[tuple[int, tuple[int, int]]]) -> list[Run]:
+    """The runs among items, by the length of each and by what is kept of it."""
+    return [Run(len(list(group)), *size) for size, group in groupby(sizes)]
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Where items lie in a matrix of their tokens.
+
+    Attributes:
+        rows: (items + 1,) int32, where each begins, then where the last one ends.
+        longest: tokens of an item.
+    """
+
+    rows: torch.Tensor
+    longest: int
+
+
+class Packing:
+    """The items of a batch, in runs, and their bounds on its device."""
+
+    def __init__(self, runs: Sequence[Run], device: torch.device) -> None:
+        self.runs = runs
+        self._device = device
+
+    @cached_property
+    def seen(self) -> Bounds:
+        """Of all tokens."""
+        return self._bound([run.length for run in self.runs])
+
+    @cached_property
+    def kept(self) -> Bounds:
+        """Of the kept tokens."""
+        return self._bound([run.width for run in self.runs])
+
+    @cached_property
+    def ends(self) -> bool:
+        """Whether each item's kept tokens are its last."""
+        return all(run.kept[1] == run.length for run in self.runs)
+
+    def _bound(self, lengths: list[int]) -> Bounds:
+        each = np.repeat(lengths, [run.count for run in self.runs])
+        rows = torch.from_numpy(np.append(0, np.cumsum(each)).astype(np.int32))
+        return Bounds(rows.to(self._device, non_blocking=True), max(lengths))
 
 
 class Linear(nn.Module):
@@ -123,11 +171,15 @@ class Layer(nn.Module):
         self._norm_first, self._causal = norm_first, causal
 
     def forward(
-        self, rows: torch.Tensor, kept: torch.Tensor, runs: Sequence[Run], last: bool
+        self, rows: torch.Tensor, kept: torch.Tensor, packing: Packing, last: bool
     ) -> torch.Tensor:
         """Rows (t, width) as every token's keys, ``kept`` (u, width) as queries -> (u, width)."""
         query, key_value = self.project(rows, kept)
-        return self.finish(kept, self._attend(query, key_value, runs, last))
+        # Flash attention takes the kept tokens of a causal layer for an item's last.
+        ends = not (self._causal and last) or packing.ends
+        flash = query.device.type == "cuda" and query.dtype == torch.bfloat16 and ends
+        attend = self._attend_at_once if flash else self._attend_by_runs
+        return self.finish(kept, attend(query, key_value, packing, last))
 
     def project(self, rows: torch.Tensor, kept: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Queries of the kept rows; keys and values of all."""
@@ -144,11 +196,30 @@ class Layer(nn.Module):
         rows = self.attention_norm(rows)
         return self.perceptron_norm(rows + self.down(self.up(rows)))
 
-    def _attend(
-        self, query: torch.Tensor, key_value: torch.Tensor, runs: Sequence[Run], last: bool
+    def _attend_at_once(
+        self, query: torch.Tensor, key_value: torch.Tensor, packing: Packing, last: bool
+    ) -> torch.Tensor:
+        from torch.nn.attention.varlen import varlen_attn
+
+        asking, seeing = packing.kept if last else packing.seen, packing.seen
+        keys, values = key_value.view(len(key_value), 2, self._heads, self._size).unbind(1)
+        context = varlen_attn(
+            query.view(len(query), self._heads, self._size),
+            keys,
+            values,
+            asking.rows,
+            seeing.rows,
+            asking.longest,
+            seeing.longest,
+            **({"window_size": (-1, 0)} if self._causal else {}),
+        )
+        return cast(torch.Tensor, context).reshape(len(query), -1)
+
+    def _attend_by_runs(
+        self, query: torch.Tensor, key_value: torch.Tensor, packing: Packing, last: bool
     ) -> torch.Tensor:
         contexts, asked, seen = [], 0, 0
-        for run in runs:
+        for run in packing.runs:
             asking = run.count * (run.width if last else run.length)
             seeing = run.count * run.length
             queries = query[asked : asked + asking].view(run.count, -1, self._heads, self._size)
@@ -222,10 +293,11 @@ class Encoder(nn.Module):
     def forward(self, rows: torch.Tensor, runs: Sequence[Run]) -> torch.Tensor:
         """Rows (t, width) of the items' tokens -> (items, width) float32: mean over the kept."""
         rows = rows.float()
+        packing = Packing(runs, rows.device)
         *first, final = self.layers
         for layer in first:
-            rows = layer(rows, rows, runs, last=False)
-        kept = self.norm(final(rows, keep(rows, runs), runs, last=True))
+            rows = layer(rows, rows, packing, last=False)
+        kept = self.norm(final(rows, keep(rows, runs), packing, last=True))
         means, start = [], 0
         for run in runs:
             items = kept[start : start + run.count * run.width].view(run.count, run.width, -1)
@@ -249,21 +321,18 @@ class Patches(nn.Module):
 
     def __init__(self, convolution: nn.Conv2d, mean: list[float], deviation: list[float]) -> None:
         super().__init__()
-        self.side = convolution.kernel_size[0]
         # Channels last, as pixels lie in an image.
         self.linear = Linear(convolution.weight.permute(0, 2, 3, 1).flatten(1), convolution.bias)
-        self._colours = mean, deviation  # no buffers: those would be rounded with the weights
+        pixels = convolution.kernel_size[0] ** 2
+        # No buffers: those would be rounded with the weights.
+        self._colours = torch.tensor(mean * pixels), torch.tensor(deviation * pixels)
 
-    def forward(self, pixels: np.ndarray) -> torch.Tensor:
-        """(n, height, width, 3) uint8 -> (n, patches, outputs), scaled as the weights want it."""
-        n, height, width, _ = pixels.shape
+    def forward(self, patches: torch.Tensor) -> torch.Tensor:
+        """(..., side x side x 3) uint8 -> (..., outputs), scaled as the weights want it."""
         bias = self.linear.bias
-        colours = torch.from_numpy(pixels).to(bias.device).float() / 255
-        mean, deviation = (torch.tensor(values, device=bias.device) for values in self._colours)
-        scaled = ((colours - mean) / deviation).to(bias.dtype)
-        rows, columns = height // self.side, width // self.side
-        cut = scaled.view(n, rows, self.side, columns, self.side, 3).transpose(2, 3)
-        return self.linear(cut.reshape(n * rows * columns, -1)).view(n, rows * columns, -1)
+        mean, deviation = (values.to(bias.device, non_blocking=True) for values in self._colours)
+        scaled = ((patches.float() / 255 - mean) / deviation).to(bias.dtype)
+        return self.linear(scaled.flatten(0, -2)).view(*patches.shape[:-1], -1)
 
 
 class Grid(nn.Module):
@@ -280,13 +349,14 @@ class Grid(nn.Module):
     ) -> None:
         super().__init__()
         self.patches = Patches(embeddings.patch_embedding, *colours)
-        tokens = torch.empty(1, (size // self.patches.side) ** 2 + 1, embeddings.embed_dim)
+        side = embeddings.patch_embedding.kernel_size[0]
+        tokens = torch.empty(1, (size // side) ** 2 + 1, embeddings.embed_dim)
         with torch.no_grad():
             positions = embeddings.interpolate_pos_encoding(tokens, size, size)[0].clone()
             positions[:1] += embeddings.class_embedding.reshape(1, -1)
         self.positions = nn.Parameter(positions)
 
-    def forward(self, pixels: np.ndarray) -> torch.Tensor:
-        """(n, size, size, 3) uint8 -> (n, 1 + patches, width)."""
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        """(n, patches, side x side x 3) uint8 -> (n, 1 + patches, width)."""
         first = self.positions[:1].expand(len(pixels), 1, -1)
         return torch.cat([first, self.patches(pixels) + self.positions[1:]], dim=1)

@@ -1,7 +1,9 @@
 """How a frozen model is run: its parameters, its device, items of a batch as arrays."""
 
 import os
-from itertools import groupby
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeVar, cast
 
 import numpy as np
@@ -61,9 +63,15 @@ def open_model(
     """
     # cuBLAS reads it at its start and is not deterministic without it.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    # What torch's compiler made of a model, so that the next run does not compile it again.
+    os.environ.setdefault(
+        "TORCHINDUCTOR_CACHE_DIR", str(Path(runtime.cache).absolute() / "compiled")
+    )
     import torch
 
     torch.set_deterministic_debug_mode("error")
+    # It would fill each new tensor, though none is read before it is written: a fifth of the time.
+    torch.utils.deterministic.fill_uninitialized_memory = False
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     device = torch.device(devices.choose_device(runtime.device))
     model = model.eval().requires_grad_(False).to(device, getattr(torch, dtype))
@@ -72,22 +80,46 @@ def open_model(
     return model, device
 
 
-def measure(item: Item) -> tuple[int, ...]:
-    """Height, width and channels of the pixels, then the number of tokens; what there is of it."""
-    pixels = () if item.pixels is None else item.pixels.shape
-    return pixels if item.tokens is None else (*pixels, len(item.tokens))
+def join_tokens(items: list[Item], device: "torch.device") -> "tuple[torch.Tensor, torch.Tensor]":
+    """Ids and positions of all tokens (t, 1) int64: each a sequence of its own to an embedding."""
+    import torch
+
+    ids = [item.tokens for item in items if item.tokens is not None]
+    places = [np.arange(len(one)) for one in ids]
+    joined = (np.concatenate(parts).astype(np.int64)[:, None] for parts in (ids, places))
+    ids_of, places_of = (torch.from_numpy(each).to(device, non_blocking=True) for each in joined)
+    return ids_of, places_of
 
 
-def group_by_size(items: list[Item]) -> list[list[Item]]:
-    """Items of one size that follow each other."""
-    return [list(group) for _, group in groupby(items, key=measure)]
+def join_rows(arrays: Sequence[np.ndarray], device: "torch.device") -> "torch.Tensor":
+    """Arrays (r, width) uint8 under each other, on the device.
+
+    A GPU copies each from where it lies, beside what it computes, if that memory is pinned.
+    """
+    import torch
+
+    if device.type == "cpu":
+        return torch.from_numpy(np.concatenate(arrays))
+    computing, copying = torch.cuda.current_stream(device), _open_stream(device)
+    with torch.cuda.stream(copying):
+        shape = sum(map(len, arrays)), arrays[0].shape[1]
+        rows = torch.empty(shape, dtype=torch.uint8, device=device)
+        for part, array in zip(rows.split([len(one) for one in arrays]), arrays, strict=True):
+            part.copy_(torch.from_numpy(array), non_blocking=True)
+    computing.wait_stream(copying)
+    rows.record_stream(computing)
+    return rows
 
 
-def stack_tokens(items: list[Item]) -> np.ndarray:
-    """(n, t) int64 of items of one size."""
-    return np.stack([item.tokens for item in items if item.tokens is not None]).astype(np.int64)
+@cache
+def _open_stream(device: "torch.device") -> "torch.cuda.Stream":
+    import torch
+
+    return torch.cuda.Stream(device)
 
 
-def stack_pixels(items: list[Item]) -> np.ndarray:
-    """(n, ...) of items of one size."""
-    return np.stack([item.pixels for item in items if item.pixels is not None])
+def cut_patches(pixels: np.ndarray, side: int) -> np.ndarray:
+    """(height, width, 3) -> (rows, columns, side x side x 3), the patches that do not overlap."""
+    high, wide = pixels.shape[0] // side, pixels.shape[1] // side
+    cut = pixels.reshape(high, side, wide, side, 3).transpose(0, 2, 1, 3, 4)
+    return cut.reshape(high, wide, -1)
