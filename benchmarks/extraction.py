@@ -44,7 +44,7 @@ WORDS += ["wedding", "snow", "river", "music", "party", "fashion", "baby", "brid
 WORDS += ["castle", "garden", "flower", "winter", "summer", "mountain", "portrait", "football"]
 TOKENS = {"vilt": 40, "blip": 64, "minilm": 64}
 BFLOAT16 = {"avx512_bf16", "amx_bf16"}
-SHARD_ITEMS = 48  # smaller than the engine's, so that a short run has several, as a long one has
+SHARD_IMAGES = 16  # smaller than the engine's, so that a short run has several, as a long one has
 
 
 @dataclass(frozen=True)
@@ -125,11 +125,13 @@ def time_plain(call: "Plain", posts: pa.Table, operations: float) -> Result:
     return Result(len(posts), seconds, seconds - computed, operations)
 
 
-def make_backbone(kind: str, root: Path, dtype: str, runtime: RuntimeParams) -> Backbone:
+def make_backbone(
+    kind: str, root: Path, dtype: str, runtime: RuntimeParams, decode: str = "exact"
+) -> Backbone:
     cls = resolve(BACKBONES, kind, "benchmark")
     entries = {
         "minilm": {"reads": "texts", "max_tokens": TOKENS["minilm"]},
-        "efficientnet": {"reads": "images", "decode": "exact"},
+        "efficientnet": {"reads": "images", "decode": decode},
         "vilt": {"pooling": "mean"},
         "blip": {"pooling": "cls"},
     }
@@ -139,7 +141,7 @@ def make_backbone(kind: str, root: Path, dtype: str, runtime: RuntimeParams) -> 
         "revision": "main",
         "image_size": 384,
         "max_text_tokens": TOKENS.get(kind),
-        "decode": "exact",
+        "decode": decode,
     }
     entry = entries[kind] | (joint if kind in ("vilt", "blip") else {})
     return cls(cls.Params(kind=kind, dtype=dtype, **entry), runtime)
@@ -254,7 +256,7 @@ def main() -> None:
     chosen = parser.parse_args().backbones or list(POSTS)
     if not set(chosen) <= set(POSTS):
         parser.error(f"allowed: {', '.join(POSTS)}")
-    embed.IMAGES_AT_ONCE = SHARD_ITEMS
+    embed.IMAGES_AT_ONCE = {"cpu": SHARD_IMAGES}
     import_torchvision()  # where it is installed, transformers imports it
     import plain_extraction
     from transformers.utils import logging

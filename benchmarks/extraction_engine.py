@@ -108,7 +108,7 @@ def kills(posts: int | None) -> bool:
         process = start("efficientnet", "images")
         while count_shards() < wanted and process.poll() is None:
             time.sleep(0.05)
-        time.sleep(draw.uniform(0, seconds * IMAGES_AT_ONCE / posts))
+        time.sleep(draw.uniform(0, seconds * IMAGES_AT_ONCE["cpu"] / posts))
         if process.poll() is not None:
             sys.exit(f"kill {number + 1}: the extraction had ended; give it more --posts")
         process.kill()

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import torch
-from efficientnet_lite_pytorch import EfficientNet as Network
 from extraction import TOKENS
 from PIL import Image
 from transformers import (
@@ -56,10 +55,19 @@ def list_texts(posts: pa.Table) -> tuple[list[str], list[str]]:
     return posts["title"].to_pylist(), [" ".join(tags) for tags in posts["tags"].to_pylist()]
 
 
-def plain_vilt(folder: Path) -> Plain:
+def place(inputs: Any, model: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """Inputs where the model is, pixels as it computes."""
+    tensors = {name: values.to(model.device) for name, values in inputs.items()}
+    return {
+        name: values.to(model.dtype) if values.is_floating_point() else values
+        for name, values in tensors.items()
+    }
+
+
+def plain_vilt(folder: Path, device: str = "cpu", dtype: torch.dtype = torch.float32) -> Plain:
     tokenizer = AutoTokenizer.from_pretrained(folder)
     processor = ViltProcessor(ViltImageProcessorPil(), tokenizer)
-    model = ViltModel.from_pretrained(folder).eval()
+    model = ViltModel.from_pretrained(folder).eval().to(device, dtype)
 
     def call(posts: pa.Table) -> Iterator[Call]:
         images = open_images(posts)
@@ -72,17 +80,18 @@ def plain_vilt(folder: Path) -> Plain:
                 max_length=TOKENS["vilt"],
                 return_tensors="pt",
             )
-            yield model, inputs
+            yield model, place(inputs, model)
 
     return call
 
 
-def plain_blip(folder: Path) -> Plain:
+def plain_blip(folder: Path, device: str = "cpu", dtype: torch.dtype = torch.float32) -> Plain:
     processor = BlipProcessor(BlipImageProcessorPil(), AutoTokenizer.from_pretrained(folder))
-    model = BlipForImageTextRetrieval.from_pretrained(folder).eval()
+    model = BlipForImageTextRetrieval.from_pretrained(folder).eval().to(device, dtype)
 
     def call(posts: pa.Table) -> Iterator[Call]:
-        yield model.vision_model, processor(images=open_images(posts), return_tensors="pt")
+        seen = processor(images=open_images(posts), return_tensors="pt")
+        yield model.vision_model, place(seen, model)
         for texts in list_texts(posts):
             inputs = processor(
                 text=texts,
@@ -91,7 +100,7 @@ def plain_blip(folder: Path) -> Plain:
                 max_length=TOKENS["blip"],
                 return_tensors="pt",
             )
-            yield model.text_encoder, inputs
+            yield model.text_encoder, place(inputs, model)
 
     return call
 
@@ -120,13 +129,15 @@ def plain_efficientnet(_: Path) -> Plain:
 
     def call(posts: pa.Table) -> Iterator[Call]:
         pixels = np.stack([efficientnet.crop(image) for image in open_images(posts)])
-        inputs = torch.from_numpy(efficientnet.scale(pixels)).contiguous()
+        inputs = efficientnet.scale(torch.from_numpy(pixels)).contiguous()
         yield network.extract_features, {"inputs": inputs}
 
     return call
 
 
 def open_efficientnet() -> torch.nn.Module:
+    from efficientnet_lite_pytorch import EfficientNet as Network
+
     network = Network.from_name("efficientnet-lite0")
     network.load_state_dict(torch.load(efficientnet.WEIGHTS.find(), weights_only=True))
     return network.eval()

@@ -1,0 +1,431 @@
+"""Where the extraction stands against the limits of a GPU: its arithmetic, its copies, decoding.
+
+ViLT-B/32 and BLIP-base have their full size and RANDOM weights, as speed does not depend on them;
+posts are generated, with JPEGs of 500x375 and 1024x768, and of 18 shapes where the table says so.
+The limits are measured in the same run. Without a GPU it says so and ends; `--device cpu` with few
+`--posts` tries the script itself.
+"""
+
+# Light imports only: the engine's processes import this file too.
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from extraction import CORES, WORDS, count_encoder, make_backbone, make_image, make_posts
+
+from fame.features.contract import Backbone
+from fame.features.engine import embed
+from fame.features.engine.contents import Contents, Inputs
+from fame.features.engine.embedder import Embedder, Prepared, list_places
+from fame.features.engine.local import open_reader
+from fame.features.engine.reader import Reader
+from fame.params import RuntimeParams
+from fame.posts.contract import LOCATED
+from fame.runtime import devices
+
+KINDS = ("vilt", "blip")
+DISTINCT = 96  # pictures that are made; files of one differ behind the end of the image
+# Width and height, as cameras, phones and crops have them.
+SHAPES = [(500, 375), (375, 500), (500, 333), (333, 500), (500, 500), (500, 281), (281, 500)]
+SHAPES += [(500, 400), (400, 500), (500, 357), (357, 500), (500, 313), (500, 300), (450, 500)]
+SHAPES += [(500, 250), (500, 419), (500, 346), (417, 500)]
+REPEATS = 5
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--device", default="cuda", choices=["cuda", "cpu"])
+    parser.add_argument("--posts", type=int, default=4096)
+    parser.add_argument("--profile", action="store_true", help="what the card does, by kernel")
+    parser.add_argument("--stage", nargs=3, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.stage:
+        run_stage(*arguments.stage, arguments.device)
+        return
+    if arguments.device == "cuda" and devices.choose_device("auto") != "cuda":
+        print("gpu: torch sees no CUDA device here; nothing is measured")
+        return
+    with tempfile.TemporaryDirectory() as temporary:
+        measure(Path(temporary), arguments)
+
+
+def measure(root: Path, arguments: argparse.Namespace) -> None:
+    os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(root / "compiled")
+    devices.import_torchvision()  # transformers imports it
+    make_checkpoints(root)
+    posts = make_many_posts(root / "posts", arguments.posts, [(500, 375), (1024, 768)])
+    device = arguments.device
+    print_machine(device)
+    rate = measure_matrix_rate(device)
+    print(f"matrix rate, bfloat16: {rate / 1e12:.1f} TFLOP/s")
+    print_copies(device)
+    decoding = measure_decoding(root, posts, device)
+    steps: list[Callable[[], Any]] = [
+        lambda: print_model_rates(root, device, rate, arguments),
+        lambda: print_end_to_end(root, posts, device, decoding),
+        lambda: print_first_shard(root, posts, device),
+        lambda: print_agreement(root, posts.slice(0, 32), device),
+        lambda: print_plain(root, posts.slice(0, 64), device),
+    ]
+    failed = 0
+    for step in steps:
+        try:
+            step()
+        except Exception:  # the other tables are still of use
+            traceback.print_exc()
+            failed += 1
+    sys.exit(failed > 0)
+
+
+def make_checkpoints(root: Path) -> None:
+    """ViLT-B/32 and BLIP-base, random; each of WORDS is a token."""
+    import torch
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+    from transformers import (
+        BlipConfig,
+        BlipForImageTextRetrieval,
+        PreTrainedTokenizerFast,
+        ViltConfig,
+        ViltModel,
+    )
+
+    names = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *WORDS]
+    vocabulary = {word: number for number, word in enumerate(names)}
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer()
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
+    words = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token="[PAD]",
+        unk_token="[UNK]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+    )
+    torch.manual_seed(7)
+    blip = BlipConfig(
+        text_config={"num_attention_heads": 12}, vision_config={"initializer_range": 0.02}
+    )
+    models_ = {"vilt": ViltModel(ViltConfig()), "blip": BlipForImageTextRetrieval(blip)}
+    for name, model in models_.items():
+        model.save_pretrained(root / name)
+        words.save_pretrained(root / name)
+
+
+def make_many_posts(folder: Path, count: int, sizes: list[tuple[int, int]]) -> pa.Table:
+    """Posts as `make_posts` has them with images of ``sizes``, all of them different files."""
+    folder.mkdir()
+    posts = make_posts(folder, count, images=False)
+    draw = np.random.default_rng(3)
+    made = [make_image(draw, *sizes[i % len(sizes)]) for i in range(min(count, DISTINCT))]
+    members, digests = [], []
+    for i in range(count):
+        content = made[i % len(made)] + i.to_bytes(8, "little")
+        members.append(str(folder / f"{i:06}.jpg"))
+        Path(members[i]).write_bytes(content)
+        digests.append(blake2b(content, digest_size=16).hexdigest())
+    for name, values in (("member", members), ("digest", digests), ("status", [LOCATED] * count)):
+        posts = posts.set_column(posts.column_names.index(name), name, pa.array(values))
+    return posts
+
+
+def make_runtime(device: str, cache: Path) -> RuntimeParams:
+    return RuntimeParams(
+        device=device, workers=CORES, cache=str(cache), engine="local", ray_address=None
+    )
+
+
+def print_machine(device: str) -> None:
+    import torch
+
+    name = torch.cuda.get_device_name() if device == "cuda" else "CPU"
+    print(f"{name}, {CORES} cores, torch {torch.__version__}; ViLT and BLIP have random weights")
+
+
+def synchronize(device: str) -> None:
+    if device == "cuda":
+        import torch
+
+        torch.cuda.synchronize()
+
+
+def time_calls(call: Callable[[], Any], device: str, repeats: int = REPEATS) -> float:
+    """Seconds of a call, the median."""
+    call()
+    synchronize(device)
+    seconds = []
+    for _ in range(repeats if device == "cuda" else 1):
+        start = time.perf_counter()
+        call()
+        synchronize(device)
+        seconds.append(time.perf_counter() - start)
+    return float(np.median(seconds))
+
+
+def measure_matrix_rate(device: str) -> float:
+    """Operations a second of a product of matrices, random and in bfloat16."""
+    import torch
+
+    side = 8192 if device == "cuda" else 1024
+    left, right = (torch.randn(side, side, device=device).bfloat16() for _ in range(2))
+
+    def multiply() -> None:
+        for _ in range(10):
+            left @ right
+
+    return 10 * 2 * side**3 / time_calls(multiply, device)
+
+
+def print_copies(device: str) -> None:
+    if device != "cuda":
+        return
+    import torch
+
+    there = torch.empty(1 << 30, dtype=torch.uint8, device=device)
+    other = torch.empty_like(there)
+    pinned = torch.empty(1 << 28, dtype=torch.uint8, pin_memory=True)
+    plain = torch.empty(1 << 28, dtype=torch.uint8)
+    rates = {
+        "on the card (read and written)": 2
+        * there.nbytes
+        / time_calls(lambda: other.copy_(there), device),
+        "to the card, pinned": pinned.nbytes
+        / time_calls(lambda: there[: 1 << 28].copy_(pinned, non_blocking=True), device),
+        "to the card, pageable": plain.nbytes
+        / time_calls(lambda: there[: 1 << 28].copy_(plain), device),
+    }
+    print("copies, GB/s: " + "; ".join(f"{name} {rate / 1e9:,.0f}" for name, rate in rates.items()))
+
+
+def measure_decoding(root: Path, posts: pa.Table, device: str) -> dict[str, float]:
+    """Images a second that the reader's processes prepare, for each backbone and for both."""
+    rates = {}
+    ways = [(("vilt",), "exact"), (("blip",), "exact"), (KINDS, "exact")]
+    for names, decode in (*ways, (("vilt",), "draft"), (("blip",), "draft")):
+        runtime = make_runtime(device, root)
+        backbones = [make_backbone(name, root, "auto", runtime, decode) for name in names]
+        preparers = [backbone.image_preparer() for backbone in backbones]
+        places = list_places(Inputs("", None, read_places(posts)))
+        size = sum(backbone.pixel_bytes for backbone in backbones) + 256
+        with Reader(preparers, CORES, size, 1024) as reader:
+            wanted = range(len(names))
+            read_all(reader, places[: 8 * CORES], wanted)  # the processes have started
+            start = time.perf_counter()
+            read_all(reader, places, wanted)
+            seconds = time.perf_counter() - start
+        name = "+".join(names) + (" draft" if decode == "draft" else "")
+        rates[name] = len(places) / seconds
+    print(
+        f"decoding alone by {CORES} processes, images/s: "
+        + "; ".join(f"{name} {rate:,.0f}" for name, rate in rates.items())
+    )
+    return rates
+
+
+def read_all(reader: Reader, places: list[Any], wanted: Any) -> None:
+    waiting = []
+    for start in range(0, len(places), 256):
+        waiting.append(reader.read(places[start : start + 256], wanted))
+        if len(waiting) > 2:
+            first = waiting.pop(0)
+            first.collect()
+            first.release()
+    for reading in waiting:
+        reading.collect()
+        reading.release()
+
+
+def read_places(posts: pa.Table) -> list[tuple[str, str, str]]:
+    columns = posts.select(["container", "member", "digest"]).to_pydict()
+    return list(zip(*columns.values(), strict=True))
+
+
+@contextmanager
+def preparing(
+    kind: str, root: Path, posts: pa.Table, device: str, dtype: str = "auto"
+) -> Iterator[tuple[Embedder, Prepared]]:
+    """A loaded backbone and the items of all images of ``posts``, in memory."""
+    runtime = make_runtime(device, root / "unused")
+    backbone = make_backbone(kind, root, dtype, runtime)
+    shown = "joint" if kind == "vilt" else "image"
+    contents = Contents(posts.select(embed.INPUTS["contents"]))
+    items = contents.list_items(shown, backbone.passes)
+    inputs = contents.read(items, np.arange(len(items.keys)))
+    with (
+        Embedder(backbone, runtime) as embedder,
+        open_reader([backbone], runtime, len(posts)) as reader,
+    ):
+        embedder.load()
+        reading = reader.read(list_places(inputs))
+        yield embedder, embedder.prepare(inputs, lambda: reading.collect()[0])
+
+
+def count_prepared(kind: str, prepared: Prepared) -> float:
+    """Operations for items of ViLT (the patches of an image once) or images of BLIP."""
+    tokens, kept, patches = [], [], {}
+    for item in prepared.items:
+        seen = item.pixels.shape[0] * item.pixels.shape[1]
+        patches[id(item.pixels)] = seen * item.pixels.shape[2]
+        text = 0 if item.tokens is None else len(item.tokens)
+        tokens.append(text + 1 + seen)
+        kept.append(1 if kind == "blip" else (text if text > 2 else 1 + seen))
+    return 2 * 768 * sum(patches.values()) + count_encoder(tokens, kept, 768, 12)
+
+
+def print_model_rates(root: Path, device: str, rate: float, arguments: argparse.Namespace) -> None:
+    """The model alone: pixels are in memory."""
+    count = min(arguments.posts, 512)
+    heads = ("posts/s", "TFLOP/s", "of matrix rate", "first, s")
+    print(f"{'model alone':28}" + "".join(f"{head:>16}" for head in heads))
+    made: dict[str, pa.Table] = {}
+    for kind, name, sizes in (
+        ("vilt", "ViLT, one shape", [(500, 375)]),
+        ("vilt", "ViLT, 18 shapes", SHAPES),
+        ("blip", "BLIP, images", [(500, 375)]),
+    ):
+        key = str(len(sizes))
+        if key not in made:
+            made[key] = make_many_posts(root / f"shapes{key}", count, sizes)
+        with preparing(kind, root, made[key], device) as (embedder, prepared):
+            start = time.perf_counter()
+            embedder.compute(prepared)
+            first = time.perf_counter() - start
+            seconds = time_calls(lambda: embedder.compute(prepared), device)
+            done = count_prepared(kind, prepared) / seconds
+            cells = f"{count / seconds:,.0f}", f"{done / 1e12:.1f}", f"{done / rate:.0%}"
+            print(f"{name:28}" + "".join(f"{c:>16}" for c in (*cells, f"{first:.1f}")), flush=True)
+            if arguments.profile:
+                print_profile(embedder, prepared)
+
+
+def print_profile(embedder: Embedder, prepared: Prepared) -> None:
+    """Where the card's time goes, and how much of it there is."""
+    from torch.profiler import ProfilerActivity, profile
+
+    with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as found:
+        start = time.perf_counter()
+        embedder.compute(prepared)
+        seconds = time.perf_counter() - start
+    kernels = [event for event in found.events() if str(event.device_type).endswith("CUDA")]
+    busy = sum(event.self_device_time_total for event in kernels) / 1e6
+    print(f"  {len(kernels)} kernels and copies, {busy:.3f} s of {seconds:.3f} s")
+    for order in ("self_device_time_total", "self_cpu_time_total"):
+        rows = found.key_averages().table(sort_by=order, row_limit=14, max_name_column_width=60)
+        print(rows)
+
+
+def print_end_to_end(root: Path, posts: pa.Table, device: str, decoding: dict[str, float]) -> None:
+    """From files and texts to vectors in an empty cache; loading is not counted, waiting is."""
+    print(f"{'end to end':28}{'posts/s':>10}{'of decoding':>13}{'waiting':>10}")
+    for names in (("vilt",), ("blip",), ("vilt", "blip")):
+        seconds, waited = embed_all(root, posts, device, names)
+        rate = len(posts) / seconds
+        name = "+".join(names)
+        cells = f"{rate:10,.0f}{rate / decoding[name]:13.0%}{waited / seconds:10.0%}"
+        print(f"{name:28}{cells}", flush=True)
+
+
+def embed_all(
+    root: Path, posts: pa.Table, device: str, names: tuple[str, ...]
+) -> tuple[float, float]:
+    """Seconds from the first read to the last shard, and those that the models waited."""
+    with tempfile.TemporaryDirectory() as cache:
+        runtime = make_runtime(device, Path(cache))
+        backbones = [make_backbone(name, root, "auto", runtime) for name in names]
+        loaded: list[float] = []
+        for backbone in backbones:
+            note_time(backbone, loaded)
+        folders = [Path(cache) / name for name in names]
+        table = posts.select(embed.INPUTS["contents"])
+        beside = list(zip(backbones[1:], folders[1:], strict=True))
+        features = embed.embed(backbones[0], table, folders[0], runtime, beside)
+        return time.perf_counter() - max(loaded), features.waited
+
+
+def note_time(backbone: Backbone, loaded: list[float]) -> None:
+    load = backbone.load
+
+    def load_and_note() -> None:
+        load()
+        loaded.append(time.perf_counter())
+
+    backbone.load = load_and_note  # type: ignore[method-assign]
+
+
+def print_first_shard(root: Path, posts: pa.Table, device: str) -> None:
+    """Seconds from the start of a process to its first shard, the compiler's cache being warm."""
+    pq.write_table(posts.slice(0, 2048), root / "some.parquet")
+    for kind in KINDS:
+        command = [sys.executable, __file__, "--device", device, "--stage"]
+        command += [kind, str(root), str(root / f"cache_{kind}")]
+        start = time.time()
+        subprocess.run(command, check=True)
+        shards = (root / f"cache_{kind}").rglob("*.safetensors")
+        first = min(path.stat().st_mtime for path in shards) - start
+        print(f"first shard of {kind} after the start of its process: {first:.1f} s", flush=True)
+
+
+def run_stage(kind: str, root: str, cache: str, device: str) -> None:
+    posts = pq.read_table(Path(root) / "some.parquet")
+    runtime = make_runtime(device, Path(cache))
+    backbone = make_backbone(kind, Path(root), "auto", runtime)
+    table = posts.select(embed.INPUTS["contents"])
+    with embed.open_cache(backbone, runtime) as folder:
+        embed.embed(backbone, table, folder, runtime)
+
+
+def print_agreement(root: Path, posts: pa.Table, device: str) -> None:
+    """The device's vectors against float32 on the CPU."""
+    for kind in KINDS:
+        vectors = {}
+        for where, dtype in (("cpu", "float32"), (device, "float32"), (device, "bfloat16")):
+            with preparing(kind, root, posts, where, dtype) as (embedder, prepared):
+                vectors[where, dtype] = embedder.compute(prepared).embedded.vectors["vector"]
+                again = embedder.compute(prepared).embedded.vectors["vector"]
+                assert again.tobytes() == vectors[where, dtype].tobytes(), "other bytes"
+        exact = vectors["cpu", "float32"]
+        off = np.abs(vectors[device, "float32"] - exact).max() / np.abs(exact).max()
+        rough = vectors[device, "bfloat16"]
+        lengths = np.linalg.norm(rough, axis=1) * np.linalg.norm(exact, axis=1)
+        cosine = ((rough * exact).sum(axis=1) / lengths).min()
+        print(
+            f"{kind} against float32 on the CPU: float32 {off:.1e} of the largest, "
+            f"bfloat16 cosine at least {cosine:.6f}; the same bytes twice"
+        )
+
+
+def print_plain(root: Path, posts: pa.Table, device: str) -> None:
+    """The plain way: Hugging Face's processor and model, batches of 16, on the device."""
+    import torch
+    from plain_extraction import plain_blip, plain_vilt
+
+    print(f"{'plain, batches of 16':28}{'posts/s':>10}")
+    for kind in KINDS:
+        for dtype in (torch.float32, torch.bfloat16):
+            call = {"vilt": plain_vilt, "blip": plain_blip}[kind](root / kind, device, dtype)
+            with torch.inference_mode():
+                for model, inputs in call(posts.slice(0, 16)):
+                    model(**inputs)
+                start = time.perf_counter()
+                for begin in range(0, len(posts), 16):
+                    for model, inputs in call(posts.slice(begin, 16)):
+                        model(**inputs)
+                synchronize(device)
+            rate = len(posts) / (time.perf_counter() - start)
+            print(f"{kind + ' ' + str(dtype).split('.')[1]:28}{rate:10,.1f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
