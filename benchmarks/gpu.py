@@ -15,22 +15,23 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 from extraction import CORES, WORDS, count_encoder, make_backbone, make_image, make_posts
 
-from fame.features.contract import Backbone
 from fame.features.engine import embed
 from fame.features.engine.contents import Contents, Inputs
 from fame.features.engine.embedder import Embedder, Prepared, list_places
 from fame.features.engine.local import open_reader
 from fame.features.engine.reader import Reader
+from fame.features.resampling import resize, resize_by_matrices, whole
 from fame.params import RuntimeParams
 from fame.posts.contract import LOCATED
 from fame.runtime import devices
@@ -74,6 +75,7 @@ def measure(root: Path, arguments: argparse.Namespace) -> None:
     decoding = measure_decoding(root, posts, device)
     steps: list[Callable[[], Any]] = [
         lambda: print_model_rates(root, device, rate, arguments),
+        lambda: print_pixels(posts.slice(0, 96), device),
         lambda: print_end_to_end(root, posts, device, decoding),
         lambda: print_first_shard(root, posts, device),
         lambda: print_agreement(root, posts.slice(0, 32), device),
@@ -216,10 +218,8 @@ def measure_decoding(root: Path, posts: pa.Table, device: str) -> dict[str, floa
     for names, decode in (*ways, (("vilt",), "draft"), (("blip",), "draft")):
         runtime = make_runtime(device, root)
         backbones = [make_backbone(name, root, "auto", runtime, decode) for name in names]
-        preparers = [backbone.image_preparer() for backbone in backbones]
         places = list_places(Inputs("", None, read_places(posts)))
-        size = sum(backbone.pixel_bytes for backbone in backbones) + 256
-        with Reader(preparers, CORES, size, 1024) as reader:
+        with open_reader(backbones, runtime, 256) as reader:
             wanted = range(len(names))
             read_all(reader, places[: 8 * CORES], wanted)  # the processes have started
             start = time.perf_counter()
@@ -266,8 +266,11 @@ def preparing(
     with (
         Embedder(backbone, runtime) as embedder,
         open_reader([backbone], runtime, len(posts)) as reader,
+        ExitStack() as stack,
     ):
         embedder.load()
+        if reader.as_decoded:
+            stack.enter_context(devices.pinning(reader.memory))
         reading = reader.read(list_places(inputs))
         yield embedder, embedder.prepare(inputs, lambda: reading.collect()[0])
 
@@ -327,41 +330,34 @@ def print_profile(embedder: Embedder, prepared: Prepared) -> None:
 
 
 def print_end_to_end(root: Path, posts: pa.Table, device: str, decoding: dict[str, float]) -> None:
-    """From files and texts to vectors in an empty cache; loading is not counted, waiting is."""
-    print(f"{'end to end':28}{'posts/s':>10}{'of decoding':>13}{'waiting':>10}")
+    """From files and texts to vectors in an empty cache: steady, and from the call to the end."""
+    print(f"{'end to end':28}{'steady, posts/s':>16}{'of decoding':>13}{'whole call, s':>15}")
     for names in (("vilt",), ("blip",), ("vilt", "blip")):
-        seconds, waited = embed_all(root, posts, device, names)
-        rate = len(posts) / seconds
+        steady, seconds = embed_all(root, posts, device, names)
         name = "+".join(names)
-        cells = f"{rate:10,.0f}{rate / decoding[name]:13.0%}{waited / seconds:10.0%}"
+        cells = f"{steady:16,.0f}{steady / decoding[name]:13.0%}{seconds:15.1f}"
         print(f"{name:28}{cells}", flush=True)
 
 
 def embed_all(
     root: Path, posts: pa.Table, device: str, names: tuple[str, ...]
 ) -> tuple[float, float]:
-    """Seconds from the first read to the last shard, and those that the models waited."""
+    """Posts a second between the first and the last shard of images; seconds of the call."""
     with tempfile.TemporaryDirectory() as cache:
         runtime = make_runtime(device, Path(cache))
         backbones = [make_backbone(name, root, "auto", runtime) for name in names]
-        loaded: list[float] = []
-        for backbone in backbones:
-            note_time(backbone, loaded)
         folders = [Path(cache) / name for name in names]
         table = posts.select(embed.INPUTS["contents"])
         beside = list(zip(backbones[1:], folders[1:], strict=True))
-        features = embed.embed(backbones[0], table, folders[0], runtime, beside)
-        return time.perf_counter() - max(loaded), features.waited
-
-
-def note_time(backbone: Backbone, loaded: list[float]) -> None:
-    load = backbone.load
-
-    def load_and_note() -> None:
-        load()
-        loaded.append(time.perf_counter())
-
-    backbone.load = load_and_note  # type: ignore[method-assign]
+        start = time.perf_counter()
+        embed.embed(backbones[0], table, folders[0], runtime, beside)
+        seconds = time.perf_counter() - start
+        kind = "joint" if names[-1] == "vilt" else "image"
+        written = sorted(
+            path.stat().st_mtime for path in (folders[-1] / kind).glob("*.safetensors")
+        )
+    shown = len(posts) - embed.IMAGES_AT_ONCE[device]
+    return shown / (written[-1] - written[0]) if len(written) > 1 else 0.0, seconds
 
 
 def print_first_shard(root: Path, posts: pa.Table, device: str) -> None:
@@ -378,12 +374,47 @@ def print_first_shard(root: Path, posts: pa.Table, device: str) -> None:
 
 
 def run_stage(kind: str, root: str, cache: str, device: str) -> None:
+    """In a process of its own; it says where its first seconds go."""
     posts = pq.read_table(Path(root) / "some.parquet")
     runtime = make_runtime(device, Path(cache))
     backbone = make_backbone(kind, Path(root), "auto", runtime)
-    table = posts.select(embed.INPUTS["contents"])
+    load, run, firsts = backbone.load, backbone.run, []
+
+    def tell(name: str) -> None:
+        firsts.append(f"{name} {time.time() - psutil.Process().create_time():.1f} s")
+
+    def load_and_tell() -> None:
+        tell("loading from")
+        load()
+        tell("to")
+
+    def run_and_tell(*arguments: Any) -> Any:
+        outputs = run(*arguments)
+        if len(firsts) == 2:
+            synchronize(device)
+            tell("first batch")
+        return outputs
+
+    backbone.load, backbone.run = load_and_tell, run_and_tell  # type: ignore[method-assign]
     with embed.open_cache(backbone, runtime) as folder:
-        embed.embed(backbone, table, folder, runtime)
+        embed.embed(backbone, posts.select(embed.INPUTS["contents"]), folder, runtime)
+    print(f"since the start of the process of {kind}: {', '.join(firsts)}", flush=True)
+
+
+def print_pixels(posts: pa.Table, device: str) -> None:
+    """Whether the device resizes an image to Pillow's very pixels."""
+    import torch
+    from PIL import Image
+
+    others = 0
+    for member in posts["member"].to_pylist():
+        image = Image.open(member).convert("RGB")
+        seen = torch.from_numpy(np.array(image))[None].to(device)
+        for size in ((512, 384), (384, 384), (224, 224)):
+            geometry = whole(*image.size, size)
+            found = resize_by_matrices(seen, geometry)[0].cpu().numpy()
+            others += int((found != resize(image, geometry)).sum())
+    print(f"pixels that the device resizes to other values than Pillow: {others}")
 
 
 def print_agreement(root: Path, posts: pa.Table, device: str) -> None:

@@ -23,6 +23,7 @@ from transformers.models.blip.image_processing_pil_blip import BlipImageProcesso
 from transformers.models.vilt.image_processing_pil_vilt import ViltImageProcessorPil
 
 from fame.features.backbones import efficientnet, minilm
+from fame.features.resampling import resize
 
 Call = tuple[Callable[..., Any], dict[str, torch.Tensor]]  # a forward and its inputs
 Plain = Callable[[pa.Table], Iterator[Call]]  # a batch of posts -> the forwards of its passes
@@ -128,7 +129,8 @@ def plain_efficientnet(_: Path) -> Plain:
     network = open_efficientnet()
 
     def call(posts: pa.Table) -> Iterator[Call]:
-        pixels = np.stack([efficientnet.crop(image) for image in open_images(posts)])
+        images = open_images(posts)
+        pixels = np.stack([resize(one, efficientnet.plan(*one.size)) for one in images])
         inputs = efficientnet.scale(torch.from_numpy(pixels)).contiguous()
         yield network.extract_features, {"inputs": inputs}
 

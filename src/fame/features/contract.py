@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 import numpy as np
 import pyarrow as pa
 
+from fame.features.resampling import Decoded, Geometry, resize
+
 if TYPE_CHECKING:
     import torch
-    from PIL import Image
 
 
 @dataclass(frozen=True)
@@ -66,35 +67,36 @@ class Item:
 
     Attributes:
         tokens: (t,) int, of `Backbone.tokenize`.
-        pixels: an array of `Backbone.image_preparer`'s function.
+        pixels: an array of `Backbone.image_preparer`'s function, or what a GPU makes it of.
     """
 
     tokens: np.ndarray | None
-    pixels: np.ndarray | None
+    pixels: np.ndarray | Decoded | None
 
 
 @dataclass(frozen=True)
 class Preparer:
-    """Bytes of an image file -> what a model sees of it.
+    """Bytes of an image file -> what a model sees of it, (height, width, 3) uint8.
 
     Attributes:
-        shape: an RGB image as the model takes it, an array; worker processes import it.
+        plan: width and height of an image -> what is seen of it; worker processes import it.
         draft_pixels: see `fame.features.images.decode`; backbones that agree on it share what is
             decoded.
     """
 
-    shape: "Callable[[Image.Image], np.ndarray]"
+    plan: Callable[[int, int], Geometry]
     draft_pixels: int | None
 
     def __call__(self, content: bytes) -> np.ndarray:
-        """The array.
+        """The pixels.
 
         Raises:
             UnreadableImageError: the image cannot be decoded.
         """
         from fame.features.images import decode
 
-        return self.shape(decode(content, self.draft_pixels))
+        image = decode(content, self.draft_pixels)
+        return resize(image, self.plan(image.width, image.height))
 
 
 class Backbone(ABC):

@@ -114,6 +114,6 @@ def test_what_is_chosen_is_in_the_fingerprint_and_where_it_lies_is_not(make):
 def test_texts_only_need_no_image(make):
     backbone, _ = make()
     with pytest.raises(NotImplementedError):
-        backbone.resizer()
+        backbone.planner()
     with pytest.raises(InputError, match=r"^params.yaml: max_text_tokens .* found 600.*3 to 512$"):
         make(max_text_tokens=600)[0].fingerprint()

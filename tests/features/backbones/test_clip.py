@@ -14,8 +14,9 @@ from tests.pictures import encode
 from transformers import CLIPModel, CLIPTokenizer
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
-from fame.features.backbones.clip import Clip, crop
+from fame.features.backbones.clip import Clip, plan
 from fame.features.contract import Item
+from fame.features.resampling import resize
 from fame.params import RuntimeParams
 from fame.runtime.errors import InputError
 
@@ -54,6 +55,10 @@ def make(folder, **changes):
         "decode": "exact",
     }
     return Clip(Clip.Params.model_validate(settings | changes), RUNTIME)
+
+
+def see(image, size):
+    return resize(image, plan(*image.size, size))
 
 
 def embed(backbone, kind, inputs):
@@ -186,14 +191,14 @@ def test_an_image_is_cropped_as_by_the_processor(size):
         size={"shortest_edge": 64}, crop_size={"height": 64, "width": 64}, do_normalize=False
     )
     wanted = processor(Image.fromarray(pixels), return_tensors="np")["pixel_values"][0]
-    found = np.asarray(crop(Image.fromarray(pixels), 64)).transpose(2, 0, 1)
+    found = np.asarray(see(Image.fromarray(pixels), 64)).transpose(2, 0, 1)
     np.testing.assert_array_equal(found, np.rint(wanted * 255))
 
 
 def test_a_strip_costs_no_more_than_its_middle():
     pixels = np.zeros((1, 2_000_000, 3), dtype=np.uint8)
     pixels[:, 999_000:1_001_000] = 200
-    assert (np.asarray(crop(Image.fromarray(pixels), 64)) == 200).all()
+    assert (np.asarray(see(Image.fromarray(pixels), 64)) == 200).all()
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,9 @@ from efficientnet_lite_pytorch import EfficientNet as Network
 from PIL import Image
 from tests.pictures import encode
 
-from fame.features.backbones.efficientnet import WEIGHTS, EfficientNet, crop, scale
+from fame.features.backbones.efficientnet import WEIGHTS, EfficientNet, plan, scale
 from fame.features.contract import Item
+from fame.features.resampling import resize
 from fame.params import RuntimeParams
 
 # Of make_picture(), by the network as its package builds it: the largest features.
@@ -44,6 +45,10 @@ def reference():
     network = Network.from_name("efficientnet-lite0")
     network.load_state_dict(torch.load(WEIGHTS.find(), weights_only=True))
     return network.eval()
+
+
+def crop(image):
+    return resize(image, plan(*image.size))
 
 
 def embed(backbone, images, file_format="PNG"):

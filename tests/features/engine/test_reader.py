@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from fame.features.backbones.efficientnet import crop
+from fame.features.backbones.efficientnet import plan
 from fame.features.contract import Preparer
 from fame.features.engine import reader
 from fame.features.engine.reader import Reader
@@ -46,7 +46,7 @@ def test_pixels_come_in_the_order_of_their_places(places):
 
 def test_no_worker_imports_a_models_library(places):
     assert {int(pixels[0]) for pixels in read(list_modules, places)} == {0}
-    assert read(Preparer(crop, None), places[:1]) == ["empty"]
+    assert read(Preparer(plan, None), places[:1]) == ["empty"]
 
 
 def test_a_worker_that_is_killed_is_one_error(places):

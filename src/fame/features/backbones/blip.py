@@ -18,10 +18,10 @@ from fame.features.backbones.shared.checkpoints import OPENAI_COLOURS, Checkpoin
 from fame.features.backbones.shared.models import CheckpointParams, ImageParams, TextParams
 from fame.features.backbones.shared.weights import number_columns
 from fame.features.contract import Column, Item
+from fame.features.resampling import Geometry, whole
 
 if TYPE_CHECKING:
     import torch
-    from PIL import Image
     from transformers.models.blip.modeling_blip import BlipEncoderLayer
 
     from fame.features.backbones.shared.encoder import Layer
@@ -76,9 +76,9 @@ class Blip(CheckpointBackbone):
             "image": Encoder(viewed, norm),
         }
 
-    def resizer(self) -> "Callable[[Image.Image], Image.Image]":
-        """Both sides are stretched to the same."""
-        return partial(stretch, size=self._params.image_size)
+    def planner(self) -> Callable[[int, int], Geometry]:
+        """Both sides are stretched to the same, as by BLIP's own processor."""
+        return partial(whole, size=(self._params.image_size,) * 2)
 
     def pool(self, kind: str, item: Item, length: int) -> tuple[int, int]:  # noqa: ARG002
         """The class token, or all; the mean of an image is over its patches."""
@@ -102,10 +102,3 @@ def convert_vision_layer(layer: "BlipEncoderLayer", activation: str) -> "Layer":
         heads=attention.num_heads,
         norm_first=True,
     )
-
-
-def stretch(image: "Image.Image", size: int) -> "Image.Image":
-    """An RGB image as BLIP's own processor resizes it."""
-    from PIL import Image
-
-    return image.resize((size, size), Image.Resampling.BICUBIC)

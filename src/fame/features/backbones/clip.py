@@ -19,11 +19,11 @@ from fame.features.backbones.shared.checkpoints import CONFIG, OPENAI_COLOURS, C
 from fame.features.backbones.shared.models import CheckpointParams, ImageParams, TextParams
 from fame.features.backbones.shared.weights import number_columns
 from fame.features.contract import Column, Item
+from fame.features.resampling import Geometry
 from fame.runtime.errors import InputError
 
 if TYPE_CHECKING:
     import torch
-    from PIL import Image
     from transformers.models.clip.modeling_clip import CLIPEncoderLayer
 
     from fame.features.backbones.shared.encoder import Layer
@@ -94,9 +94,9 @@ class Clip(CheckpointBackbone):
         ends = [(ids if self._end is None else ids == self._end).argmax() for ids in tokens]
         return [ids[: end + 1] for ids, end in zip(tokens, ends, strict=True)]
 
-    def resizer(self) -> "Callable[[Image.Image], Image.Image]":
+    def planner(self) -> Callable[[int, int], Geometry]:
         """The shorter side is resized, and the central square cut out."""
-        return partial(crop, size=self._params.image_size)
+        return partial(plan, size=self._params.image_size)
 
     def pool(self, kind: str, item: Item, length: int) -> tuple[int, int]:  # noqa: ARG002
         """The class token of an image, the end of a text."""
@@ -132,18 +132,17 @@ def convert_layer(layer: "CLIPEncoderLayer", causal: bool) -> "Layer":
     )
 
 
-def crop(image: "Image.Image", size: int) -> "Image.Image":
-    """The central square of an RGB image, as CLIP's own processor makes it."""
-    from PIL import Image
+def plan(width: int, height: int, size: int) -> Geometry:
+    """The central square of an image, as CLIP's own processor makes it."""
+    longest = LONGEST * min(width, height)
+    part = cut_centre(width, height, min(width, longest), min(height, longest))
+    width, height = part[2] - part[0], part[3] - part[1]
+    shorter = min(width, height)
+    resized = width * size // shorter, height * size // shorter
+    return Geometry(part, (0, 0, width, height), resized, cut_centre(*resized, size, size))
 
-    longest = LONGEST * min(image.size)
-    image = cut_centre(image, min(image.width, longest), min(image.height, longest))
-    shorter = min(image.size)
-    whole = image.width * size // shorter, image.height * size // shorter
-    return cut_centre(image.resize(whole, Image.Resampling.BICUBIC), size, size)
 
-
-def cut_centre(image: "Image.Image", width: int, height: int) -> "Image.Image":
-    """The middle of an image."""
-    left, top = (image.width - width) // 2, (image.height - height) // 2
-    return image.crop((left, top, left + width, top + height))
+def cut_centre(width: int, height: int, wide: int, high: int) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom of the middle, ``wide`` and ``high``."""
+    left, top = (width - wide) // 2, (height - high) // 2
+    return left, top, left + wide, top + high

@@ -2,23 +2,21 @@
 
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-import numpy as np
-
 from fame.features.backbones.shared.models import (
     Decode,
     Dtype,
     choose_dtype,
-    join_rows,
     open_model,
+    open_pixels,
 )
 from fame.features.backbones.shared.weights import PackagedFile, number_columns
 from fame.features.contract import Backbone, Column, Item, Pass, Preparer
+from fame.features.resampling import Geometry
 from fame.params import BackboneParams, RuntimeParams
 from fame.runtime.devices import choose_device
 
 if TYPE_CHECKING:
     import torch
-    from PIL import Image
 
 WIDTH = 1280
 # As the weights were trained: the shorter side to 256 pixels, the central square of 224 of it.
@@ -94,7 +92,7 @@ class EfficientNet(Backbone):
 
     def image_preparer(self) -> Preparer:
         """Pixels are (224, 224, 3) uint8."""
-        return Preparer(crop, RESIZED_PIXELS if self._decode == "draft" else None)
+        return Preparer(plan, RESIZED_PIXELS if self._decode == "draft" else None)
 
     @property
     def pixel_bytes(self) -> int:
@@ -109,30 +107,23 @@ class EfficientNet(Backbone):
         """(n, 1280)."""
         import torch
 
-        rows = [
-            item.pixels.reshape(CROPPED_PIXELS, -1) for item in items if item.pixels is not None
-        ]
-        pixels = join_rows(rows, self._device).view(-1, CROPPED_PIXELS, CROPPED_PIXELS, 3)
+        images = [item.pixels for item in items if item.pixels is not None]
+        pixels = open_pixels(images, self._device)
         with torch.inference_mode():
             scaled = scale(pixels).to(self._torch_dtype)
             return {"mean": self._network(scaled).mean((2, 3), dtype=torch.float32)}
 
 
-def crop(image: "Image.Image") -> np.ndarray:
-    """An RGB image as the network takes it: (224, 224, 3) uint8.
+def plan(width: int, height: int) -> Geometry:
+    """The central square of an image, as the network takes it.
 
-    Resizing and cropping are one step: the central square is read from the image as it is.
+    Resizing and cropping are one step: the square is read from the image as it is.
     """
-    from PIL import Image
-
-    side = min(image.size) * CROPPED_PIXELS / RESIZED_PIXELS
-    left, top = (image.width - side) / 2, (image.height - side) / 2
-    square = image.resize(
-        (CROPPED_PIXELS, CROPPED_PIXELS),
-        Image.Resampling.BICUBIC,
-        box=(left, top, left + side, top + side),
-    )
-    return np.asarray(square)
+    side = min(width, height) * CROPPED_PIXELS / RESIZED_PIXELS
+    left, top = (width - side) / 2, (height - side) / 2
+    square = (CROPPED_PIXELS, CROPPED_PIXELS)
+    box = (left, top, left + side, top + side)
+    return Geometry((0, 0, width, height), box, square, (0, 0, *square))
 
 
 def scale(pixels: "torch.Tensor") -> "torch.Tensor":

@@ -62,7 +62,7 @@ class ImageStats(Backbone):
 
     def run(self, kind: str, items: list[Item]) -> dict[str, np.ndarray]:  # noqa: ARG002
         """(n, 4): width, height, pixels, id of the mode."""
-        return {"header": np.stack([item.pixels for item in items if item.pixels is not None])}
+        return {"header": np.stack([np.asarray(item.pixels) for item in items])}
 
 
 def measure(content: bytes) -> np.ndarray:

@@ -6,30 +6,27 @@ tokens, and the image over its own where the text is the empty one (docs/method.
 
 from collections.abc import Callable
 from functools import partial
+from itertools import groupby
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
-from fame.features.backbones.shared.checkpoint_backbone import (
-    CheckpointBackbone,
-    Part,
-    list_patches,
-)
+from fame.features.backbones.shared.checkpoint_backbone import CheckpointBackbone, Part
 from fame.features.backbones.shared.checkpoints import Checkpoint
 from fame.features.backbones.shared.models import (
     CheckpointParams,
     ImageParams,
     TextParams,
-    join_rows,
     join_tokens,
+    open_pixels,
 )
 from fame.features.backbones.shared.weights import number_columns
 from fame.features.contract import Column, Item, Pass
+from fame.features.resampling import Decoded, Geometry, whole
 
 if TYPE_CHECKING:
     import torch
-    from PIL import Image
     from transformers.models.vilt.modeling_vilt import ViltLayer
 
     from fame.features.backbones.shared.encoder import Layer
@@ -92,10 +89,9 @@ class Vilt(CheckpointBackbone):
             "joint": Encoder(layers, model.layernorm),
         }
 
-    def resizer(self) -> "Callable[[Image.Image], Image.Image]":
+    def planner(self) -> Callable[[int, int], Geometry]:
         """Both sides are whole patches."""
-        patch = self.read_size(self.image, "patch_size")
-        return partial(resize, shorter=self._params.image_size, patch=patch)
+        return partial(plan, shorter=self._params.image_size, patch=self._side)
 
     def show(self, kind: str, items: list[Item]) -> "tuple[torch.Tensor, list[int]]":  # noqa: ARG002
         """Each one's text, then its image, whose patches are embedded once for all its items."""
@@ -105,10 +101,14 @@ class Vilt(CheckpointBackbone):
         text = self._parts["text"](
             ids, token_type_ids=torch.zeros_like(ids), position_ids=positions
         ).flatten(0, 1)
-        seen = {id(item.pixels): item for item in items}
-        images = list(seen.values())
-        patches = self._parts["patches"](join_rows(list_patches(images), self._device))
-        shapes = [item.pixels.shape[:2] for item in images if item.pixels is not None]
+        seen = {id(item.pixels): item.pixels for item in items}
+        images = [pixels for pixels in seen.values() if pixels is not None]
+        shapes = [(high // self._side, wide // self._side) for high, wide, _ in map(_shape, images)]
+        embed = self._parts["patches"]
+        # Those of one shape follow each other.
+        groups = (list(group) for _, group in groupby(images, key=_shape))
+        cut = [embed.cut(open_pixels(group, self._device)).flatten(0, 1) for group in groups]
+        patches = embed(torch.cat(cut))
         grids = torch.cat([self._find_positions(*shape)[1:] for shape in shapes])
         first = self._find_positions(*shapes[0])[:1]
         types = self._parts["types"].weight
@@ -146,7 +146,7 @@ class Vilt(CheckpointBackbone):
 
 
 def point(
-    items: list[Item], images: dict[int, int], shapes: list[tuple[int, ...]]
+    items: list[Item], images: dict[int, int], shapes: list[tuple[int, int]]
 ) -> list[np.ndarray]:
     """Each item's rows in the matrix of all texts, the class token and all images' patches.
 
@@ -185,12 +185,13 @@ def convert_layer(layer: "ViltLayer", activation: str) -> "Layer":
     )
 
 
-def resize(image: "Image.Image", shorter: int, patch: int) -> "Image.Image":
-    """An RGB image as ViLT's own processor resizes it."""
-    from PIL import Image
+def plan(width: int, height: int, shorter: int, patch: int) -> Geometry:
+    """An image as ViLT's own processor resizes it."""
+    return whole(width, height, choose_size(width, height, shorter, patch))
 
-    size = choose_size(image.width, image.height, shorter, patch)
-    return image.resize(size, Image.Resampling.BICUBIC)
+
+def _shape(image: np.ndarray | Decoded) -> tuple[int, ...]:
+    return image.shape
 
 
 def choose_size(width: int, height: int, shorter: int, patch: int) -> tuple[int, int]:

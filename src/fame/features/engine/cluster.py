@@ -18,6 +18,7 @@ from fame.features.engine.contents import Inputs
 from fame.features.engine.embedder import Embedder, Result, list_places
 from fame.features.engine.local import Task, open_reader
 from fame.params import RuntimeParams
+from fame.runtime import devices
 from fame.runtime.errors import InputError
 from fame.runtime.ray import connect, count_places
 
@@ -55,8 +56,10 @@ class _Worker:
         self._backbone = backbone
         self._embedder = Embedder(backbone, runtime)
         self._embedder.load()
-        self._stack, self._reading = ExitStack(), Lock()  # as long as this process
-        self._reader = self._stack.enter_context(open_reader([backbone], runtime, images_at_once))
+        self._reader, self._reading = open_reader([backbone], runtime, images_at_once), Lock()
+        self._stack = ExitStack()  # as long as this process
+        if self._reader.as_decoded:
+            self._stack.enter_context(devices.pinning(self._reader.memory))
 
     def describe(self) -> dict[str, Any]:
         """The backbone's fingerprint here, where a GPU or a file may be another one."""

@@ -38,7 +38,7 @@ INPUTS = {
 }
 # Texts or images of a shard: what is lost by a kill, and what is sorted into batches.
 TEXTS_AT_ONCE = {"cpu": 4096, "cuda": 16_384}
-IMAGES_AT_ONCE = {"cpu": 128, "cuda": 512}
+IMAGES_AT_ONCE = {"cpu": 128, "cuda": 256}
 DIGITS = 32  # of a digest in a folder's name
 ENGINES = {"local": local, "ray": cluster}
 

@@ -17,6 +17,7 @@ import numpy as np
 from fame.features.contract import Backbone, Item
 from fame.features.engine.contents import STATUSES, Inputs, Place
 from fame.features.engine.reader import Pixels
+from fame.features.resampling import Decoded
 from fame.params import RuntimeParams
 from fame.posts.contract import NO_TEXT
 from fame.runtime import devices
@@ -104,7 +105,7 @@ class Embedder:
         assert shown is not None
         status = np.zeros(len(shown), dtype=np.int8)
         tokens: Sequence[np.ndarray | None] = [None] * len(shown)
-        pixels: Sequence[np.ndarray | None] = tokens
+        pixels: Sequence[np.ndarray | Decoded | None] = [None] * len(shown)
         if inputs.texts is not None:
             with self._tokenizing:
                 tokens = found = self._backbone.tokenize(inputs.texts)
@@ -143,11 +144,15 @@ class Embedder:
     def _cut(self, prepared: Prepared) -> list[list[int]]:
         ready = np.flatnonzero(prepared.status == 0).tolist()
         rows = sorted(ready, key=partial(_size, prepared.items))
+        costs = [self._backbone.cost(prepared.kind, prepared.items[row]) for row in rows]
         room = self._backbone.cost_at_once(prepared.kind)
+        if self._on_gpu:  # batches of about one size: a small one would leave it idle
+            room = (
+                max([-(-sum(costs) // -(-sum(costs) // room)) + max(costs), *costs]) if rows else 0
+            )
         batches: list[list[int]] = []
         used = room
-        for row in rows:
-            cost = self._backbone.cost(prepared.kind, prepared.items[row])
+        for row, cost in zip(rows, costs, strict=True):
             if used + cost > room:
                 batches.append([])
                 used = 0

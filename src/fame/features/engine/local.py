@@ -3,9 +3,10 @@
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cache, partial
+from itertools import chain, islice
 from typing import Generic, TypeVar
 
 from fame.features.contract import Backbone
@@ -18,6 +19,7 @@ from fame.runtime import devices
 Job = TypeVar("Job")  # of no matter here
 
 PREPARED_AHEAD = 2  # shards
+DECODED_BYTES = 3 << 20  # of an image that a GPU resizes; larger ones are resized where decoded
 SHARDS_HELD = PREPARED_AHEAD + 1
 
 
@@ -50,15 +52,20 @@ def embed(
     watch = Watch()
     with ExitStack() as stack:
         embedders = [stack.enter_context(Embedder(each, runtime, watch)) for each in backbones]
+        reader = stack.enter_context(open_reader(backbones, runtime, images_at_once))
+        # Ctrl-C is raised in the main thread alone: no process that starts is cut off by it.
+        asking, ahead = ThreadPoolExecutor(1), ThreadPoolExecutor(1)
+        for threads in (asking, ahead):
+            stack.callback(threads.shutdown, cancel_futures=True)
+        # The processes always have the next shards to read, and the first while models are loaded.
+        readings = ((tasks, asking.submit(_read, reader, tasks)) for tasks in work)
+        first = list(islice(readings, PREPARED_AHEAD))
         for embedder in embedders:
             embedder.load()
-        reader = stack.enter_context(open_reader(backbones, runtime, images_at_once))
-        ahead = ThreadPoolExecutor(1)
-        stack.callback(ahead.shutdown, cancel_futures=True)
-        waiting: deque[tuple[list[Task[Job]], Reading, Future[list[Prepared]]]] = deque()
-        for tasks in work:
-            # At once, so that the processes always have the next shards to read.
-            reading = reader.read(list_places(tasks[0].inputs), [task.backbone for task in tasks])
+        if reader.as_decoded:
+            stack.enter_context(devices.pinning(reader.memory))
+        waiting: deque[tuple[list[Task[Job]], Future[Reading], Future[list[Prepared]]]] = deque()
+        for tasks, reading in chain(first, readings):
             waiting.append((tasks, reading, ahead.submit(_prepare, embedders, tasks, reading)))
             if len(waiting) > PREPARED_AHEAD:
                 yield from _compute(embedders, *waiting.popleft())
@@ -66,24 +73,29 @@ def embed(
             yield from _compute(embedders, *waiting.popleft())
 
 
-@contextmanager
 def open_reader(
     backbones: Sequence[Backbone], runtime: RuntimeParams, images_at_once: int
-) -> Iterator[Reader]:
-    """Of images for all of ``backbones``; a GPU copies from its memory without waiting."""
+) -> Reader:
+    """Of images for all of ``backbones``; its memory has room for the shards that are held."""
     seeing = [each for each in backbones if any(shown.image for shown in each.passes)]
     preparers = [backbone.image_preparer() for backbone in seeing]
-    slot_bytes = sum(align(backbone.pixel_bytes) for backbone in backbones)
-    with Reader(preparers, runtime.workers, slot_bytes, SHARDS_HELD * images_at_once) as reader:
-        if slot_bytes and devices.choose_device(runtime.device) == "cuda":
-            with devices.pinning(reader.memory):
-                yield reader
-        else:
-            yield reader
+    slot_bytes = sum(align(backbone.pixel_bytes) for backbone in seeing)
+    slots = SHARDS_HELD * images_at_once
+    if not slot_bytes or devices.choose_device(runtime.device) == "cpu":
+        return Reader(preparers, runtime.workers, slot_bytes, slots)
+    return Reader(
+        preparers, runtime.workers, max(slot_bytes, DECODED_BYTES), slots, as_decoded=True
+    )
 
 
-def _prepare(embedders: list[Embedder], tasks: list[Task], reading: Reading) -> list[Prepared]:
-    collect = cache(reading.collect)
+def _read(reader: Reader, tasks: list[Task]) -> Reading:
+    return reader.read(list_places(tasks[0].inputs), [task.backbone for task in tasks])
+
+
+def _prepare(
+    embedders: list[Embedder], tasks: list[Task], reading: "Future[Reading]"
+) -> list[Prepared]:
+    collect = cache(reading.result().collect)
 
     def take(place: int) -> list[Pixels]:
         return collect()[place]
@@ -97,9 +109,9 @@ def _prepare(embedders: list[Embedder], tasks: list[Task], reading: Reading) -> 
 def _compute(
     embedders: list[Embedder],
     tasks: list[Task[Job]],
-    reading: Reading,
+    reading: "Future[Reading]",
     prepared: "Future[list[Prepared]]",
 ) -> Iterator[tuple[Job, Result]]:
     for task, own in zip(tasks, prepared.result(), strict=True):
         yield task.job, embedders[task.backbone].compute(own)
-    reading.release()
+    reading.result().release()

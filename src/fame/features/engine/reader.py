@@ -12,26 +12,25 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import cache, cached_property, partial
 from multiprocessing import resource_tracker
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from fame.features.contract import Preparer
 from fame.features.engine.contents import KEY_BYTES, Place
 from fame.features.images import UnreadableImageError, decode
+from fame.features.resampling import Decoded, Geometry, resize
 from fame.posts.archives import UNREADABLE, ImageReader
 from fame.posts.contract import MISSING
 from fame.runtime.errors import InputError
 
-if TYPE_CHECKING:
-    from PIL import Image
-
 IMAGES_AT_ONCE = 4  # sent to a process
 ALIGNED = 64  # bytes: where pixels begin in a slot
 Prepare = Callable[[bytes], np.ndarray]
-Pixels = np.ndarray | str  # or why there are none: a kind of contracts.UNREADABLE
-# What a process sends of pixels that it wrote into a slot: where in it they begin, how they lie.
-Written = tuple[int, tuple[int, ...], str]
+Pixels = np.ndarray | Decoded | str  # or why there are none: a kind of contracts.UNREADABLE
+# What a process sends of pixels that it wrote into a slot: where in it they begin, how they lie,
+# and how they are still to be resized.
+Written = tuple[int, tuple[int, ...], str, Geometry | None]
 Sent = Pixels | Written
 
 # Set in a worker process alone, by `_start_worker`.
@@ -49,13 +48,20 @@ class Reader:
     Args:
         preparers: of the backbones; those that can share what is decoded do.
         slot_bytes: of the pixels of an image for all of them; 0: no memory is shared.
+        slots: so many images are held at most.
+        as_decoded: whether an image that fits a slot comes as it was decoded: a GPU resizes it.
     """
 
     def __init__(
-        self, preparers: Sequence[Prepare], workers: int, slot_bytes: int = 0, slots: int = 0
+        self,
+        preparers: Sequence[Prepare],
+        workers: int,
+        slot_bytes: int = 0,
+        slots: int = 0,
+        as_decoded: bool = False,
     ) -> None:
         self._preparers, self._workers = preparers, workers
-        self._slot_bytes = slot_bytes
+        self._slot_bytes, self.as_decoded = slot_bytes, as_decoded
         self._free = list(range(slots if slot_bytes else 0))
 
     @cached_property
@@ -88,7 +94,7 @@ class Reader:
                 part = places[start : start + IMAGES_AT_ONCE]
                 slots = [self._free.pop() if self._free else None for _ in part]
                 with _explaining(), _shielding():
-                    future = pool.submit(_read_images, part, slots, wanted)
+                    future = pool.submit(_read_images, part, slots, wanted, self.as_decoded)
                 reading.parts.append((future, [None if s is None else memory[s] for s in slots]))
                 reading.slots += [slot for slot in slots if slot is not None]
         return reading
@@ -152,8 +158,9 @@ def _find(sent: Sent, slot: np.ndarray | None) -> Pixels:
     if not isinstance(sent, tuple):
         return sent
     assert slot is not None
-    start, shape, dtype = sent
-    return _take(slot, start, shape, np.dtype(dtype))
+    start, shape, dtype, geometry = sent
+    array = _take(slot, start, shape, np.dtype(dtype))
+    return Decoded(array, geometry) if geometry else array
 
 
 def _take(slot: np.ndarray, start: int, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
@@ -200,26 +207,37 @@ def _follow_parent() -> None:
 
 
 def _read_images(
-    places: list[Place], slots: list[int | None], wanted: Sequence[int]
+    places: list[Place], slots: list[int | None], wanted: Sequence[int], as_decoded: bool
 ) -> list[list[Sent]]:
     preparers = [_preparers[i] for i in wanted]
-    return [
-        _send(read_image(_files, preparers, *place), None if slot is None else _memory[slot])
-        for place, slot in zip(places, slots, strict=True)
-    ]
+    sent = []
+    for place, number in zip(places, slots, strict=True):
+        slot = None if number is None else _memory[number]
+        room = len(slot) if as_decoded and slot is not None else 0
+        sent.append(_send(read_image(_files, preparers, *place, room), slot))
+    return sent
 
 
 def _send(found: list[Pixels], slot: np.ndarray | None) -> list[Sent]:
-    """Pixels that fit are written into the slot, one after another."""
+    """Pixels that fit are written into the slot, one after another; the same ones once."""
     sent: list[Sent] = []
-    start = 0
+    start, starts = 0, {}
     for pixels in found:
-        if isinstance(pixels, str) or slot is None or start + pixels.nbytes > len(slot):
+        if isinstance(pixels, str):
             sent.append(pixels)
             continue
-        _take(slot, start, pixels.shape, pixels.dtype)[...] = pixels
-        sent.append((start, pixels.shape, pixels.dtype.str))
-        start += align(pixels.nbytes)
+        if isinstance(pixels, Decoded):
+            array, geometry = pixels.array, pixels.geometry
+        else:
+            array, geometry = pixels, None
+        if id(array) not in starts:
+            if slot is None or start + array.nbytes > len(slot):
+                sent.append(pixels)
+                continue
+            _take(slot, start, array.shape, array.dtype)[...] = array
+            starts[id(array)] = start
+            start += align(array.nbytes)
+        sent.append((starts[id(array)], array.shape, array.dtype.str, geometry))
     return sent
 
 
@@ -229,9 +247,19 @@ def align(size: int) -> int:
 
 
 def read_image(
-    files: ImageReader, preparers: Sequence[Prepare], container: str, member: str, digest: str
+    files: ImageReader,
+    preparers: Sequence[Prepare],
+    container: str,
+    member: str,
+    digest: str,
+    room: int = 0,
 ) -> list[Pixels]:
     """The pixels of one image as each preparer takes it, or why there are none.
+
+    Args:
+        files, container, member, digest: where it lies.
+        preparers: of those who want it.
+        room: bytes up to which an image is left as it was decoded.
 
     Raises:
         InputError: the bytes are not those that were located.
@@ -244,16 +272,27 @@ def read_image(
     if hashlib.blake2b(content, digest_size=KEY_BYTES).hexdigest() != digest:
         where = f"{container}: {member}" if container else member
         raise InputError(f"{where}: not the image that was ingested; run `dvc repro`")
-    decoded = cache(partial(decode, content))
-    return [_prepare(prepare, content, decoded) for prepare in preparers]
+    image = _Image(content, room)
+    return [image.show(prepare) for prepare in preparers]
 
 
-def _prepare(
-    prepare: Prepare, content: bytes, decode_once: "Callable[[int | None], Image.Image]"
-) -> Pixels:
-    try:
-        if isinstance(prepare, Preparer):
-            return prepare.shape(decode_once(prepare.draft_pixels))
-        return prepare(content)
-    except UnreadableImageError as error:
-        return error.status
+class _Image:
+    """An image file, decoded once for each way to do so."""
+
+    def __init__(self, content: bytes, room: int) -> None:
+        self._content, self._room = content, room
+        self._decoded = cache(partial(decode, content))  # an error is raised again, as quickly
+        self._arrays = cache(lambda draft_pixels: np.asarray(self._decoded(draft_pixels)))
+
+    def show(self, prepare: Prepare) -> Pixels:
+        """What a preparer makes of it."""
+        try:
+            if not isinstance(prepare, Preparer):
+                return prepare(self._content)
+            image = self._decoded(prepare.draft_pixels)
+        except UnreadableImageError as error:
+            return error.status
+        geometry = prepare.plan(image.width, image.height)
+        if image.width * image.height * 3 <= self._room and geometry.by_matrices:
+            return Decoded(self._arrays(prepare.draft_pixels), geometry)
+        return resize(image, geometry)

@@ -13,7 +13,6 @@ from fame.features.backbones.shared.encoder import (
     Run,
     join,
 )
-from fame.features.backbones.shared.models import cut_patches
 
 WIDTH, HEADS, INNER = 32, 4, 64
 RUNS = [Run(2, 5, (0, 5)), Run(1, 9, (2, 4)), Run(3, 7, (0, 1))]
@@ -118,10 +117,10 @@ def test_patches_are_those_of_the_convolution(bias):
     mean, deviation = [0.4, 0.5, 0.6], [0.2, 0.3, 0.25]
     scaled = (pixels / 255 - mean) / deviation
     image = torch.from_numpy(scaled).float().permute(0, 3, 1, 2)
-    cut = torch.from_numpy(np.stack([cut_patches(one, 4) for one in pixels]))
     with torch.inference_mode():
-        found = Patches(convolution, mean, deviation)(cut)
-        expected = convolution(image).permute(0, 2, 3, 1)
+        patches = Patches(convolution, mean, deviation)
+        found = patches(patches.cut(torch.from_numpy(pixels)))
+        expected = convolution(image).flatten(2).transpose(1, 2)
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
 
 
@@ -133,8 +132,7 @@ def test_a_grid_is_what_transformers_embeds(side):
     embeddings = CLIPVisionModel(config).embeddings
     pixels = np.random.default_rng(2).integers(0, 256, (2, side, side, 3), dtype=np.uint8)
     image = torch.from_numpy(pixels / 255).float().permute(0, 3, 1, 2)
-    cut = torch.from_numpy(np.stack([cut_patches(one, 4) for one in pixels])).flatten(1, 2)
     with torch.inference_mode():
-        found = Grid(embeddings, side, ([0.0] * 3, [1.0] * 3))(cut)
+        found = Grid(embeddings, side, ([0.0] * 3, [1.0] * 3))(torch.from_numpy(pixels))
         expected = embeddings(image, interpolate_pos_encoding=True)
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)

@@ -1,15 +1,16 @@
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from fame.features.backbones.shared.models import (
     choose_dtype,
-    cut_patches,
-    join_rows,
     join_tokens,
     open_model,
+    open_pixels,
 )
 from fame.features.contract import Item
+from fame.features.resampling import Decoded, resize, whole
 from fame.params import RuntimeParams
 from fame.runtime.errors import InputError
 
@@ -57,16 +58,14 @@ def test_tokens_of_all_items_stand_under_each_other():
     assert ids.dtype == torch.int64
 
 
-def test_rows_of_all_arrays_stand_under_each_other():
-    arrays = [np.full((rows, 4), rows, dtype=np.uint8) for rows in (2, 1)]
-    joined = join_rows(arrays, torch.device("cpu"))
-    assert joined.tolist() == [[2] * 4, [2] * 4, [1] * 4]
-
-
-def test_patches_are_cut_row_by_row():
-    pixels = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3)
-    cut = cut_patches(pixels, 2)
-    assert cut.shape == (2, 3, 12)
-    for row, column in np.ndindex(2, 3):
-        patch = pixels[2 * row : 2 * row + 2, 2 * column : 2 * column + 2]
-        np.testing.assert_array_equal(cut[row, column], patch.ravel())
+def test_images_are_the_same_resized_before_and_on_the_device():
+    draw = np.random.default_rng(3)
+    shapes = [(9, 12), (20, 10), (9, 12), (6, 6)]
+    arrays = [draw.integers(0, 256, (*shape, 3), dtype=np.uint8) for shape in shapes]
+    plans = [whole(array.shape[1], array.shape[0], (6, 6)) for array in arrays]
+    pairs = list(zip(arrays, plans, strict=True))
+    resized = [resize(Image.fromarray(array), plan) for array, plan in pairs]
+    mixed = [Decoded(*pair) for pair in pairs[:3]] + resized[3:]
+    for images in (resized, mixed):
+        found = open_pixels(images, torch.device("cpu"))
+        np.testing.assert_array_equal(found.numpy(), np.stack(resized))

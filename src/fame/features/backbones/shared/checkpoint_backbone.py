@@ -8,7 +8,7 @@ columns, its parts, and which tokens make the vector.
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -18,19 +18,18 @@ from fame.features.backbones.shared.models import (
     SPECIAL_TOKENS,
     CheckpointParams,
     choose_dtype,
-    cut_patches,
-    join_rows,
     join_tokens,
     open_model,
+    open_pixels,
 )
 from fame.features.contract import Backbone, Item, Pass, Preparer
+from fame.features.resampling import Geometry
 from fame.params import RuntimeParams
 from fame.runtime.devices import choose_device, import_torchvision
 from fame.runtime.errors import InputError
 
 if TYPE_CHECKING:
     import torch
-    from PIL import Image
 
 # Of a model that reads a text without an image, and the other way round.
 TEXT_AND_IMAGE = (
@@ -81,8 +80,8 @@ class CheckpointBackbone(Backbone):
             config: its configuration, of transformers.
         """
 
-    def resizer(self) -> "Callable[[Image.Image], Image.Image]":
-        """A function that worker processes import: an RGB image as the model takes it."""
+    def planner(self) -> Callable[[int, int], Geometry]:
+        """A function that worker processes import: width and height -> what the model sees."""
         raise NotImplementedError
 
     @abstractmethod
@@ -96,12 +95,12 @@ class CheckpointBackbone(Backbone):
         part "grid" of pixels.
         """
         if items[0].tokens is None:
-            patches = join_rows(list_patches(items), self._device)
-            shown = self._parts["grid"](patches.view(len(items), -1, patches.shape[1]))
+            images = [item.pixels for item in items if item.pixels is not None]
+            shown = self._parts["grid"](open_pixels(images, self._device))
         else:
             ids, positions = join_tokens(items, self._device)
             shown = self._parts["words"](ids, position_ids=positions)
-        return shown.flatten(0, 1), [count_tokens(item) for item in items]
+        return shown.flatten(0, 1), [self.count_tokens(item) for item in items]
 
     def fingerprint(self) -> dict[str, Any]:
         """Files of the checkpoint, and all that is done with them."""
@@ -132,13 +131,16 @@ class CheckpointBackbone(Backbone):
         from torch import nn
 
         import_torchvision()  # where it is installed, transformers imports it
+        from transformers.initialization import no_init_weights
+
         from fame.features.backbones.shared.encoder import Encoder
 
         if self.text:
             self._tokenizer = self._checkpoint.open_tokenizer()
         config = self._checkpoint.open_config(self.model_type)
         self._check_activations(config)
-        parts = nn.ModuleDict(self.build(self._checkpoint, config))
+        with no_init_weights():  # all of them are loaded
+            parts = nn.ModuleDict(self.build(self._checkpoint, config))
         parts, self._device = open_model(parts, self._dtype, self._runtime, compiled=False)
         self._parts: dict[str, Any] = dict(parts.items())
         for part in self._parts.values():
@@ -151,13 +153,9 @@ class CheckpointBackbone(Backbone):
         return [np.array(ids, dtype=np.int32) for ids in tokens["input_ids"]]
 
     def image_preparer(self) -> Preparer:
-        """Pixels are patches, (rows, columns, side x side x 3) uint8."""
-        assert self.image
-        params, side = self._params, self.read_size(self.image, PATCH)
-        return Preparer(
-            partial(shape, resize=self.resizer(), side=side),
-            params.image_size if params.decode == "draft" else None,
-        )
+        """Pixels are (height, width, 3) uint8."""
+        draft_pixels = self._params.image_size if self._params.decode == "draft" else None
+        return Preparer(self.planner(), draft_pixels)
 
     @property
     def pixel_bytes(self) -> int:
@@ -166,7 +164,7 @@ class CheckpointBackbone(Backbone):
 
     def cost(self, kind: str, item: Item) -> int:  # noqa: ARG002
         """Its tokens on a GPU."""
-        return count_tokens(item) if self._on_gpu else 1
+        return self.count_tokens(item) if self._on_gpu else 1
 
     def cost_at_once(self, kind: str) -> int:
         """On a CPU some thousand tokens, which its caches hold; what fills a GPU."""
@@ -183,6 +181,19 @@ class CheckpointBackbone(Backbone):
             pairs = zip(items, lengths, strict=True)
             runs = make_runs((length, self.pool(kind, item, length)) for item, length in pairs)
             return {"vector": self._parts[kind](rows, runs)}
+
+    def count_tokens(self, item: Item) -> int:
+        """Tokens of an item's text and image."""
+        count = 0 if item.tokens is None else len(item.tokens)
+        if item.pixels is not None:
+            height, width, _ = item.pixels.shape
+            count += 1 + (height // self._side) * (width // self._side)
+        return count
+
+    @cached_property
+    def _side(self) -> int:
+        assert self.image
+        return self.read_size(self.image, PATCH)
 
     @cached_property
     def _on_gpu(self) -> bool:
@@ -227,23 +238,3 @@ class CheckpointBackbone(Backbone):
                     f"checkpoint {self._checkpoint.name}: its activation is {found!r}; "
                     f"allowed here: {', '.join(map(repr, ACTIVATIONS))}"
                 )
-
-
-def shape(
-    image: "Image.Image", resize: "Callable[[Image.Image], Image.Image]", side: int
-) -> np.ndarray:
-    """An RGB image -> its patches, (rows, columns, side x side x 3) uint8."""
-    return cut_patches(np.asarray(resize(image)), side)
-
-
-def list_patches(items: list[Item]) -> list[np.ndarray]:
-    """Each item's patches, (patches, side x side x 3)."""
-    return [
-        item.pixels.reshape(-1, item.pixels.shape[2]) for item in items if item.pixels is not None
-    ]
-
-
-def count_tokens(item: Item) -> int:
-    """Tokens of an item's text and image."""
-    text = 0 if item.tokens is None else len(item.tokens)
-    return text + (0 if item.pixels is None else 1 + item.pixels.shape[0] * item.pixels.shape[1])

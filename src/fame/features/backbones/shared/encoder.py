@@ -321,18 +321,24 @@ class Patches(nn.Module):
 
     def __init__(self, convolution: nn.Conv2d, mean: list[float], deviation: list[float]) -> None:
         super().__init__()
+        self._side = convolution.kernel_size[0]
         # Channels last, as pixels lie in an image.
         self.linear = Linear(convolution.weight.permute(0, 2, 3, 1).flatten(1), convolution.bias)
-        pixels = convolution.kernel_size[0] ** 2
         # No buffers: those would be rounded with the weights.
-        self._colours = torch.tensor(mean * pixels), torch.tensor(deviation * pixels)
+        self._colours = torch.tensor(mean), torch.tensor(deviation)
+
+    def cut(self, pixels: torch.Tensor) -> torch.Tensor:
+        """(n, height, width, 3) uint8 -> (n, patches, inputs), scaled as the weights want it."""
+        n, height, width, _ = pixels.shape
+        mean, deviation = (values.to(pixels.device, non_blocking=True) for values in self._colours)
+        scaled = ((pixels.float() / 255 - mean) / deviation).to(self.linear.bias.dtype)
+        rows, columns = height // self._side, width // self._side
+        cut = scaled.view(n, rows, self._side, columns, self._side, 3).transpose(2, 3)
+        return cut.reshape(n, rows * columns, -1)
 
     def forward(self, patches: torch.Tensor) -> torch.Tensor:
-        """(..., side x side x 3) uint8 -> (..., outputs), scaled as the weights want it."""
-        bias = self.linear.bias
-        mean, deviation = (values.to(bias.device, non_blocking=True) for values in self._colours)
-        scaled = ((patches.float() / 255 - mean) / deviation).to(bias.dtype)
-        return self.linear(scaled.flatten(0, -2)).view(*patches.shape[:-1], -1)
+        """(..., inputs) of `cut` -> (..., outputs)."""
+        return self.linear(patches.flatten(0, -2)).view(*patches.shape[:-1], -1)
 
 
 class Grid(nn.Module):
@@ -357,6 +363,7 @@ class Grid(nn.Module):
         self.positions = nn.Parameter(positions)
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        """(n, patches, side x side x 3) uint8 -> (n, 1 + patches, width)."""
+        """(n, size, size, 3) uint8 -> (n, 1 + patches, width)."""
         first = self.positions[:1].expand(len(pixels), 1, -1)
-        return torch.cat([first, self.patches(pixels) + self.positions[1:]], dim=1)
+        patches = self.patches(self.patches.cut(pixels))
+        return torch.cat([first, patches + self.positions[1:]], dim=1)

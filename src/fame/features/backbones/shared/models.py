@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from functools import cache
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeVar, cast
 
@@ -10,6 +11,7 @@ import numpy as np
 from pydantic import Field
 
 from fame.features.contract import Item
+from fame.features.resampling import Decoded, Geometry, resize_by_matrices
 from fame.params import BackboneParams, RuntimeParams, Strict
 from fame.runtime import devices
 
@@ -91,24 +93,48 @@ def join_tokens(items: list[Item], device: "torch.device") -> "tuple[torch.Tenso
     return ids_of, places_of
 
 
-def join_rows(arrays: Sequence[np.ndarray], device: "torch.device") -> "torch.Tensor":
-    """Arrays (r, width) uint8 under each other, on the device.
+def open_pixels(images: Sequence[np.ndarray | Decoded], device: "torch.device") -> "torch.Tensor":
+    """Images of one shape as they are seen, (n, h, w, 3) uint8, on the device."""
+    import torch
+
+    sources = [_describe_source(image) for image in images]
+    order = sorted(range(len(images)), key=lambda place: repr(sources[place]))
+    parts = []
+    for (_, geometry), places in groupby(order, key=sources.__getitem__):
+        group = [images[place] for place in places]
+        arrays = [one.array if isinstance(one, Decoded) else one for one in group]
+        copied = _copy(arrays, device)
+        parts.append(copied if geometry is None else resize_by_matrices(copied, geometry))
+    if len(parts) == 1:
+        return parts[0]
+    places_of = torch.from_numpy(np.argsort(order)).to(device, non_blocking=True)
+    return torch.cat(parts)[places_of]
+
+
+def _describe_source(image: np.ndarray | Decoded) -> tuple[tuple[int, ...], Geometry | None]:
+    """Images of one source are copied and resized together."""
+    if isinstance(image, Decoded):
+        return image.array.shape, image.geometry
+    return image.shape, None
+
+
+def _copy(arrays: list[np.ndarray], device: "torch.device") -> "torch.Tensor":
+    """Arrays of one shape as one, on the device.
 
     A GPU copies each from where it lies, beside what it computes, if that memory is pinned.
     """
     import torch
 
     if device.type == "cpu":
-        return torch.from_numpy(np.concatenate(arrays))
+        return torch.from_numpy(np.stack(arrays))
     computing, copying = torch.cuda.current_stream(device), _open_stream(device)
     with torch.cuda.stream(copying):
-        shape = sum(map(len, arrays)), arrays[0].shape[1]
-        rows = torch.empty(shape, dtype=torch.uint8, device=device)
-        for part, array in zip(rows.split([len(one) for one in arrays]), arrays, strict=True):
-            part.copy_(torch.from_numpy(array), non_blocking=True)
+        together = torch.empty((len(arrays), *arrays[0].shape), dtype=torch.uint8, device=device)
+        for place, array in zip(together, arrays, strict=True):
+            place.copy_(torch.from_numpy(array), non_blocking=True)
     computing.wait_stream(copying)
-    rows.record_stream(computing)
-    return rows
+    together.record_stream(computing)
+    return together
 
 
 @cache
@@ -116,10 +142,3 @@ def _open_stream(device: "torch.device") -> "torch.cuda.Stream":
     import torch
 
     return torch.cuda.Stream(device)
-
-
-def cut_patches(pixels: np.ndarray, side: int) -> np.ndarray:
-    """(height, width, 3) -> (rows, columns, side x side x 3), the patches that do not overlap."""
-    high, wide = pixels.shape[0] // side, pixels.shape[1] // side
-    cut = pixels.reshape(high, side, wide, side, 3).transpose(0, 2, 1, 3, 4)
-    return cut.reshape(high, wide, -1)
