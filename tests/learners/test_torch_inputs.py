@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fame.learners import torch_inputs
-from fame.learners.torch_inputs import CHUNK_ROWS, Inputs, predict_in_chunks
+from fame.learners.torch_inputs import CHUNK_ROWS, Inputs, find_room, predict_in_chunks
 
 
 @pytest.fixture
@@ -103,6 +103,15 @@ def test_rows_are_not_held_where_there_is_no_room(tables, make_inputs, monkeypat
     assert data.hold().held is None
     monkeypatch.setattr(torch_inputs, "HELD_BYTES", held.nbytes)
     assert data.hold().held is not None
+
+
+def test_memory_of_an_earlier_fold_counts_as_free_on_a_gpu(monkeypatch):
+    """torch keeps what a fold has released."""
+    sizes = {"mem_get_info": (30, 80), "memory_reserved": 50, "memory_allocated": 10}
+    for name, size in sizes.items():
+        monkeypatch.setattr(torch.cuda, name, lambda _, size=size: size)
+    assert find_room(torch.device("cuda")) == torch_inputs.HELD_SHARE * (30 + 50 - 10)
+    assert find_room(torch.device("cpu")) == torch_inputs.HELD_BYTES
 
 
 def test_an_error_in_a_thread_ends_the_reading(tables, make_inputs):

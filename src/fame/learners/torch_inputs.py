@@ -116,9 +116,10 @@ def find_room(on: device) -> float:
     """Bytes of prepared rows that may be held on a device."""
     import torch
 
-    if on.type == "cuda":
-        return HELD_SHARE * torch.cuda.mem_get_info(on)[0]
-    return HELD_BYTES
+    if on.type != "cuda":
+        return HELD_BYTES
+    kept = torch.cuda.memory_reserved(on) - torch.cuda.memory_allocated(on)  # of an earlier fold
+    return HELD_SHARE * (torch.cuda.mem_get_info(on)[0] + kept)
 
 
 def predict_in_chunks(rows: np.ndarray, predict: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:

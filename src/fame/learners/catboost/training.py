@@ -171,7 +171,10 @@ class Trainer(FoldTrainer):
         return _Snapshots(folder)
 
     def write_model(self, model: "CatBoostRegressor", path: Path) -> None:
-        """CatBoost's binary, but for time, random id, threads and places of the training."""
+        """CatBoost's binary, but for time, random id, threads and places of the training.
+
+        And for its MAEs, which the curves have: their last digits depend on the threads.
+        """
         from catboost import CatBoostError
 
         metadata = model.get_metadata()
@@ -181,6 +184,7 @@ class Trainer(FoldTrainer):
         options["system_options"].pop(THREADS, None)
         metadata["params"] = json.dumps(options, sort_keys=True)
         metadata["output_options"] = metadata["train_finish_time"] = metadata["model_guid"] = ""
+        metadata["training"] = "{}"
         try:
             model.save_model(str(path))
         except CatBoostError as error:
