@@ -24,7 +24,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -39,7 +39,7 @@ from fame.learners.torch_inputs import Inputs
 from fame.learners.torch_training import seed, split_batches
 from fame.params import RuntimeParams
 from fame.runtime.arrays import read_values, write_values
-from fame.runtime.cores import choose_cores
+from fame.runtime.cores import count_cores
 from fame.runtime.devices import choose_device, deterministic
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ ROWS, COLUMNS = 100_000, 2304  # training posts; columns of ViLT's or BLIP's blo
 TABM_COLUMNS, RANKED = 300, 60  # of its table; of them numbers that go through embeddings
 ROWS_AT_ONCE = 2048
 FITTED_ROWS = 5000  # that the preparation is fitted on
+LEARNERS = ("dae", "tabm")
 TABM_PACKAGES = ("scipy", "sklearn", "tabm", "rtdl_num_embeddings")
 
 Train = Callable[[list[Inputs], "Clock"], Any]  # trains epochs on training and validation rows
@@ -107,17 +108,18 @@ class Ready(Inputs):
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
+    parser.add_argument("--learners", nargs="+", choices=LEARNERS, default=LEARNERS)
     parser.add_argument("--rows", type=int, default=ROWS, help="training posts, a fifth validates")
     parser.add_argument("--columns", type=int, default=COLUMNS, help="of the autoencoder's table")
     parser.add_argument("--tabm-columns", type=int, default=TABM_COLUMNS)
     parser.add_argument("--epochs", type=int, default=5, help="the first one warms up")
-    parser.add_argument("--threads", type=int, default="auto", help="default: all cores")
+    parser.add_argument("--threads", type=int, help="default: all cores")
     chosen = parser.parse_args()
-    threads = choose_cores(chosen.threads)
+    threads = chosen.threads or count_cores()
     device = choose_device(chosen.device)
     sizes = (chosen.rows, chosen.columns, chosen.tabm_columns, chosen.epochs)
     print(f"{name_device(device)}, {threads} threads, {chosen.rows:,} training posts")
-    print(describe(measure(device, threads, *sizes)))
+    print(describe(measure(device, threads, *sizes, learners=chosen.learners)))
 
 
 def name_device(device: str) -> str:
@@ -153,19 +155,21 @@ def measure(
     columns: int = COLUMNS,
     tabm_columns: int = TABM_COLUMNS,
     epochs: int = 5,
+    learners: Sequence[str] = LEARNERS,
 ) -> list[Epoch]:
-    """Both learners; TabM only where its packages are."""
+    """The learners; TabM only where its packages are."""
     runtime = RuntimeParams(
         device=device, workers=threads, cache=".cache", engine="local", ray_address=None
     )
     found = []
     with tempfile.TemporaryDirectory() as folder, deterministic(threads):
-        table = make_table(Path(folder) / "dae.npy", rows, columns, ranked=0)
-        found += measure_dae(table, runtime, epochs)
+        if "dae" in learners:
+            table = make_table(Path(folder) / "dae.npy", rows, columns, ranked=0)
+            found += measure_dae(table, runtime, epochs)
         missing = [name for name in TABM_PACKAGES if find_spec(name) is None]
-        if missing:
+        if "tabm" in learners and missing:
             print(f"TabM is left out: no {', '.join(missing)} here", file=sys.stderr)
-        else:
+        elif "tabm" in learners:
             ranked = min(RANKED, tabm_columns)
             table = make_table(Path(folder) / "tabm.npy", rows, tabm_columns, ranked)
             found += measure_tabm(table, runtime, epochs)
