@@ -27,7 +27,7 @@ CHUNK_ROWS = 512  # computed at a time in a prediction, and on a CPU where the b
 GPU_CHUNK_ROWS = 2048  # on a GPU where the batches do not matter: 512 rows would leave it idle
 HELD_BYTES = 2**29  # of prepared rows that are held in the machine's memory
 HELD_SHARE = 0.5  # of a GPU's free memory that prepared rows may take
-AHEAD_BYTES = 2**28  # of batches that are prepared while one is computed
+AHEAD_BYTES = 2**27  # of batches that are prepared while one is computed
 
 
 @dataclass(frozen=True)
