@@ -11,10 +11,11 @@ import os
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, ConfigDict, Field, PlainValidator, StringConstraints
 
 from fame.registry import BACKBONES, resolve, resolve_learner
 from fame.runtime import shared
+from fame.runtime.cores import check_cores, choose_cores
 from fame.runtime.errors import InputError
 from fame.runtime.strict_yaml import Strict, parse, read_text, validate
 
@@ -23,6 +24,7 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
+Cores = Annotated[int | Literal["auto"], PlainValidator(check_cores)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
 
@@ -245,7 +247,8 @@ class RuntimeParams(Strict):
     """What cannot change a result: no stage depends on it."""
 
     device: Literal["auto", "cpu", "cuda"]
-    workers: Count
+    # A number once it is read: nothing that is written holds it.
+    workers: Annotated[int, PlainValidator(lambda found: choose_cores(check_cores(found)))]
     cache: Annotated[str, StringConstraints(min_length=1), AfterValidator(shared.locate)]
     engine: Literal["local", "ray"]
     ray_address: Annotated[str, StringConstraints(pattern=r"^[^\s/]+:\d+$")] | None

@@ -41,9 +41,11 @@ def test_settings_and_random_state_come_back():
     with deterministic(threads + 1):
         assert torch.get_num_threads() == threads + 1
         assert torch.are_deterministic_algorithms_enabled()
+        assert not torch.utils.deterministic.fill_uninitialized_memory
         torch.manual_seed(1)
     assert torch.get_num_threads() == threads
     assert torch.are_deterministic_algorithms_enabled() == before
+    assert torch.utils.deterministic.fill_uninitialized_memory
     assert torch.equal(torch.get_rng_state(), state)
 
 

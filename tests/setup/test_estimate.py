@@ -15,7 +15,7 @@ SMPD = (486_194, 305_613)
 
 @pytest.fixture(autouse=True)
 def two_cores(monkeypatch):
-    monkeypatch.setattr(estimating.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(estimating, "count_cores", lambda: 2)
 
 
 @pytest.fixture

@@ -98,9 +98,10 @@ def prepare_values(values: np.ndarray, preparation: Preparation) -> np.ndarray:
     """X (m, d + k) float32 of rows (m, all columns of the table) that were read."""
     numbers = _take(values, preparation.number_column)
     with np.errstate(over="ignore", invalid="ignore"):  # what is infinite is clipped
-        numbers = (numbers - preparation.mean) * preparation.scale
+        numbers = numbers - preparation.mean
+        numbers *= preparation.scale
     np.clip(numbers, -preparation.clip, preparation.clip, out=numbers)
-    np.nan_to_num(numbers, copy=False, nan=0.0)
+    np.copyto(numbers, 0, where=np.isnan(numbers))
     if not len(preparation.category_id):
         return numbers
     ids = values[:, preparation.category_column]

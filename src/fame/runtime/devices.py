@@ -69,18 +69,23 @@ def use_one_thread() -> None:
 def deterministic(threads: int) -> Iterator[None]:
     """Deterministic algorithms on fixed threads; the caller's settings and random state return."""
     import torch
+    from torch.utils import deterministic as memory
 
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what CUDA needs for it
     before = torch.get_num_threads(), torch.get_deterministic_debug_mode()
+    filled = memory.fill_uninitialized_memory
     torch.set_num_threads(threads)
     # As use_deterministic_algorithms(True), which also imports torch's compiler: seconds.
     torch.set_deterministic_debug_mode("error")
+    # Else every new tensor is written twice, on a GPU by a launch of its own.
+    memory.fill_uninitialized_memory = False
     try:
         with torch.random.fork_rng():
             yield
     finally:
         torch.set_num_threads(before[0])
         torch.set_deterministic_debug_mode(before[1])
+        memory.fill_uninitialized_memory = filled
 
 
 def import_torchvision() -> None:

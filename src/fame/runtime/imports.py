@@ -14,7 +14,7 @@ SOURCE = Path(__file__).parents[2]
 WITHOUT_EFFECT = {
     "fame.params",
     "fame.registry",
-    *(f"fame.runtime.{name}" for name in ("dvc_lock", "errors", "imports", "processes")),
+    *(f"fame.runtime.{name}" for name in ("cores", "dvc_lock", "errors", "imports", "processes")),
     *(f"fame.runtime.{name}" for name in ("progress", "ray", "stage", "versions")),
 }
 

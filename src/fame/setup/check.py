@@ -15,6 +15,7 @@ from fame import params
 from fame.posts import ingest
 from fame.posts.data_report import RAW_COUNTS, looks_like_counts
 from fame.posts.sources.images import IMAGE_SUFFIXES
+from fame.runtime.cores import count_cores
 from fame.runtime.errors import InputError
 from fame.setup.estimate import describe_seconds, estimate
 
@@ -223,7 +224,7 @@ def _check_room(settings: params.Params, posts: int, labelled: int) -> tuple[lis
     taken = estimate(settings, posts, labelled)
     facts = [
         f"a run from nothing over {posts:,} posts: about {describe_seconds(taken.seconds)} on "
-        f"{os.cpu_count()} cores without a GPU, {_describe_bytes(taken.disk)} of disk, "
+        f"{count_cores()} cores without a GPU, {_describe_bytes(taken.disk)} of disk, "
         f"{_describe_bytes(taken.memory)} of memory (rough, see docs/scale.md)"
     ]
     problems = []

@@ -4,12 +4,12 @@ The rates were measured on two cores of one machine: docs/scale.md says how, and
 are.
 """
 
-import os
 from dataclasses import dataclass
 from typing import Any
 
 from fame import params
 from fame.learners import growth
+from fame.runtime.cores import count_cores
 
 # Block -> columns of a modality, modalities, and posts that two cores make a second.
 BLOCKS = {
@@ -69,7 +69,7 @@ def estimate(settings: params.Params, posts: int, labelled: int) -> Estimate:
     tables = {name: _find_columns(table, settings) for name, table in settings.tables.items()}
     vectors = sum(widths[n] for n, entry in settings.backbones.items() if entry.kind in FROZEN)
     columns = COPIES * (sum(widths.values()) + sum(tables.values())) + vectors
-    cores = os.cpu_count() or 1
+    cores = count_cores()
     work = sum(posts / _find_block(settings, name)[2] for name in settings.backbones)
     learners = [growth.settle(entry, int(training)) for entry in settings.learners.values()]
     work += sum(_time_training(entry, training * tables[entry.table]) for entry in learners)

@@ -8,6 +8,7 @@ import pytest
 
 from fame.learners.autogluon import archive, networks, training
 from fame.learners.autogluon.kinds import OUTPUT, plan
+from fame.runtime.cores import count_cores
 from fame.runtime.errors import InputError
 from fame.runtime.versions import list_versions
 
@@ -69,6 +70,12 @@ def test_models_that_a_killed_fit_finished_are_resumed(fitted, learners, tables,
 def test_folds_are_the_tables(fitted, tables):
     bag = fitted("autogluon").trainer._predictor._trainer.load_model("LightGBM_BAG_L1")
     assert len(bag.models) == len(tables()[0].training.folds)
+
+
+def test_no_more_cores_are_asked_for_than_there_are(learners, tables):
+    """AutoGluon would refuse every model."""
+    learner = learners("autogluon", models=["lightgbm"], threads=count_cores() + 1).fit(tables()[0])
+    assert len(learner.trainer.record()["leaderboard"]) >= 2
 
 
 def test_a_planned_model_that_is_missing_stops_with_its_reason(learners, tables, monkeypatch):

@@ -39,6 +39,7 @@ from fame.learners.contract import FitTable
 from fame.learners.contract import Trainer as BaseTrainer
 from fame.learners.model_files import describe_columns, write_manifest
 from fame.runtime import files
+from fame.runtime.cores import count_cores
 from fame.runtime.devices import choose_device, deterministic
 from fame.runtime.errors import InputError
 from fame.runtime.progress import bar
@@ -178,7 +179,8 @@ class Trainer(BaseTrainer):
             num_stack_levels=1,
             dynamic_stacking=False,
             ag_args_ensemble={"fold_fitting_strategy": "sequential_local"},
-            ag_args_fit={"num_cpus": self.params.threads, "num_gpus": 0},
+            # It refuses more than there are.
+            ag_args_fit={"num_cpus": min(self.params.threads, count_cores()), "num_gpus": 0},
             feature_metadata=FeatureMetadata(type_map_raw=raw, type_group_map_special=special),
             # Counts of words would be as many as the machine's free memory allows.
             feature_generator=AutoMLPipelineFeatureGenerator(

@@ -8,6 +8,7 @@ import numpy as np
 from fame.learners.catboost.pools import SUFFIX, make_pool
 from fame.learners.contract import Table
 from fame.learners.fold_model import FoldModel
+from fame.runtime.cores import choose_cores
 
 if TYPE_CHECKING:
     from catboost import CatBoostRegressor
@@ -28,14 +29,15 @@ class Model(FoldModel):
         self, model: "CatBoostRegressor", table: Table, rows: np.ndarray
     ) -> np.ndarray:
         """Predictions (m,)."""
-        return model.predict(make_pool(table, rows), thread_count=self.params.threads)
+        return model.predict(make_pool(table, rows), thread_count=choose_cores(self.params.threads))
 
     def explain_model(
         self, model: "CatBoostRegressor", table: Table, rows: np.ndarray
     ) -> np.ndarray:
         """SHAP values (m, d)."""
+        threads = choose_cores(self.params.threads)
         found = model.get_feature_importance(
-            make_pool(table, rows), type="ShapValues", thread_count=self.params.threads
+            make_pool(table, rows), type="ShapValues", thread_count=threads
         )
         place = {column.name: number for number, column in enumerate(table.columns)}
         values = np.empty((len(rows), len(table.columns)))

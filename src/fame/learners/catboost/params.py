@@ -6,7 +6,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from fame.learners.growth import Growing
-from fame.params import Count, LearnerParams, NonNegative, Positive
+from fame.params import Cores, Count, LearnerParams, NonNegative, Positive
 
 
 class Params(LearnerParams):
@@ -26,7 +26,7 @@ class Params(LearnerParams):
     one_hot_max_size: Annotated[int, Field(ge=2, le=255)]
     max_ctr_complexity: Annotated[int, Field(ge=1, le=8)]
     task_type: Literal["CPU", "GPU"]
-    threads: Count
+    threads: Cores
 
     @field_validator("task_type")
     @classmethod

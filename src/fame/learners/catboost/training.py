@@ -22,6 +22,7 @@ from fame.learners.catboost.pools import SUFFIX, make_pool, make_varied_pool
 from fame.learners.contract import FitTable
 from fame.learners.fold_training import Fitted, FoldTrainer, Step
 from fame.runtime import files, ids, progress
+from fame.runtime.cores import choose_cores
 from fame.runtime.errors import InputError
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ SIGNAL = signal.SIGUSR1  # which interrupts CatBoost
 FIRST_INTERRUPT_SECONDS, INTERRUPT_SECONDS = 0.05, 2.0  # after what went wrong in a log line
 # Of the options in a model's file, those that say where the snapshots of its training lay.
 PLACES = ("allow_writing_files", "train_dir", "save_snapshot", "snapshot_file", "snapshot_interval")
+THREADS = "thread_count"
 
 
 class Trainer(FoldTrainer):
@@ -119,7 +121,7 @@ class Trainer(FoldTrainer):
         )
 
     def _predict(self, model: "CatBoostRegressor", table: FitTable, rows: np.ndarray) -> np.ndarray:
-        threads = self.params.threads
+        threads = choose_cores(self.params.threads)
         parts = [
             model.predict(make_pool(table, part), thread_count=threads)
             for part in table.chunks(rows)
@@ -147,7 +149,7 @@ class Trainer(FoldTrainer):
             "loss_function": LOSSES[self.params.loss],
             "eval_metric": "MAE",
             "random_seed": self.params.seed,
-            "thread_count": self.params.threads,
+            "thread_count": choose_cores(self.params.threads),
         }
         snapshots = self._open_snapshots(fold)
         name, count = f"catboost fold {fold}", self.params.iterations
@@ -169,15 +171,20 @@ class Trainer(FoldTrainer):
         return _Snapshots(folder)
 
     def write_model(self, model: "CatBoostRegressor", path: Path) -> None:
-        """CatBoost's binary, but for time, random id and places of the training."""
+        """CatBoost's binary, but for time, random id, threads and places of the training.
+
+        And for its MAEs, which the curves have: their last digits depend on the threads.
+        """
         from catboost import CatBoostError
 
         metadata = model.get_metadata()
         options = json.loads(metadata["params"])
-        for name in PLACES:
+        for name in (*PLACES, THREADS):
             options["flat_params"].pop(name, None)
+        options["system_options"].pop(THREADS, None)
         metadata["params"] = json.dumps(options, sort_keys=True)
         metadata["output_options"] = metadata["train_finish_time"] = metadata["model_guid"] = ""
+        metadata["training"] = "{}"
         try:
             model.save_model(str(path))
         except CatBoostError as error:

@@ -94,7 +94,11 @@ class Trainer(FoldTrainer):
         data = []
         for rows in (table.training_rows(fold), table.validation_rows(fold)):
             labels = torch.from_numpy(table.popularity[rows].astype(np.float32)).to(device)
-            data.append(Inputs(table, rows, partial(prepare, preparation=preparation), labels))
+            own = partial(prepare, preparation=preparation)
+            part = Inputs(table, rows, own, labels, self.runtime.workers)
+            # On a CPU to standardise again is little beside the arithmetic, whose last digits
+            # depend on how the rows lie in memory.
+            data.append(part.hold() if labels.is_cuda else part)
         return data
 
 

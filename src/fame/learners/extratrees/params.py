@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from fame.learners.growth import Growing
-from fame.params import Count, LearnerParams
+from fame.params import Cores, Count, LearnerParams
 
 
 class Params(LearnerParams):
@@ -14,4 +14,4 @@ class Params(LearnerParams):
     trees: Count
     min_posts_in_leaf: Growing[Count]
     column_share: Growing[Annotated[float, Field(gt=0, le=1)]]
-    threads: Count
+    threads: Cores

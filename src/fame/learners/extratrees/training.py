@@ -12,6 +12,7 @@ from fame.learners.contract import FitTable
 from fame.learners.extratrees.forest import SUFFIX, Forest, bound, copy_forest
 from fame.learners.extratrees.params import Params
 from fame.learners.fold_training import Fitted, FoldTrainer, Step
+from fame.runtime.cores import choose_cores
 
 
 class Trainer(FoldTrainer):
@@ -30,7 +31,7 @@ class Trainer(FoldTrainer):
             min_samples_leaf=settings.min_posts_in_leaf,
             max_features=settings.column_share,
             random_state=settings.seed + fold,
-            n_jobs=settings.threads,
+            n_jobs=choose_cores(settings.threads),
         )
         trees.fit(bound(table.read(rows)), table.popularity[rows])
         forest = copy_forest(trees)

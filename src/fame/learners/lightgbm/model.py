@@ -7,6 +7,7 @@ import numpy as np
 
 from fame.learners.contract import Table
 from fame.learners.fold_model import FoldModel
+from fame.runtime.cores import choose_cores
 
 if TYPE_CHECKING:
     from lightgbm import Booster
@@ -25,9 +26,10 @@ class Model(FoldModel):
 
     def predict_model(self, model: "Booster", table: Table, rows: np.ndarray) -> np.ndarray:
         """Predictions (m,)."""
-        return model.predict(table.read(rows), num_threads=self.params.threads)
+        threads = choose_cores(self.params.threads)
+        return model.predict(table.read(rows), num_threads=threads)
 
     def explain_model(self, model: "Booster", table: Table, rows: np.ndarray) -> np.ndarray:
         """SHAP values (m, d)."""
-        values = table.read(rows)
-        return model.predict(values, pred_contrib=True, num_threads=self.params.threads)[:, :-1]
+        values, threads = table.read(rows), choose_cores(self.params.threads)
+        return model.predict(values, pred_contrib=True, num_threads=threads)[:, :-1]

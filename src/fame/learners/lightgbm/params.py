@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from fame.learners.growth import Growing
-from fame.params import Count, LearnerParams, NonNegative, Positive
+from fame.params import Cores, Count, LearnerParams, NonNegative, Positive
 
 
 class Params(LearnerParams):
@@ -30,4 +30,4 @@ class Params(LearnerParams):
     histogram_pool_size: Count
     device_type: Literal["cpu", "gpu", "cuda"]
     num_machines: Count
-    threads: Count
+    threads: Cores

@@ -4,6 +4,7 @@ The borders of the bins come from the values of all training posts; no tree sees
 fold.
 """
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from fame.learners.contract import FitTable
 from fame.learners.fold_training import Fitted, FoldTrainer, Step
 from fame.learners.lightgbm.boosting import Bins, Machines
 from fame.runtime import ids
+from fame.runtime.cores import choose_cores
 
 if TYPE_CHECKING:
     from lightgbm import Booster
@@ -50,8 +52,9 @@ class Trainer(FoldTrainer):
             self._bins = self._make_bins(table)
         boosted = self._bins.boost(fold, self.params.iterations, self.params.early_stopping_rounds)
         model = lightgbm.Booster(model_str=boosted.model)
+        threads = choose_cores(self.params.threads)
         predicted = [
-            model.predict(table.read(rows), num_threads=self.params.threads)
+            model.predict(table.read(rows), num_threads=threads)
             for rows in table.chunks(table.validation_rows(fold))
         ]
         maes = zip(boosted.training_mae, boosted.validation_mae, strict=True)
@@ -64,9 +67,10 @@ class Trainer(FoldTrainer):
         )
 
     def write_model(self, model: "Booster", path: Path) -> None:
-        """LightGBM's text, up to the best iteration."""
+        """LightGBM's text, up to the best iteration, but for the number of its threads."""
         # Not its save_model: that takes no notice of a disk that is full.
-        path.write_text(model.model_to_string(), encoding="utf-8", newline="")
+        text = re.sub(r"(?m)^\[num_threads: \d+\]$", "[num_threads: 0]", model.model_to_string())
+        path.write_text(text, encoding="utf-8", newline="")
 
     def _make_bins(self, table: FitTable) -> Bins | Machines:
         settings, machines = self._library_settings(), self.params.num_machines
@@ -80,7 +84,7 @@ class Trainer(FoldTrainer):
         return self.settings.model_dump(exclude=own) | {
             "objective": LOSSES[self.params.loss],
             "metric": "l1",
-            "num_threads": self.params.threads,
+            "num_threads": choose_cores(self.params.threads),
             "data_random_seed": self.params.seed,
             "feature_pre_filter": False,  # it would be by LightGBM's own min_data_in_leaf
             "deterministic": True,

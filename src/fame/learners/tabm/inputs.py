@@ -53,11 +53,12 @@ class Inputs:
         return len(self.ranked_column) + self.others.width + len(self.gap_column)
 
     def prepare(self, table: Table, rows: np.ndarray) -> np.ndarray:
-        """(m, width) float32 of some rows: finite, scores first."""
+        """(m, width) float32 of some rows, by rows in memory: finite, scores first."""
         values = table.read(rows)
         scores = self.score(values[:, self.ranked_column])
         gaps = np.isnan(values[:, self.gap_column]).astype(np.float32)
-        return np.hstack([scores, prepare_values(values, self.others), gaps])
+        parts = [scores, prepare_values(values, self.others), gaps]
+        return np.ascontiguousarray(np.hstack(parts))
 
     def score(self, values: np.ndarray) -> np.ndarray:
         """(m, e) float32 normal scores of the ranked columns; 0, the median, where missing."""

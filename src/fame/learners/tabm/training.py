@@ -13,7 +13,7 @@ from fame.learners.growth import settled
 from fame.learners.tabm.inputs import Inputs, fit_inputs
 from fame.learners.tabm.networks import SUFFIX, Size, Trained, apply_networks, build_networks
 from fame.learners.tabm.params import Params, TrainingParams
-from fame.learners.torch_training import Phase, Updates, seed, train
+from fame.learners.torch_training import Phase, Updates, is_fused, seed, train
 from fame.runtime import progress
 from fame.runtime.devices import choose_device, deterministic
 
@@ -51,7 +51,8 @@ class Trainer(FoldTrainer):
             )
             networks = build_networks(inputs, size, settings.dropout).to(device)
             data = [
-                _read(table, part, inputs, device) for part in (rows, table.validation_rows(fold))
+                _read(table, part, inputs, device, self.runtime.workers)
+                for part in (rows, table.validation_rows(fold))
             ]
             phase = _train(networks, data, labels, settings, bar)
             trained = Trained(inputs, labels, size, networks)
@@ -68,11 +69,13 @@ class Trainer(FoldTrainer):
         model.write(path)
 
 
-def _read(table: FitTable, rows: np.ndarray, inputs: Inputs, device: str) -> torch_inputs.Inputs:
+def _read(
+    table: FitTable, rows: np.ndarray, inputs: Inputs, device: str, threads: int
+) -> torch_inputs.Inputs:
     import torch
 
     labels = torch.from_numpy(table.popularity[rows].astype(np.float32)).to(device)
-    return torch_inputs.Inputs(table, rows, inputs.prepare, labels)
+    return torch_inputs.Inputs(table, rows, inputs.prepare, labels, threads).hold()
 
 
 def _train(
@@ -113,6 +116,9 @@ def _choose_updates(network: Module, params: TrainingParams) -> Updates:
 
     kind = {"adam": optim.Adam, "adamw": optim.AdamW}[params.optimiser]
     optimiser = kind(
-        network.parameters(), lr=params.learning_rate, weight_decay=params.weight_decay
+        network.parameters(),
+        lr=params.learning_rate,
+        weight_decay=params.weight_decay,
+        fused=is_fused(network),
     )
     return Updates(optimiser, params.max_gradient_norm)
