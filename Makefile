@@ -7,7 +7,7 @@ PIP_SAID := .venv/pip.log
 # The environment first: DVC runs a stage with the first `python` on the path.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help links repro ablation protocols test test-slow test-walks test-faults test-browser lint bench bench-accuracy bench-extraction bench-training bench-scale bench-serving clean profile
+.PHONY: help links repro ablation protocols test test-slow test-walks test-faults test-browser lint bench bench-accuracy bench-extraction bench-gpu bench-training bench-scale bench-serving clean profile
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -62,6 +62,9 @@ bench-accuracy: links  ## compare with AutoGluon and others on DATA=posts.csv, s
 
 bench-extraction: $(INSTALLED)  ## measure the extraction against the plain way (about ten minutes)
 	python benchmarks/extraction.py
+
+bench-gpu: $(INSTALLED)  ## measure extraction and training on a GPU beside its limits (below eight minutes)
+	python benchmarks/gpu.py
 
 bench-training: $(INSTALLED)  ## measure training on a wide table, at full size too (20 GB of disk)
 	python benchmarks/training.py

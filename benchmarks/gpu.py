@@ -8,7 +8,6 @@ The limits are measured in the same run. Without a GPU it says so and ends; `--d
 
 # Light imports only: the engine's processes import this file too.
 import argparse
-import os
 import subprocess
 import sys
 import tempfile
@@ -20,6 +19,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+import gpu_training
 import numpy as np
 import psutil
 import pyarrow as pa
@@ -63,7 +63,6 @@ def main() -> None:
 
 
 def measure(root: Path, arguments: argparse.Namespace) -> None:
-    os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(root / "compiled")
     devices.import_torchvision()  # transformers imports it
     make_checkpoints(root)
     posts = make_many_posts(root / "posts", arguments.posts, [(500, 375), (1024, 768)])
@@ -79,6 +78,7 @@ def measure(root: Path, arguments: argparse.Namespace) -> None:
         lambda: print_end_to_end(root, posts, device, decoding),
         lambda: print_first_shard(root, posts, device),
         lambda: print_agreement(root, posts.slice(0, 32), device),
+        lambda: print_training(device),
         lambda: print_plain(root, posts.slice(0, 64), device),
     ]
     failed = 0
@@ -278,9 +278,10 @@ def preparing(
 def count_prepared(kind: str, prepared: Prepared) -> float:
     """Operations for items of ViLT (the patches of an image once) or images of BLIP."""
     tokens, kept, patches = [], [], {}
+    side = {"vilt": 32, "blip": 16}[kind]
     for item in prepared.items:
-        seen = item.pixels.shape[0] * item.pixels.shape[1]
-        patches[id(item.pixels)] = seen * item.pixels.shape[2]
+        seen = item.pixels.shape[0] // side * (item.pixels.shape[1] // side)
+        patches[id(item.pixels)] = seen * side**2 * 3
         text = 0 if item.tokens is None else len(item.tokens)
         tokens.append(text + 1 + seen)
         kept.append(1 if kind == "blip" else (text if text > 2 else 1 + seen))
@@ -303,9 +304,9 @@ def print_model_rates(root: Path, device: str, rate: float, arguments: argparse.
             made[key] = make_many_posts(root / f"shapes{key}", count, sizes)
         with preparing(kind, root, made[key], device) as (embedder, prepared):
             start = time.perf_counter()
-            embedder.compute(prepared)
+            _ = embedder.compute(prepared).result
             first = time.perf_counter() - start
-            seconds = time_calls(lambda: embedder.compute(prepared), device)
+            seconds = time_calls(lambda: embedder.compute(prepared).result, device)
             done = count_prepared(kind, prepared) / seconds
             cells = f"{count / seconds:,.0f}", f"{done / 1e12:.1f}", f"{done / rate:.0%}"
             print(f"{name:28}" + "".join(f"{c:>16}" for c in (*cells, f"{first:.1f}")), flush=True)
@@ -319,7 +320,7 @@ def print_profile(embedder: Embedder, prepared: Prepared) -> None:
 
     with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as found:
         start = time.perf_counter()
-        embedder.compute(prepared)
+        _ = embedder.compute(prepared).result
         seconds = time.perf_counter() - start
     kernels = [event for event in found.events() if str(event.device_type).endswith("CUDA")]
     busy = sum(event.self_device_time_total for event in kernels) / 1e6
@@ -361,7 +362,7 @@ def embed_all(
 
 
 def print_first_shard(root: Path, posts: pa.Table, device: str) -> None:
-    """Seconds from the start of a process to its first shard, the compiler's cache being warm."""
+    """Seconds from the start of a process to its first shard."""
     pq.write_table(posts.slice(0, 2048), root / "some.parquet")
     for kind in KINDS:
         command = [sys.executable, __file__, "--device", device, "--stage"]
@@ -423,8 +424,8 @@ def print_agreement(root: Path, posts: pa.Table, device: str) -> None:
         vectors = {}
         for where, dtype in (("cpu", "float32"), (device, "float32"), (device, "bfloat16")):
             with preparing(kind, root, posts, where, dtype) as (embedder, prepared):
-                vectors[where, dtype] = embedder.compute(prepared).embedded.vectors["vector"]
-                again = embedder.compute(prepared).embedded.vectors["vector"]
+                vectors[where, dtype] = embedder.compute(prepared).result.embedded.vectors["vector"]
+                again = embedder.compute(prepared).result.embedded.vectors["vector"]
                 assert again.tobytes() == vectors[where, dtype].tobytes(), "other bytes"
         exact = vectors["cpu", "float32"]
         off = np.abs(vectors[device, "float32"] - exact).max() / np.abs(exact).max()
@@ -435,6 +436,12 @@ def print_agreement(root: Path, posts: pa.Table, device: str) -> None:
             f"{kind} against float32 on the CPU: float32 {off:.1e} of the largest, "
             f"bfloat16 cosine at least {cosine:.6f}; the same bytes twice"
         )
+
+
+def print_training(device: str) -> None:
+    """The torch learners, see gpu_training.py."""
+    sizes = {} if device == "cuda" else {"rows": 500, "columns": 32, "tabm_columns": 32}
+    print(gpu_training.describe(gpu_training.measure(device, CORES, epochs=2, **sizes)))
 
 
 def print_plain(root: Path, posts: pa.Table, device: str) -> None:

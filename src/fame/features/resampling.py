@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 BITS, LOW_BITS = 22, 11  # of a coefficient; of its lower part
+ALIGNED = 8  # numbers of half precision that are read at once
 SUPPORT = 2.0  # of the bicubic filter, to each side
 SLOPE = -0.5  # its parameter
 # Neighbours of a pixel of which the sums stay below 2^24, where single precision has every number.
@@ -111,25 +112,30 @@ def _filter(planes: "torch.Tensor", span: Span, size: int) -> "torch.Tensor":
     # A CPU adds in single precision anyway.
     dtype = torch.float16 if device.type == "cuda" else torch.float32
     both = _open_parts(length, span, size, device, dtype)
-    values = planes.reshape(-1, length).to(dtype)
-    if device.type == "cuda":
-        sums = torch.mm(values, both, out_dtype=torch.float32)
-    else:
-        sums = values @ both
-    upper, lower = sums.int().view(*planes.shape[:3], 2, size).unbind(3)
-    total = (upper << LOW_BITS) + lower + (1 << (BITS - 1))
-    return (total >> BITS).clamp(0, 255).to(torch.uint8)
+    values = torch.empty((*planes.shape[:3], len(both)), dtype=dtype, device=device)
+    values[..., :length] = planes
+    values[..., length:] = 0
+    rows = values.view(-1, len(both))
+    exact = {"out_dtype": torch.float32} if device.type == "cuda" else {}
+    sums = torch.mm(rows, both, **exact)
+    upper, lower = sums.view(*planes.shape[:3], 2, size).unbind(3)
+    total = upper.int().bitwise_left_shift_(LOW_BITS).add_(lower.int()).add_(1 << (BITS - 1))
+    return total.bitwise_right_shift_(BITS).clamp_(0, 255).to(torch.uint8)
 
 
 @lru_cache(maxsize=4096)
 def _open_parts(
     length: int, span: Span, size: int, device: "torch.device", dtype: "torch.dtype"
 ) -> "torch.Tensor":
-    """(length, 2 x size): the upper parts of the coefficients, then the lower ones."""
+    """The upper parts of the coefficients, then the lower ones: (inputs, 2 x size).
+
+    The inputs are ``length``, filled up to what a GPU multiplies quickly.
+    """
     import torch
 
     coefficients = find_coefficients(length, span, size)
     parts = np.concatenate([coefficients >> LOW_BITS, coefficients & ((1 << LOW_BITS) - 1)])
+    parts = np.pad(parts, ((0, 0), (0, -length % ALIGNED)))
     return torch.from_numpy(parts.T.astype(np.float32)).to(device, dtype)
 
 

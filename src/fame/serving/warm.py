@@ -104,7 +104,7 @@ class WarmBackbone:
             return Embedded(np.empty(0, np.int8), {})
         inputs = contents.read(items, np.arange(len(items.keys)))
         prepared = self._embedder.prepare(inputs, partial(self._read, inputs))
-        return self._embedder.compute(prepared).embedded
+        return self._embedder.compute(prepared).result.embedded
 
     def _read(self, inputs: Inputs) -> list[Pixels]:
         """In this thread: a draft has few images, and a process takes longer to start."""

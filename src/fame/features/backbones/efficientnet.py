@@ -84,7 +84,6 @@ class EfficientNet(Backbone):
 
         network = Network.from_name("efficientnet-lite0")
         network.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
-        network.forward = network.extract_features  # what is compiled where the device is a GPU
         network = network.to(memory_format=torch.channels_last)
         dtype = choose_dtype(self._dtype, self._runtime)
         self._network, self._device = open_model(network, dtype, self._runtime)
@@ -111,7 +110,9 @@ class EfficientNet(Backbone):
         pixels = open_pixels(images, self._device)
         with torch.inference_mode():
             scaled = scale(pixels).to(self._torch_dtype)
-            return {"mean": self._network(scaled).mean((2, 3), dtype=torch.float32)}
+            return {
+                "mean": self._network.extract_features(scaled).mean((2, 3), dtype=torch.float32)
+            }
 
 
 def plan(width: int, height: int) -> Geometry:

@@ -101,7 +101,7 @@ class MiniLM(Backbone):
         self._words, self._encoder = model.embeddings, Encoder(layers)
         dtype = choose_dtype(self._dtype, self._runtime)
         parts = nn.ModuleList([self._words, self._encoder])
-        _, self._device = open_model(parts, dtype, self._runtime, compiled=False)
+        _, self._device = open_model(parts, dtype, self._runtime)
         self._encoder.optimise()
         self._tokenizer = AutoTokenizer.from_pretrained(
             TOKENIZER.find().parent, local_files_only=True

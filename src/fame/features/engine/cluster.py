@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 
 from fame.features.contract import Backbone
 from fame.features.engine.contents import Inputs
-from fame.features.engine.embedder import Embedder, Result, list_places
+from fame.features.engine.embedder import Done, Embedder, Result, list_places
 from fame.features.engine.local import Task, open_reader
 from fame.params import RuntimeParams
 from fame.runtime import devices
@@ -32,7 +32,7 @@ def embed(
     runtime: RuntimeParams,
     work: Iterable[list[Task[Job]]],
     images_at_once: int,
-) -> Iterator[tuple[Job, Result]]:
+) -> Iterator[tuple[Job, Done]]:
     """The vectors of each job, in the order in which they are finished.
 
     As `fame.features.engine.local.embed`, but of one backbone.
@@ -43,7 +43,9 @@ def embed(
     with connect(runtime.ray_address, "runtime.engine local") as ray:
         [backbone] = backbones
         dispatcher: _Dispatcher[Job] = _Dispatcher(ray, backbone, runtime, images_at_once)
-        yield from dispatcher.embed((task.job, task.inputs) for tasks in work for task in tasks)
+        shards = ((task.job, task.inputs) for tasks in work for task in tasks)
+        for job, result in dispatcher.embed(shards):
+            yield job, Done(result)
 
 
 class _Worker:
@@ -70,9 +72,7 @@ class _Worker:
         with self._reading:
             reading = self._reader.read(list_places(inputs))
         prepared = self._embedder.prepare(inputs, lambda: reading.collect()[0])
-        result = self._embedder.compute(prepared)
-        reading.release()
-        return result
+        return self._embedder.compute(prepared, reading.release).result
 
 
 class _Dispatcher(Generic[Job]):

@@ -22,6 +22,7 @@ from fame.features.contract import Backbone
 from fame.features.engine import cluster, local
 from fame.features.engine.code_version import digest_code
 from fame.features.engine.contents import NOWHERE, Contents, Items
+from fame.features.engine.embedder import Pending
 from fame.features.engine.local import Task
 from fame.features.engine.store import Shard, Store, is_among
 from fame.params import RuntimeParams
@@ -207,13 +208,20 @@ def _embed(
     # A shard is written while the next one is computed.
     with bar(total, "embed", "item") as progress, ThreadPoolExecutor(1) as writing:
         before: Future | None = None
-        for job, result in done:
+        for job, pending in done:
             if before:
                 before.result()
-            before = writing.submit(job.store.write, job.shard, result.embedded)
-            if numbers[id(job)] == 0:
-                features.waited += result.waited
-                features.computed += result.computed
+            own = features if numbers[id(job)] == 0 else None
+            before = writing.submit(_keep, job, pending, own)
             progress.update(len(job.shard.keys))
         if before:
             before.result()
+
+
+def _keep(job: Job, pending: Pending | Done, features: Features | None) -> None:
+    """Write a shard, and count its time for the one who asked."""
+    result = pending.result
+    job.store.write(job.shard, result.embedded)
+    if features:
+        features.waited += result.waited
+        features.computed += result.computed

@@ -6,7 +6,7 @@ may depend on its batch, but neither on the number of threads nor on what runs b
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -63,11 +63,62 @@ class Result:
 
 
 class Watch:
-    """Since when a device has been idle."""
+    """Since when a device has been idle, and what it has to do."""
 
     def __init__(self) -> None:
         self.idle_since = time.perf_counter()
+        self.pending = 0  # shards
         self.computing = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Done:
+    """A shard that was computed elsewhere."""
+
+    result: Result
+
+
+class Pending:
+    """A shard that has been computed, or that a GPU still computes.
+
+    Args:
+        watch: of the device.
+        status: (m,) int8 codes of STATUSES.
+        batches: rows of each.
+        outputs: of each.
+        afterwards: called when the pixels are not needed any more.
+    """
+
+    def __init__(
+        self,
+        watch: Watch,
+        status: np.ndarray,
+        batches: list[list[int]],
+        outputs: "Iterable[dict[str, np.ndarray | torch.Tensor]]",
+        afterwards: Callable[[], None],
+    ) -> None:
+        self._watch, self._afterwards = watch, afterwards
+        self._start = time.perf_counter()
+        self._waited = 0.0 if watch.pending else self._start - watch.idle_since
+        self._watch.pending += 1
+        self._status, self._batches, self._outputs = status, batches, list(outputs)
+
+    @cached_property
+    def result(self) -> Result:
+        """The vectors, waited for where a GPU computes them."""
+        vectors: dict[str, np.ndarray] = {}
+        for batch, given in zip(self._batches, self._outputs, strict=True):
+            for name, values in given.items():
+                if name not in vectors:
+                    shape = (len(self._status), values.shape[1])
+                    vectors[name] = np.full(shape, np.nan, dtype=np.float32)
+                vectors[name][batch] = _fetch(values)
+        self._afterwards()
+        now = time.perf_counter()
+        computed = now - max(self._start, self._watch.idle_since)
+        self._watch.idle_since = now
+        self._watch.pending -= 1
+        return Result(Embedded(self._status, vectors), self._waited, computed)
 
 
 class Embedder:
@@ -122,34 +173,30 @@ class Embedder:
                     status[i] = STATUSES.index(image)
         return Prepared(inputs.kind, list(map(Item, tokens, pixels)), status)
 
-    def compute(self, prepared: Prepared) -> Result:
-        """Run the model on the items that are OK, in batches of about one size."""
-        vectors: dict[str, np.ndarray] = {}
+    def compute(self, prepared: Prepared, afterwards: Callable[[], None] = lambda: None) -> Pending:
+        """Run the model on the items that are OK, in batches of about one size.
+
+        A GPU has got all it must do when this returns, and a CPU has done it.
+
+        Args:
+            prepared: the shard.
+            afterwards: called when its pixels are not needed any more.
+        """
         with self._watch.computing:
-            start = time.perf_counter()
-            waited = start - self._watch.idle_since
             batches = self._cut(prepared)
-            # A GPU has all batches before the first one's vectors are asked for.
-            outputs = list(self._threads.map(partial(self._run, prepared), batches))
-            for batch, given in zip(batches, outputs, strict=True):
-                for name, values in given.items():
-                    if name not in vectors:
-                        shape = (len(prepared.status), values.shape[1])
-                        vectors[name] = np.full(shape, np.nan, dtype=np.float32)
-                    vectors[name][batch] = _fetch(values)
-            self._watch.idle_since = time.perf_counter()
-        computed = self._watch.idle_since - start
-        return Result(Embedded(prepared.status, vectors), waited, computed)
+            outputs = self._threads.map(partial(self._run, prepared), batches)
+            pending = Pending(self._watch, prepared.status, batches, outputs, afterwards)
+            if not self._on_gpu:
+                _ = pending.result
+        return pending
 
     def _cut(self, prepared: Prepared) -> list[list[int]]:
         ready = np.flatnonzero(prepared.status == 0).tolist()
         rows = sorted(ready, key=partial(_size, prepared.items))
         costs = [self._backbone.cost(prepared.kind, prepared.items[row]) for row in rows]
         room = self._backbone.cost_at_once(prepared.kind)
-        if self._on_gpu:  # batches of about one size: a small one would leave it idle
-            room = (
-                max([-(-sum(costs) // -(-sum(costs) // room)) + max(costs), *costs]) if rows else 0
-            )
+        if self._on_gpu and costs:  # batches of about one size: a small one would leave it idle
+            room = sum(costs) // -(-sum(costs) // room) + max(costs)
         batches: list[list[int]] = []
         used = room
         for row, cost in zip(rows, costs, strict=True):

@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 
 from fame.features.contract import Backbone
 from fame.features.engine.contents import Inputs
-from fame.features.engine.embedder import Embedder, Prepared, Result, Watch, list_places
+from fame.features.engine.embedder import Embedder, Pending, Prepared, Watch, list_places
 from fame.features.engine.reader import Pixels, Reader, Reading, align
 from fame.params import RuntimeParams
 from fame.runtime import devices
@@ -37,7 +37,7 @@ def embed(
     runtime: RuntimeParams,
     work: Iterable[list[Task[Job]]],
     images_at_once: int,
-) -> Iterator[tuple[Job, Result]]:
+) -> Iterator[tuple[Job, Pending]]:
     """The vectors of each job, in the order of ``work``, of which little is taken ahead.
 
     Args:
@@ -111,7 +111,10 @@ def _compute(
     tasks: list[Task[Job]],
     reading: "Future[Reading]",
     prepared: "Future[list[Prepared]]",
-) -> Iterator[tuple[Job, Result]]:
-    for task, own in zip(tasks, prepared.result(), strict=True):
+) -> Iterator[tuple[Job, Pending]]:
+    """Those of one reading are done in their order, so that the last one frees its pixels."""
+    *first, last = zip(tasks, prepared.result(), strict=True)
+    for task, own in first:
         yield task.job, embedders[task.backbone].compute(own)
-    reading.result().release()
+    task, own = last
+    yield task.job, embedders[task.backbone].compute(own, reading.result().release)

@@ -25,6 +25,7 @@ from fame.posts.contract import MISSING
 from fame.runtime.errors import InputError
 
 IMAGES_AT_ONCE = 4  # sent to a process
+NICENESS = 5  # of the processes that decode: they are ahead anyway, and who computes comes first
 ALIGNED = 64  # bytes: where pixels begin in a slot
 Prepare = Callable[[bytes], np.ndarray]
 Pixels = np.ndarray | Decoded | str  # or why there are none: a kind of contracts.UNREADABLE
@@ -194,6 +195,7 @@ def _start_worker(preparers: Sequence[Prepare], shared: Any, slot_bytes: int) ->
     """Called in a new process: it leaves signals to its parent, and ends with it."""
     global _files, _preparers, _memory
     _files, _preparers, _memory = ImageReader(), preparers, _view(shared, slot_bytes)
+    os.nice(NICENESS)
     os.setpgrp()  # what is sent to all processes of a terminal or a job does not reach it
     threading.Thread(target=_follow_parent, daemon=True).start()
 

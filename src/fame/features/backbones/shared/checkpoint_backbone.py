@@ -141,7 +141,7 @@ class CheckpointBackbone(Backbone):
         self._check_activations(config)
         with no_init_weights():  # all of them are loaded
             parts = nn.ModuleDict(self.build(self._checkpoint, config))
-        parts, self._device = open_model(parts, self._dtype, self._runtime, compiled=False)
+        parts, self._device = open_model(parts, self._dtype, self._runtime)
         self._parts: dict[str, Any] = dict(parts.items())
         for part in self._parts.values():
             if isinstance(part, Encoder):

@@ -4,8 +4,7 @@ import os
 from collections.abc import Sequence
 from functools import cache
 from itertools import groupby
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import numpy as np
 from pydantic import Field
@@ -52,10 +51,8 @@ def choose_dtype(wanted: str, runtime: RuntimeParams) -> str:
     return wanted
 
 
-def open_model(
-    model: Model, dtype: str, runtime: RuntimeParams, compiled: bool = True
-) -> tuple[Model, "torch.device"]:
-    """The model, frozen and ready to run on the device of ``runtime``, ``compiled`` on a GPU.
+def open_model(model: Model, dtype: str, runtime: RuntimeParams) -> tuple[Model, "torch.device"]:
+    """The model, frozen and ready to run on the device of ``runtime``.
 
     torch is set to deterministic arithmetic, and to full float32 where the dtype is float32. A GPU
     still rounds otherwise than a CPU does.
@@ -65,10 +62,6 @@ def open_model(
     """
     # cuBLAS reads it at its start and is not deterministic without it.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    # What torch's compiler made of a model, so that the next run does not compile it again.
-    os.environ.setdefault(
-        "TORCHINDUCTOR_CACHE_DIR", str(Path(runtime.cache).absolute() / "compiled")
-    )
     import torch
 
     torch.set_deterministic_debug_mode("error")
@@ -76,10 +69,7 @@ def open_model(
     torch.utils.deterministic.fill_uninitialized_memory = False
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     device = torch.device(devices.choose_device(runtime.device))
-    model = model.eval().requires_grad_(False).to(device, getattr(torch, dtype))
-    if compiled and device.type == "cuda":
-        model = cast(Model, torch.compile(model, dynamic=True))
-    return model, device
+    return model.eval().requires_grad_(False).to(device, getattr(torch, dtype)), device
 
 
 def join_tokens(items: list[Item], device: "torch.device") -> "tuple[torch.Tensor, torch.Tensor]":
