@@ -173,7 +173,7 @@ def test_ones_own_posts_are_read_checked_and_under_dvc(tmp_path):
     output = scientist.run("fame", "check")
     assert "data: 120 posts, 120 with a label" in output
     assert "that repeat an earlier row" in output
-    assert output.splitlines()[-1] == "nothing is missing"
+    assert output.splitlines()[-1].endswith("checked was your posts in data/raw/mine/mine.csv")
     scientist.commit()
     kept = scientist.run("git", "ls-files", "data").split()
     assert "data/raw/mine.dvc" in kept

@@ -63,6 +63,22 @@ def run(arguments: argparse.Namespace) -> int:
     """Propose, show, and write if it is wanted; 1 if it is not."""
     if not PARAMS.is_file():
         raise InputError(f"{PARAMS}: no such file; run fame init in the project's folder")
+    read = params.load(kinds=False).data.describe()
+    try:
+        is_written = _set_up(arguments)
+    except InputError as error:
+        raise InputError(f"{error}; {PARAMS} is unchanged and reads {read}") from None
+    if not is_written:
+        print(f"nothing is written; {PARAMS} is unchanged and reads {read}")
+    return 0 if is_written else 1
+
+
+def _set_up(arguments: argparse.Namespace) -> bool:
+    """Whether it was wanted.
+
+    Raises:
+        InputError: nothing is set up.
+    """
     if not arguments.file.exists():
         raise InputError(f"{arguments.file}: no such file or folder; name what holds your posts")
     if arguments.file.is_dir():
@@ -77,12 +93,11 @@ def run(arguments: argparse.Namespace) -> int:
     if place.exists() and not (arguments.yes or _is_inside(arguments.file, place)):
         raise InputError(f"{place}: is there already; name another with --name, or say --yes")
     if not (arguments.yes or _confirm()):
-        print("nothing is written")
-        return 1
+        return False
     _put(arguments.file, images, place)
     params_file.write(proposal.document)
     print(f"data are in {place}, under DVC; params.yaml reads them. Next: {NEXT}")
-    return 0
+    return True
 
 
 def _propose(arguments: argparse.Namespace, place: Path, proposal: Proposal) -> Path | None:
@@ -320,7 +335,7 @@ def _find_only_table(folder: Path, absent: list[str]) -> Path:
     return tables[0]
 
 
-def _set_up_smpd(arguments: argparse.Namespace, found: list[Path]) -> int:
+def _set_up_smpd(arguments: argparse.Namespace, found: list[Path]) -> bool:
     """The challenge's folder stays where it is: it is read as it was downloaded."""
     root = arguments.file.resolve()
     place = root.relative_to(Path.cwd()) if root.is_relative_to(Path.cwd()) else root
@@ -330,8 +345,7 @@ def _set_up_smpd(arguments: argparse.Namespace, found: list[Path]) -> int:
     for line in proposal.describe():
         print(line)
     if not (arguments.yes or _confirm()):
-        print("nothing is written")
-        return 1
+        return False
     params_file.write(proposal.document)
     print(f"params.yaml reads {place} where it lies. Next: {NEXT}")
-    return 0
+    return True
