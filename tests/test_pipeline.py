@@ -300,8 +300,28 @@ def test_a_fusion_weight_runs_the_fusion_and_what_draws_it(project):
 def test_a_learners_parameter_runs_that_learner(project):
     project.change_params(**{"learners.dae.phase_2.learning_rate": 0.002})
     ran = project.repro()
-    assert set(ran) == {"train@dae", "predict@dae", "leakage", "fuse", "bundle"}
+    assert set(ran) == {"clear", "train@dae", "predict@dae", "leakage", "fuse", "bundle"}
     assert ran.index("train@dae") < ran.index("predict@dae") < ran.index("fuse")
+
+
+def test_a_learner_that_is_deleted_leaves_nothing_and_comes_back_untrained(project):
+    """By a plain `dvc repro`: what it left would be recorded with the folders, and kept by git."""
+    text = (project.folder / "params.yaml").read_text()
+    project.drop_params("learners.dae", "tables.text_image")
+    assert {"clear", "leakage", "fuse", "bundle"} <= set(project.repro("--all-pipelines"))
+    left = [path for path in project.folder.rglob("*dae*") if "src" not in path.parts]
+    left += project.folder.glob("data/tables/text_image")
+    assert [path for path in left if not {"deps", "runs", ".cache"} & set(path.parts)] == []
+    project.commit()
+    project.run("dvc", "checkout")
+    assert project.run("dvc", "status").strip() == "Data and pipelines are up to date."
+    (project.folder / "params.yaml").write_text(text)
+    ran = project.repro()
+    assert not [name for name in ran if name.startswith(("train", "assemble"))]
+    assert (project.folder / "models/learners/dae").is_dir()
+    assert (project.folder / "metrics/learners/dae.json").is_file()
+    project.run("git", "reset", "-q", "--hard", "HEAD~1")
+    project.run("dvc", "checkout", "-q")
 
 
 @pytest.mark.slow
@@ -401,7 +421,8 @@ def test_a_new_learner_is_one_folder_one_registry_line_one_block(project):
         }
     )
     project.write_links()
-    assert set(project.repro()) == {"train@squares", "predict@squares", "leakage", "fuse", "bundle"}
+    own = {"train@squares", "predict@squares"}
+    assert set(project.repro()) == {"clear", *own, "leakage", "fuse", "bundle"}
     metrics = project.read_metrics()
     assert metrics["weights"]["squares"] == pytest.approx(0.2 / 1.05, abs=1e-5)
     assert {"squares", "without_squares"} <= set(metrics)

@@ -163,6 +163,12 @@ def test_a_learner_that_is_deleted_is_in_no_result(project):
     for name in ("scores", "table_2", "figure_3", "fusions"):
         assert "dae" not in (project.folder / f"reports/tables/{name}.csv").read_text(), name
     assert set(project.read_metrics()["weights"]) == {"catboost", "lightgbm"}
+    assert re.search("^clear: removed .*: learners dae$", output, re.MULTILINE)
+    kept = project.run("git", "ls-files", "--deduplicate", "metrics", "reports/importance").split()
+    assert [name for name in kept if "dae" in name and (project.folder / name).exists()] == []
+    project.commit()
+    project.run("dvc", "checkout")
+    assert read_stages(project.run(*MAKE, "repro")) == []
 
 
 def test_ones_own_posts_are_read_checked_and_under_dvc(tmp_path):

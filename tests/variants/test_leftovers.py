@@ -99,6 +99,15 @@ def test_what_could_not_be_had_again_stays_and_is_named(project):
     assert removed.endswith(": backbones old")
 
 
+def test_a_record_of_gits_is_kept_where_dvc_finds_it(project):
+    put(project, "metrics/learners/old.json", "of git", cached=False)
+    leftovers.clear(project)
+    digest = hashlib.md5(b"of git").hexdigest()
+    kept = project / "cache/files/md5" / digest[:2] / digest[2:]
+    assert kept.read_text() == "of git"
+    assert kept.stat().st_mode & 0o222 == 0
+
+
 def test_the_stage_writes_the_same_whatever_it_removed(project, run_stage, capsys):
     output = project / "cleared.json"
     put(project, "data/features/old")

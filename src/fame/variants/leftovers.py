@@ -24,6 +24,7 @@ from fame.runtime.errors import InputError
 from fame.runtime.stage import run
 
 KEY = "${key}"
+CACHED_MODE = 0o444  # as DVC has it
 NAME = "[a-z][a-z0-9_]*"  # of an entry, see `fame.params`: nothing else is touched
 
 
@@ -56,17 +57,24 @@ def main() -> None:
 def clear(root: Path) -> list[str]:
     """Remove what is left in ``root``, a project's folder; tell it, a line each.
 
-    What DVC's cache does not hold stays, for it could not be had again; records of git's are small
-    and made again with what they are of.
+    What DVC's cache does not hold stays, for it could not be had again. Git's records go into the
+    cache: with them DVC takes an entry that is put back from there, and trains nothing.
 
     Raises:
         InputError: params.yaml is not valid.
     """
     found = list_leftovers(root)
-    cache = find_cache(root) if any(one.is_cached for one in found) else Path()
-    kept = [one for one in found if one.is_cached and not is_in(cache, root / one.path)]
+    if not found:
+        return []
+    cache = find_cache(root)
+    places = {one: find_place(cache, root / one.path) for one in found}
+    kept = [one for one in found if one.is_cached and not places[one].is_file()]
     removed = [one for one in found if one not in kept]
     for one in removed:
+        if not places[one].is_file():
+            with files.replacing(places[one]) as temporary:
+                shutil.copyfile(root / one.path, temporary)
+                temporary.chmod(CACHED_MODE)
         _remove(root / one.path)
     lines = [
         f"clear: {one.path} is of no entry in params.yaml and not in DVC's cache: it stays, and "
@@ -75,8 +83,8 @@ def clear(root: Path) -> list[str]:
     ]
     if removed:
         lines.append(
-            "clear: removed the outputs of entries that params.yaml no longer has (git or DVC's "
-            f"cache keeps them): {_name(removed)}"
+            "clear: removed the outputs of entries that params.yaml no longer has, DVC's cache "
+            f"keeps them: {_name(removed)}"
         )
     return lines
 
@@ -101,14 +109,14 @@ def list_leftovers(root: Path) -> list[Leftover]:
     return found
 
 
-def is_in(cache: Path, path: Path) -> bool:
-    """Whether DVC's cache holds a folder or a file as it is."""
+def find_place(cache: Path, path: Path) -> Path:
+    """Where DVC's cache has a folder or a file as it is, if it has it."""
     if path.is_dir():
         digest = digest_folder(path)
     else:
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "md5").hexdigest()
-    return (cache / "files/md5" / digest[:2] / digest[2:]).is_file()
+    return cache / "files/md5" / digest[:2] / digest[2:]
 
 
 def find_cache(root: Path) -> Path:
