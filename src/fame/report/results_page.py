@@ -5,7 +5,6 @@ from typing import Any
 from fame.fusion.results import describe_idle, show_number
 from fame.report import published_results
 
-
 PUBLISHED = "SRC, published on SMPD | MAE, published on SMPD |"
 
 

@@ -112,7 +112,7 @@ def _propose(arguments: argparse.Namespace, place: Path, proposal: Proposal) -> 
     cells.findings.settle(data["on_bad"], data["max_bad_fraction"])
     given = _list_given(arguments, list(cells.columns))
     mapping = propose(cells, given, images, arguments.time_format)
-    print("\n".join(_describe_mapping(arguments.file, len(cells.numbers), mapping)))
+    print("\n".join(_describe_mapping(arguments, len(cells.numbers), mapping)))
     if mapping.refusals:
         raise InputError("; ".join(mapping.refusals))
     images, lines, missing = choose_images(arguments, cells, mapping, images)
@@ -164,28 +164,32 @@ def _list_given(arguments: argparse.Namespace, names: list[str]) -> dict[str, An
     return given
 
 
-def _describe_mapping(file: Path, count: int, mapping: Mapping) -> list[str]:
-    lines = [f"{file}: {count:,} rows"]
+def _describe_mapping(arguments: argparse.Namespace, count: int, mapping: Mapping) -> list[str]:
+    lines = [f"{arguments.file}: {count:,} rows"]
     width = max(map(len, [*mapping.reasons, *mapping.left_out]), default=0)
     lines += [f"  {name:<{width}}  {reason}" for name, reason in mapping.reasons.items()]
     lines += [f"  {name:<{width}}  left out: {why}" for name, why in mapping.left_out.items()]
     absent = [f"{ROLES[key]} (--{key})" for key in ROLES if mapping.columns[key] is None]
     if absent:
         lines.append(f"  no column found for {', '.join(absent)}")
-    if mapping.counts:
-        lines.append("  the target looks like raw counts and is learned as log2(x + 1): log2p1")
+    if _choose_transform(arguments, mapping) == "log2p1":
+        why = ", as it looks like raw counts" if mapping.counts else ""
+        lines.append(f"  the target is learned as log2(x + 1): log2p1{why}")
     return lines
+
+
+def _choose_transform(arguments: argparse.Namespace, mapping: Mapping) -> str:
+    return arguments.target_transform or ("log2p1" if mapping.counts else "none")
 
 
 def _make_block(
     arguments: argparse.Namespace, mapping: Mapping, place: Path, images: Path | None
 ) -> dict[str, Any]:
     """The new values of the data block."""
-    transform = arguments.target_transform or ("log2p1" if mapping.counts else "none")
     return {
         "source": "table",
         "root": place.as_posix(),
-        "target_transform": transform,
+        "target_transform": _choose_transform(arguments, mapping),
         "table": {
             "file": arguments.file.name,
             "encoding": arguments.encoding,

@@ -75,7 +75,7 @@ def clear(root: Path) -> list[str]:
             with files.replacing(places[one]) as temporary:
                 shutil.copyfile(root / one.path, temporary)
                 temporary.chmod(CACHED_MODE)
-        _remove(root / one.path)
+        _remove(root / one.path, one.name)
     lines = [
         f"clear: {one.path} is of no entry in params.yaml and not in DVC's cache: it stays, and "
         "counts as an input; remove it, or name it again"
@@ -156,11 +156,12 @@ def _list_outs(entry: dict[str, Any]) -> list[tuple[str, bool]]:
     ]
 
 
-def _remove(path: Path) -> None:
-    """A file or a folder, and the folder of its entry once that is empty."""
+def _remove(path: Path, entry: str) -> None:
+    """A file or a folder, and the entry's folder around it once it holds no more than DVC's list."""
     shutil.rmtree(path) if path.is_dir() else path.unlink()
-    if not any(path.parent.iterdir()):
-        path.parent.rmdir()
+    around = path.parent
+    if around.name == entry and all(other.name == ".gitignore" for other in around.iterdir()):
+        shutil.rmtree(around)
 
 
 def _name(removed: list[Leftover]) -> str:
