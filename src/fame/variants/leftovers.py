@@ -157,7 +157,7 @@ def _list_outs(entry: dict[str, Any]) -> list[tuple[str, bool]]:
 
 
 def _remove(path: Path, entry: str) -> None:
-    """A file or a folder, and the entry's folder around it once it holds no more than DVC's list."""
+    """A file or a folder, and the entry's folder around it once it holds nothing of a stage's."""
     shutil.rmtree(path) if path.is_dir() else path.unlink()
     around = path.parent
     if around.name == entry and all(other.name == ".gitignore" for other in around.iterdir()):
