@@ -183,6 +183,12 @@ def test_ones_own_posts_are_read_checked_and_under_dvc(tmp_path):
     assert "data: 120 posts, 120 with a label" in output
     assert "that repeat an earlier row" in output
     assert output.splitlines()[-1].endswith("checked was your posts in data/raw/mine/mine.csv")
+    # Of the sample, whose results the clone brings, nothing stays beside their own.
+    said = scientist.run("python", "-m", "fame.variants.workspace")
+    assert said.startswith("clear: removed the outputs of entries")
+    for place, block in (("features", "backbones"), ("learners", "learners")):
+        names = {path.stem for path in (scientist.folder / "metrics" / place).iterdir()}
+        assert names < set(scientist.read_params()[block]), place
     scientist.commit()
     kept = scientist.run("git", "ls-files", "data").split()
     assert "data/raw/mine.dvc" in kept

@@ -1,4 +1,5 @@
 import hashlib
+import json
 import shutil
 from pathlib import Path
 
@@ -27,11 +28,20 @@ def put(project, path, content="x", cached=True):
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(content)
     if cached:
-        digest = hashlib.md5(content.encode()).hexdigest() if place.suffix else digest_folder(place)
-        kept = project / "cache/files/md5" / digest[:2] / digest[2:]
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        kept.write_text("")
+        digest = hashlib.md5(content.encode()).hexdigest()
+        keep(project, digest, content)
+        if not place.suffix:
+            listed = [{"md5": digest, "relpath": "values.npy"}]
+            keep(project, digest_folder(place), json.dumps(listed))
     return place
+
+
+def keep(project, digest, content):
+    """As DVC does."""
+    path = project / "cache/files/md5" / digest[:2] / digest[2:]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content)
+    return path
 
 
 def list_files(project):
@@ -89,12 +99,16 @@ def test_what_could_not_be_had_again_stays_and_is_named(project):
     unsaved = put(project, "models/learners/old", "unsaved", cached=False)
     changed = put(project, "data/predictions/old.parquet")
     changed.write_text("another")
+    put(project, "models/encoders/old", "a part is gone")
+    digest = hashlib.md5(b"a part is gone").hexdigest()
+    (project / "cache/files/md5" / digest[:2] / digest[2:]).unlink()
     put(project, "data/features/old")
     *kept, removed = leftovers.clear(project)
     assert unsaved.exists()
     assert changed.exists()
     assert sorted(line.split()[1] for line in kept) == [
         "data/predictions/old.parquet",
+        "models/encoders/old",
         "models/learners/old",
     ]
     assert removed.endswith(": backbones old")

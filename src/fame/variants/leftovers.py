@@ -68,7 +68,7 @@ def clear(root: Path) -> list[str]:
         return []
     cache = find_cache(root)
     places = {one: find_place(cache, root / one.path) for one in found}
-    kept = [one for one in found if one.is_cached and not places[one].is_file()]
+    kept = [one for one in found if one.is_cached and not is_whole(cache, places[one])]
     removed = [one for one in found if one not in kept]
     for one in removed:
         if not places[one].is_file():
@@ -112,10 +112,19 @@ def list_leftovers(root: Path) -> list[Leftover]:
 def find_place(cache: Path, path: Path) -> Path:
     """Where DVC's cache has a folder or a file as it is, if it has it."""
     if path.is_dir():
-        digest = digest_folder(path)
-    else:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "md5").hexdigest()
+        return _locate(cache, digest_folder(path))
+    with path.open("rb") as file:
+        return _locate(cache, hashlib.file_digest(file, "md5").hexdigest())
+
+
+def is_whole(cache: Path, place: Path) -> bool:
+    """Whether the cache has what lies there, of a folder all files that its list names."""
+    if not place.is_file() or place.suffix != ".dir":
+        return place.is_file()
+    return all(_locate(cache, entry["md5"]).is_file() for entry in files.read_json(place))
+
+
+def _locate(cache: Path, digest: str) -> Path:
     return cache / "files/md5" / digest[:2] / digest[2:]
 
 
