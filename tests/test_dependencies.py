@@ -29,6 +29,8 @@ ALL_KINDS = {"leakage": KINDS["extract"], "importance": KINDS["predict"]}
 
 
 # The fusion checks what it reads there against its records, see dvc.yaml; nothing depends on costs.
+# What a stage waits for and does not read: its folders are cleared first.
+CLEARED = "data/interim/cleared.json"
 UNNAMED = {"fuse": {"data/predictions"}, "leaderboard": {"runs"}, "report": {"runs"}}
 
 
@@ -235,11 +237,24 @@ def test_a_command_holds_every_path_of_its_stage_and_no_other(stage):
     outs = [*entry.get("outs", []), *entry.get("metrics", [])]
     paths = {next(iter(path)) if isinstance(path, dict) else path for path in outs}
     # A parameter is data: no shell sees it.
-    own = (path for path in entry["deps"] if not path.startswith("deps/"))
+    own = (path for path in entry["deps"] if not path.startswith("deps/") and path != CLEARED)
     paths |= {path for path in own if "${data.root}" not in path}
     words = entry["cmd"].split()
     named = {path for option, path in pairwise(words) if option.startswith("--")}
     assert named - UNNAMED.get(stage, set()) == paths
+
+
+def test_a_folder_of_entries_is_cleared_before_a_stage_reads_it():
+    """Else what an entry that was deleted left there would be an input, see `clear`."""
+    places = {
+        out if isinstance(out, str) else next(iter(out))
+        for entry in STAGES.values()
+        for out in entry.get("outs", [])
+    }
+    folders = {place.partition("/${key}")[0] for place in places if "${key}" in place}
+    readers = {name for name, entry in STAGES.items() if folders & set(entry["deps"])}
+    assert {"assemble", "leakage", "fuse", "bundle", "importance", "leaderboard"} < readers
+    assert readers == {name for name, entry in STAGES.items() if CLEARED in entry["deps"]}
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -300,8 +300,28 @@ def test_a_fusion_weight_runs_the_fusion_and_what_draws_it(project):
 def test_a_learners_parameter_runs_that_learner(project):
     project.change_params(**{"learners.dae.phase_2.learning_rate": 0.002})
     ran = project.repro()
-    assert set(ran) == {"train@dae", "predict@dae", "leakage", "fuse", "bundle"}
+    assert set(ran) == {"clear", "train@dae", "predict@dae", "leakage", "fuse", "bundle"}
     assert ran.index("train@dae") < ran.index("predict@dae") < ran.index("fuse")
+
+
+def test_a_learner_that_is_deleted_leaves_nothing_and_comes_back_untrained(project):
+    """By a plain `dvc repro`: what it left would be recorded with the folders, and kept by git."""
+    text = (project.folder / "params.yaml").read_text()
+    project.drop_params("learners.dae", "tables.text_image")
+    assert {"clear", "leakage", "fuse", "bundle"} <= set(project.repro("--all-pipelines"))
+    places = ("data", "models", "metrics", "reports/importance")
+    left = [path for place in places for path in (project.folder / place).rglob("*")]
+    assert [path for path in left if path.stem in ("dae", "text_image")] == []
+    project.commit()
+    project.run("dvc", "checkout")
+    assert project.run("dvc", "status").strip() == "Data and pipelines are up to date."
+    (project.folder / "params.yaml").write_text(text)
+    ran = project.repro()
+    assert not [name for name in ran if name.startswith(("train", "assemble"))]
+    assert (project.folder / "models/learners/dae").is_dir()
+    assert (project.folder / "metrics/learners/dae.json").is_file()
+    project.run("git", "reset", "-q", "--hard", "HEAD~1")
+    project.run("dvc", "checkout", "-q")
 
 
 @pytest.mark.slow
@@ -376,7 +396,9 @@ def test_an_experiment_is_one_command_and_its_difference_another(project):
     output = project.run("dvc", "exp", "run", "-S", "fusion.alpha=0.5")
     assert re.findall(r"Running stage '([^']+)'", output) == ["fuse"]
     assert "sum to 0.95, not 1" in output
-    difference = json.loads(project.run("dvc", "metrics", "diff", "--json"))
+    diff = ("dvc", "metrics", "diff", "--json")
+    assert set(json.loads(project.run(*diff))["metrics/fame.json"]) == {"fame.src", "fame.mae"}
+    difference = json.loads(project.run(*diff, "--targets", "metrics/metrics.json"))
     changed = difference["metrics/metrics.json"]
     assert changed["weights.catboost"]["new"] == pytest.approx(0.5 / 0.95, abs=1e-5)
     assert "fame.mae" in changed
@@ -401,7 +423,8 @@ def test_a_new_learner_is_one_folder_one_registry_line_one_block(project):
         }
     )
     project.write_links()
-    assert set(project.repro()) == {"train@squares", "predict@squares", "leakage", "fuse", "bundle"}
+    own = {"train@squares", "predict@squares"}
+    assert set(project.repro()) == {"clear", *own, "leakage", "fuse", "bundle"}
     metrics = project.read_metrics()
     assert metrics["weights"]["squares"] == pytest.approx(0.2 / 1.05, abs=1e-5)
     assert {"squares", "without_squares"} <= set(metrics)

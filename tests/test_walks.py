@@ -104,10 +104,13 @@ def test_an_experiment_and_what_it_changed_can_be_read(project, tmp_path):
     show = ("dvc", "exp", "show", "--only-changed", "--no-pager")
     (header,) = [line for line in project.run(*show).splitlines() if "Experiment" in line]
     assert header.index("fame.src") < header.index("fame.mae") < WIDTH
-    for command in ((*show, "--drop", "weights|without"), ("dvc", "metrics", "diff")):
+    shown_learners = ("dvc", "metrics", "diff", "--targets", "metrics/metrics.json")
+    for command in (show, ("dvc", "metrics", "diff"), ("dvc", "metrics", "show"), shown_learners):
         shown = project.run(*command)
         assert {"fame.src", "fame.mae"} <= set(shown.split()), command
         assert find_width(shown) <= WIDTH, command
+    assert "fusion.alpha" in header
+    assert "without_dae.mae" in shown
     project.run("dvc", "plots", "diff", "--out", str(tmp_path))
     page = (tmp_path / "index.html").read_text()
     assert re.findall(r"""(?:src|href)=["']?(?:https?:)?//""", page) == []
@@ -136,7 +139,7 @@ def test_queued_experiments_find_the_vectors_and_are_compared(project):
     assert [name for name in queued if f"[{name}]" not in shown] == []
     (header,) = [line for line in shown.splitlines() if "Experiment" in line]
     assert header.index("fame.src") < header.index("fame.mae") < WIDTH
-    assert "dae.mae" in header
+    assert "learners.dae.phase_2.learning_rate" in header
     assert project.run("git", "status", "--porcelain") == ""
 
 
@@ -163,6 +166,12 @@ def test_a_learner_that_is_deleted_is_in_no_result(project):
     for name in ("scores", "table_2", "figure_3", "fusions"):
         assert "dae" not in (project.folder / f"reports/tables/{name}.csv").read_text(), name
     assert set(project.read_metrics()["weights"]) == {"catboost", "lightgbm"}
+    assert re.search("^clear: removed .*: learners dae$", output, re.MULTILINE)
+    kept = project.run("git", "ls-files", "--deduplicate", "metrics", "reports/importance").split()
+    assert [name for name in kept if "dae" in name and (project.folder / name).exists()] == []
+    project.commit()
+    project.run("dvc", "checkout")
+    assert read_stages(project.run(*MAKE, "repro")) == []
 
 
 def test_ones_own_posts_are_read_checked_and_under_dvc(tmp_path):
@@ -173,7 +182,13 @@ def test_ones_own_posts_are_read_checked_and_under_dvc(tmp_path):
     output = scientist.run("fame", "check")
     assert "data: 120 posts, 120 with a label" in output
     assert "that repeat an earlier row" in output
-    assert output.splitlines()[-1] == "nothing is missing"
+    assert output.splitlines()[-1].endswith("checked was your posts in data/raw/mine/mine.csv")
+    # Of the sample, whose results the clone brings, nothing stays beside their own.
+    said = scientist.run("python", "-m", "fame.variants.workspace")
+    assert said.startswith("clear: removed the outputs of entries")
+    for place, block in (("features", "backbones"), ("learners", "learners")):
+        names = {path.stem for path in (scientist.folder / "metrics" / place).iterdir()}
+        assert names < set(scientist.read_params()[block]), place
     scientist.commit()
     kept = scientist.run("git", "ls-files", "data").split()
     assert "data/raw/mine.dvc" in kept

@@ -106,6 +106,15 @@ class DataParams(Strict):
     sample: SampleParams
     table: TableParams
 
+    def describe(self) -> str:
+        """Which posts a run reads, so that nobody takes the sample for their own."""
+        names = {
+            "sample": "the simulated sample, no posts of yours",
+            "smpd": f"SMPD in {self.root}",
+            "table": f"your posts in {self.root}/{self.table.file}",
+        }
+        return names[self.source]
+
 
 class SplitParams(Strict):
     """Holdout and folds."""

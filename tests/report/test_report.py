@@ -224,6 +224,22 @@ def test_simulated_numbers_are_called_simulated(report, tmp_path):
     assert "0.7511" not in (tmp_path / "tables/table_2.md").read_text()
 
 
+def test_the_papers_numbers_are_nowhere_beside_ones_own_posts(report, tmp_path):
+    own = DATA | {"simulated": False}
+    text = report(own, source="table")
+    assert "| model | SRC, this data | MAE, this data |\n|---|---|---|\n" in text
+    assert "| FAME without dae | 0.7000 | 1.2000 |\n" in text
+    assert not (tmp_path / "tables/table_1.md").exists()
+    for name, title in (("2", "Leave one learner out"), ("3", "Feature sets")):
+        second = (tmp_path / f"tables/table_{name}.md").read_text()
+        assert second.startswith(f"### {title} (own posts, holdout)")
+    page = re.sub(
+        "<(script|style).*?</\\1>", "", (tmp_path / "report.html").read_text(), flags=re.S
+    )
+    shown = text + page
+    assert [w for w in ("published", "SMPD", "0.7543", "Figure 3", "Table 3") if w in shown] == []
+
+
 def test_a_learner_without_a_weight_is_named_beside_the_scores(report, tmp_path, monkeypatch):
     said = "FAME without ridge is FAME as it is: its weight is 0."
     assert said not in report()
@@ -260,6 +276,11 @@ def test_cells_of_other_parameters_are_shown_as_stale(report, tmp_path):
 def test_what_was_made_of_other_posts_is_not_shown(report, tmp_path):
     """The results of the sample, which come along, beside a user's own posts."""
     report(DATA | {"posts_digest": "of other posts", "simulated": False}, source="table")
+    page = (tmp_path / "report.html").read_text()
+    assert 'id="feature-sets"' not in page
+    assert "<p>Not made for these posts; make protocols makes it.</p>" in page
+    assert not {path.stem for path in (tmp_path / "tables").iterdir()} & {"table_3", "protocols"}
+    report(DATA | {"posts_digest": "of other posts"})
     check_not_shown(tmp_path)
     # As it was written before it named its posts.
     for path in (tmp_path / "ablation/cells.json", tmp_path / "protocols/scores.json"):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fame.runtime.reproduce import Lines
+from fame.runtime.reproduce import IN_CACHE, Lines
 
 ROOT = Path(__file__).parents[2]
 # As DVC 3 prints it.
@@ -70,7 +70,7 @@ def test_a_line_a_stage_as_it_ends_and_nothing_of_dvcs_own():
         "    target: 1 to 9",
         "extract@glove             1.0 s  9 posts, 40 columns",
         "predict@lightgbm_exact    1.0 s  9 posts predicted",
-        "train@dae                 1.0 s  not run: its result for these inputs is in DVC's cache",
+        f"train@dae                 1.0 s  {IN_CACHE}",
         "report                    1.0 s  15 figures",
         "  a warning: of the stage",
         "not run, their inputs are as recorded: simulate",

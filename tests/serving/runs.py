@@ -1,6 +1,7 @@
 """A finished run in a folder: what `dvc repro` would leave, made in this process."""
 
 import os
+import shutil
 import sys
 from contextlib import chdir
 from importlib import import_module
@@ -57,5 +58,6 @@ def run_stages():
 
 
 def finish(folder):
+    shutil.copy(ROOT / "dvc.yaml", folder)
     with chdir(folder), mock.patch.dict(os.environ, {"OMP_NUM_THREADS": "1"}):
         run_stages()

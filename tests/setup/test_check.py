@@ -59,7 +59,16 @@ def test_nothing_is_missing(project, capsys):
     with pytest.raises(SystemExit) as ended:
         cli.main(["check"])
     assert ended.value.code == 0
-    assert "nothing is missing" in capsys.readouterr().out
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == "nothing is missing; checked was your posts in mine/posts.csv"
+
+
+def test_the_sample_is_not_taken_for_ones_own_posts(project, capsys):
+    project(**{"data.source": "sample", "data.root": "sample"})
+    with pytest.raises(SystemExit):
+        cli.main(["check"])
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert "checked was the simulated sample, no posts of yours; `fame init FILE`" in last
 
 
 @pytest.mark.parametrize(

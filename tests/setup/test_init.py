@@ -282,8 +282,9 @@ def test_a_column_with_a_comma_in_its_name_can_be_named(tmp_path):
 
 @pytest.mark.usefixtures("project")
 def test_a_file_that_is_not_there_is_named_alone():
-    message = "error: nix.csv: no such file or folder; name what holds your posts"
-    assert call("nix.csv", "--yes") == message
+    message = "error: nix.csv: no such file or folder; name what holds your posts; params.yaml is "
+    read = "unchanged and reads the simulated sample, no posts of yours"
+    assert call("nix.csv", "--yes") == message + read
 
 
 def test_a_folder_with_one_table_is_meant(project, pictured):
@@ -334,7 +335,11 @@ def test_what_cannot_be_read_leaves_everything_as_it_was(
     file = tmp_path / "posts.csv"
     file.write_text(text)
     before = {path: path.read_bytes() for path in project.rglob("*") if path.is_file()}
-    assert problem in str(call(file, "--yes", *arguments))
+    said = str(call(file, "--yes", *arguments))
+    assert problem in said
+    assert said.endswith(
+        "params.yaml is unchanged and reads the simulated sample, no posts of yours"
+    )
     assert {path: path.read_bytes() for path in project.rglob("*") if path.is_file()} == before
 
 

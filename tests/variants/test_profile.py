@@ -67,6 +67,45 @@ def test_changes_that_git_lacks_are_not_overwritten(repository):
     assert "alpha: 0.3" in path.read_text()
 
 
+def set_up_own_posts(repository):
+    """As `fame init` writes it, and committed."""
+    text = (repository / "params.yaml").read_text()
+    text = text.replace("source: sample ", "source: table ", 1)
+    text = text.replace("root: data/raw/sample", "root: data/raw/mine", 1)
+    (repository / "params.yaml").write_text(text.replace("file: posts.csv", "file: mine.csv"))
+    identity = ["-c", "user.name=a", "-c", "user.email=a@example.com"]
+    subprocess.run(["git", *identity, "commit", "-qam", "mine"], cwd=repository, check=True)
+
+
+def call(monkeypatch, name):
+    monkeypatch.setattr("sys.argv", ["profile", name])
+    profile.main()
+
+
+def test_a_profile_for_own_posts_leaves_them_where_they_are(repository, monkeypatch, capsys):
+    set_up_own_posts(repository)
+    before = params.load("params.yaml").data
+    call(monkeypatch, "posts")
+    assert "word_history" in params.load("params.yaml").backbones
+    assert params.load("params.yaml").data == before
+    assert "before:" not in capsys.readouterr().out
+    written = (repository / "params.yaml").read_text()
+    call(monkeypatch, "posts")
+    said = capsys.readouterr().out
+    assert "is unchanged" in said
+    assert "git checkout" not in said
+    assert (repository / "params.yaml").read_text() == written
+
+
+def test_other_data_than_before_are_told(repository, monkeypatch, capsys):
+    set_up_own_posts(repository)
+    before = params.load("params.yaml").data
+    call(monkeypatch, "paper")
+    said = capsys.readouterr().out
+    assert "reads SMPD in data/raw/smpd; before: your posts in data/raw/mine/mine.csv" in said
+    assert params.load("params.yaml").data.table == before.table
+
+
 @pytest.mark.usefixtures("repository")
 def test_an_unknown_profile_lists_the_allowed():
     with pytest.raises(InputError, match="PROFILE=papr: no such profile; allowed: clip, lifelike"):

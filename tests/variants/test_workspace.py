@@ -5,14 +5,14 @@ import pytest
 from ruamel.yaml import YAML
 
 from fame.runtime.errors import InputError
-from fame.variants import workspace
+from fame.variants import leftovers, workspace
 
 
 @pytest.fixture
 def project(tmp_path, monkeypatch, write_params):
     write_params()
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(workspace, "_find_cache", lambda: "/cache")
+    monkeypatch.setattr(leftovers, "find_cache", lambda _: "/cache")
     stages = {name: {"cmd": "true"} for name in ("shared", "only_here", "cell", "lost")}
     stages["train"] = {"foreach": "${learners}", "do": {"cmd": "true"}}
     YAML(typ="safe").dump({"stages": stages}, tmp_path / "dvc.yaml")

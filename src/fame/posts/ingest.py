@@ -20,7 +20,7 @@ from fame.posts.contract import (
     TEXTS,
     Posts,
 )
-from fame.posts.findings import NOTICED, READ, Findings
+from fame.posts.findings import NOTICED, Findings
 from fame.registry import SOURCES, resolve
 from fame.runtime import files, ids
 from fame.runtime.errors import InputError
@@ -85,7 +85,6 @@ def transform_target(table: pa.Table, findings: Findings, settings: params.DataP
                 "data.target_transform is log2p1"
             )
         target = pc.log2(pc.add(target, 1))
-        findings.note("the target", "learned as log2(x + 1)", READ)
     if span["min"] == span["max"] and len(target) - target.null_count > 1:
         raise InputError(
             f"{findings.path}: the target is {span['min']:g} in all labelled posts, "

@@ -20,7 +20,7 @@ def describe_counts(data: dict[str, Any]) -> str:
 def write_lead(
     data: dict[str, Any], evaluation: dict[str, Any], settings: params.DataParams
 ) -> Texts:
-    """Two or three sentences: ranking, error, the published result."""
+    """Two or three sentences: ranking, error, the published result if it concerns the data."""
     fame, median = evaluation["scores"]["fame"], data["median"]["mae"]
     lead: Texts = []
     if evaluation["pairs"] is not None:
@@ -44,6 +44,8 @@ def write_lead(
             f" than the median of the training posts, which is off by {show_number(median)}.",
         ]
     )
+    if not published_results.concerns(settings.source):
+        return lead
     src, mae = published_results.MODELS["FAME"]
     paper = f"The paper's FAME has SRC {src:.4f} and MAE {mae:.4f} on SMPD's test posts"
     if settings.source == "smpd":
@@ -53,8 +55,10 @@ def write_lead(
     return lead
 
 
-def make_cards(data: dict[str, Any], evaluation: dict[str, Any]) -> list[dict[str, str]]:
-    """FAME here, beside the constant, the published and, where known, the upper bound."""
+def make_cards(
+    data: dict[str, Any], evaluation: dict[str, Any], source: str
+) -> list[dict[str, str]]:
+    """FAME here, beside the constant, the upper bound if known, the published if it concerns it."""
     fame = evaluation["scores"]["fame"]
     cards = []
     for metric in ("src", "mae"):
@@ -72,9 +76,10 @@ def make_cards(data: dict[str, Any], evaluation: dict[str, Any]) -> list[dict[st
     if "simulated_best" in data:
         best = {"label": "upper bound", "note": "the simulation's noise-free truth"}
         cards.append({"value": show_number(data["simulated_best"]["mae"])} | best)
-    src, mae = published_results.MODELS["FAME"]
-    note = f"MAE {mae:.4f}; SMPD's test posts"
-    cards.append({"value": f"{src:.4f}", "label": "SRC of FAME, published", "note": note})
+    if published_results.concerns(source):
+        src, mae = published_results.MODELS["FAME"]
+        note = f"MAE {mae:.4f}; SMPD's test posts"
+        cards.append({"value": f"{src:.4f}", "label": "SRC of FAME, published", "note": note})
     return cards
 
 

@@ -17,7 +17,7 @@ from fame.report.vega import scripts
 Pairs = list[tuple[str, str]]
 TALL = 700  # pixels of a figure that scrolls inside the page
 CAPTIONS = {
-    "densities": "Predicted densities; in the picture a mark at each peak (the paper's Figure 3)",
+    "densities": "Predicted densities; in the picture a mark at each peak",
     "predicted_true": "FAME's prediction against the label, a point a post",
     "calibration": "Mean label against mean prediction of each tenth of the holdout",
     "errors_category": "Error by category, posts in brackets",

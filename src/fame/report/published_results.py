@@ -2,6 +2,15 @@
 
 Scores = tuple[float, float]
 
+
+def concerns(source: str) -> bool:
+    """Whether a run over these data is there to make the paper's results again.
+
+    Beside a user's own posts, of another platform and another unit, they would measure nothing.
+    """
+    return source in ("smpd", "sample")
+
+
 # Table 1.
 MODELS: dict[str, Scores] = {
     "CL-WMTG": (0.6545, 1.3931),

@@ -17,6 +17,7 @@ from fame.report import (
     kept,
     page,
     provenance,
+    published_results,
     sections,
     shown_posts,
     tables,
@@ -64,13 +65,14 @@ def main() -> None:
         "simulated": found["data"]["simulated"],
         "counts": headline.describe_counts(found["data"]),
         "lead": headline.write_lead(found["data"], found["evaluation"], settings.data),
-        "cards": headline.make_cards(found["data"], found["evaluation"]),
+        "cards": headline.make_cards(found["data"], found["evaluation"], source),
         "explanations": headline.explain(settings.data),
     }
     parts = sections.compose(found, made, specs, arguments)
     shown = page.render(content, parts, specs)
     files.write_text(arguments.page, shown)
-    files.write_text(arguments.results, render_results(found["metrics"], found["data"]))
+    results = render_results(found["metrics"], found["data"], source)
+    files.write_text(arguments.results, results)
     print(f"report: {len(drawn)} figures, {len(made)} tables, {len(shown) / 1e6:.1f} MB")
 
 
@@ -93,6 +95,8 @@ def read_inputs(arguments: argparse.Namespace, settings: params.Params) -> dict[
         path = getattr(arguments, name) / file
         digest = found["data"]["posts_digest"]
         found[name], found[f"{name}_notice"] = kept.read(name, path, settings, digest)
+    if not found["ablation"] and not published_results.concerns(settings.data.source):
+        found["ablation_notice"] = ""  # nobody waits for the paper's Table 3 of their own posts
     return found
 
 
@@ -181,11 +185,12 @@ def tabulate(found: dict[str, Any], source: str) -> dict[str, tables.Table]:
     metrics, evaluation = found["metrics"], found["evaluation"]
     made = {
         "scores": tables.tabulate_scores(evaluation, metrics["weights"], source),
-        "table_1": tables.tabulate_models(metrics, source),
         "table_2": tables.tabulate_leave_one_out(metrics, source),
         "figure_3": tables.tabulate_peaks(evaluation["densities"], source),
         "fusions": tables.tabulate_fusions(evaluation, source),
     }
+    if published_results.concerns(source):
+        made["table_1"] = tables.tabulate_models(metrics, source)
     if found["leaderboard"]:
         made["leaderboard"] = tables.tabulate_leaderboard(found["leaderboard"], source)
     if found["ablation"]:

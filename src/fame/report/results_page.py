@@ -1,19 +1,22 @@
-"""The result table beside the published one, for the README."""
+"""The result table as Markdown; the README's has the published one beside it."""
 
 from typing import Any
 
 from fame.fusion.results import describe_idle, show_number
 from fame.report import published_results
 
+PUBLISHED = "SRC, published on SMPD | MAE, published on SMPD |"
 
-def render_results(metrics: dict[str, Any], data: dict[str, Any]) -> str:
-    """The result table as Markdown, the published number beside each."""
+
+def render_results(metrics: dict[str, Any], data: dict[str, Any], source: str) -> str:
+    """The result table as Markdown, the published numbers beside those of data they concern."""
     weights = metrics["weights"]
     simulated = data["simulated"]
     ours = "simulated sample" if simulated else "this data"
+    compared = published_results.concerns(source)
     lines = [
-        f"| model | SRC, {ours} | MAE, {ours} | SRC, published on SMPD | MAE, published on SMPD |",
-        "|---|---|---|---|---|",
+        f"| model | SRC, {ours} | MAE, {ours} | {PUBLISHED if compared else ''}".rstrip(),
+        "|---|---|---|---|---|" if compared else "|---|---|---|",
     ]
     labels = {"fame": "FAME (fused)"}
     labels |= {name: f"{name} (weight {weights[name]:.3f})" for name in weights}
@@ -30,7 +33,7 @@ def render_results(metrics: dict[str, Any], data: dict[str, Any]) -> str:
         )
         scores = metrics[name] if name in metrics else data[name]
         shown = " | ".join(show_number(scores[metric]) for metric in ("src", "mae"))
-        lines.append(f"| {label} | {shown} | {pair} |")
+        lines.append(f"| {label} | {shown} |" + (f" {pair} |" if compared else ""))
     lines += [
         "",
         f"{data['posts_fit']} training posts, {data['posts_holdout']} held out, "

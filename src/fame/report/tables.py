@@ -57,6 +57,12 @@ def describe_data(source: str) -> str:
     return names[source]
 
 
+def entitle(number: str, title: str, source: str) -> str:
+    """A title with the data; the paper's number only where the data are there for the paper."""
+    named = f"{number}: {title}" if published_results.concerns(source) else title.capitalize()
+    return f"{named} ({describe_data(source)})"
+
+
 def tabulate_scores(evaluation: dict[str, Any], weights: dict[str, float], source: str) -> Table:
     """Each learner and the fusion with their intervals."""
     rows = []
@@ -91,7 +97,7 @@ def tabulate_models(metrics: dict[str, Any], source: str) -> Table:
     if source == "smpd":
         note = "Test labels are not public: this run is scored on its own holdout."
     return Table(
-        f"Table 1: published results and this run ({describe_data(source)})",
+        entitle("Table 1", "published results and this run", source),
         ["model", "data", "SRC", "MAE"],
         rows,
         note,
@@ -111,7 +117,7 @@ def tabulate_leave_one_out(metrics: dict[str, Any], source: str) -> Table:
         rows.append(row)
     columns = ["fusion", "SRC", "MAE", "MAE against FAME"]
     return Table(
-        f"Table 2: leave one learner out ({describe_data(source)})",
+        entitle("Table 2", "leave one learner out", source),
         columns + (["SRC, published", "MAE, published"] if source == "smpd" else []),
         rows,
         describe_idle(metrics["weights"]),
@@ -141,9 +147,8 @@ def tabulate_feature_sets(ablation: dict[str, Any], source: str) -> Table:
         if source == "smpd":
             columns.append(f"{learner}, published")
     note = "Where the blocks differ from the paper's row, others stand in for backbones not here."
-    return Table(
-        f"Table 3: feature sets ({describe_data(source)})", columns, rows, note if stand_ins else ""
-    )
+    title = entitle("Table 3", "feature sets", source)
+    return Table(title, columns, rows, note if stand_ins else "")
 
 
 def tabulate_peaks(densities: dict[str, Any], source: str) -> Table:
@@ -154,7 +159,7 @@ def tabulate_peaks(densities: dict[str, Any], source: str) -> Table:
         row = [name, f"{series['peak']:.2f}"]
         rows.append(row + ([published_results.PEAKS.get(name, "-")] if source == "smpd" else []))
     return Table(
-        f"Figure 3: peaks of the predicted densities ({describe_data(source)})",
+        entitle("Figure 3", "peaks of the predicted densities", source),
         ["series", "peak at"] + (["published"] if source == "smpd" else []),
         rows,
         f"Predictions for {part}.",

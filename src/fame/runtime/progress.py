@@ -1,9 +1,32 @@
-"""Progress of long work: a bar on a terminal, gone at its end; a line each ten seconds in a log."""
+"""Progress of long work: a bar on a terminal, gone at its end; in a log a line now and then."""
 
 import sys
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TextIO
 
 from tqdm import tqdm
+
+LOG_SECONDS = 30  # between two lines; a training of hours leaves a hundred of them an hour
+LOG_FORMAT = "{desc}: {percentage:.0f}%, {n_fmt} of {total_fmt} [{elapsed}, {remaining} to go]"
+
+
+class _LogBar(tqdm):  # type: ignore[type-arg]
+    """Whole lines, each with its end, where carriage returns would pile up."""
+
+    @staticmethod
+    def status_printer(file: TextIO) -> Callable[[str], None]:
+        def write(text: str) -> None:
+            file.write(f"{text}\n")
+            file.flush()
+
+        return write
+
+    def close(self) -> None:
+        """Write the last state, if there is one to see, and nothing after it."""
+        if not self.disable and self.last_print_t >= self.start_t + self.delay:
+            self.display()
+        self.sp = None  # what tqdm would write with: blanks and a carriage return
+        super().close()
 
 
 def bar(total: int, description: str, unit: str) -> "tqdm[Any]":
@@ -11,15 +34,15 @@ def bar(total: int, description: str, unit: str) -> "tqdm[Any]":
 
     Of nothing to do there is none.
     """
-    is_seen = sys.stderr.isatty()
-    interval, delay = (0.2, 1) if is_seen else (10, 10)
-    return tqdm(
-        total=total,
-        desc=description,
-        unit=unit,
-        mininterval=interval,
-        delay=delay,  # what is quick needs none
-        file=sys.stderr,
-        leave=not is_seen,
+    common = {"total": total, "desc": description, "unit": unit, "file": sys.stderr}
+    # What is quick needs none: it begins after `delay` seconds.
+    if sys.stderr.isatty():
+        return tqdm(**common, mininterval=0.2, delay=1, leave=False, disable=not total)
+    return _LogBar(
+        **common,
+        mininterval=LOG_SECONDS,
+        maxinterval=LOG_SECONDS,
+        delay=10,
+        bar_format=LOG_FORMAT,
         disable=not total,
     )

@@ -24,6 +24,8 @@ OWN = re.compile(
     r"To (track the changes with git|enable auto staging), run:$|\tgit add |"
     r"\tdvc config core\.autostage |Use `dvc push` to send |\s*$"
 )
+# At a first run too: tables with the same blocks are the same files.
+IN_CACHE = "not run: the files that it would write are in DVC's cache"
 NAME_WIDTH = 22
 SHOWN_SKIPPED = 8
 
@@ -50,7 +52,7 @@ class Lines:
             self._stage = (started or restored)[1]  # type: ignore[index]
             self._started = self._clock()
             if restored:
-                self._said = ["not run: its result for these inputs is in DVC's cache"]
+                self._said = [IN_CACHE]
         elif skipped := SKIPPED.match(line):
             self._skipped.append(skipped[1])
         elif ENDED.match(line):

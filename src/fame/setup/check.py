@@ -38,7 +38,9 @@ def run(_arguments: argparse.Namespace) -> int:
     problems, facts = check()
     print("\n".join([*facts, *(f"missing or wrong: {problem}" for problem in problems)]))
     if not problems:
-        print("nothing is missing")
+        data = params.load(kinds=False).data
+        hint = "; `fame init FILE` sets up yours" if data.source == "sample" else ""
+        print(f"nothing is missing; checked was {data.describe()}{hint}")
     return 1 if problems else 0
 
 

@@ -63,6 +63,22 @@ def run(arguments: argparse.Namespace) -> int:
     """Propose, show, and write if it is wanted; 1 if it is not."""
     if not PARAMS.is_file():
         raise InputError(f"{PARAMS}: no such file; run fame init in the project's folder")
+    read = params.load(kinds=False).data.describe()
+    try:
+        is_written = _set_up(arguments)
+    except InputError as error:
+        raise InputError(f"{error}; {PARAMS} is unchanged and reads {read}") from None
+    if not is_written:
+        print(f"nothing is written; {PARAMS} is unchanged and reads {read}")
+    return 0 if is_written else 1
+
+
+def _set_up(arguments: argparse.Namespace) -> bool:
+    """Whether it was wanted.
+
+    Raises:
+        InputError: nothing is set up.
+    """
     if not arguments.file.exists():
         raise InputError(f"{arguments.file}: no such file or folder; name what holds your posts")
     if arguments.file.is_dir():
@@ -77,12 +93,11 @@ def run(arguments: argparse.Namespace) -> int:
     if place.exists() and not (arguments.yes or _is_inside(arguments.file, place)):
         raise InputError(f"{place}: is there already; name another with --name, or say --yes")
     if not (arguments.yes or _confirm()):
-        print("nothing is written")
-        return 1
+        return False
     _put(arguments.file, images, place)
     params_file.write(proposal.document)
     print(f"data are in {place}, under DVC; params.yaml reads them. Next: {NEXT}")
-    return 0
+    return True
 
 
 def _propose(arguments: argparse.Namespace, place: Path, proposal: Proposal) -> Path | None:
@@ -97,7 +112,7 @@ def _propose(arguments: argparse.Namespace, place: Path, proposal: Proposal) -> 
     cells.findings.settle(data["on_bad"], data["max_bad_fraction"])
     given = _list_given(arguments, list(cells.columns))
     mapping = propose(cells, given, images, arguments.time_format)
-    print("\n".join(_describe_mapping(arguments.file, len(cells.numbers), mapping)))
+    print("\n".join(_describe_mapping(arguments, len(cells.numbers), mapping)))
     if mapping.refusals:
         raise InputError("; ".join(mapping.refusals))
     images, lines, missing = choose_images(arguments, cells, mapping, images)
@@ -149,28 +164,32 @@ def _list_given(arguments: argparse.Namespace, names: list[str]) -> dict[str, An
     return given
 
 
-def _describe_mapping(file: Path, count: int, mapping: Mapping) -> list[str]:
-    lines = [f"{file}: {count:,} rows"]
+def _describe_mapping(arguments: argparse.Namespace, count: int, mapping: Mapping) -> list[str]:
+    lines = [f"{arguments.file}: {count:,} rows"]
     width = max(map(len, [*mapping.reasons, *mapping.left_out]), default=0)
     lines += [f"  {name:<{width}}  {reason}" for name, reason in mapping.reasons.items()]
     lines += [f"  {name:<{width}}  left out: {why}" for name, why in mapping.left_out.items()]
     absent = [f"{ROLES[key]} (--{key})" for key in ROLES if mapping.columns[key] is None]
     if absent:
         lines.append(f"  no column found for {', '.join(absent)}")
-    if mapping.counts:
-        lines.append("  the target looks like raw counts and is learned as log2(x + 1): log2p1")
+    if _choose_transform(arguments, mapping) == "log2p1":
+        why = ", as it looks like raw counts" if mapping.counts else ""
+        lines.append(f"  the target is learned as log2(x + 1): log2p1{why}")
     return lines
+
+
+def _choose_transform(arguments: argparse.Namespace, mapping: Mapping) -> str:
+    return arguments.target_transform or ("log2p1" if mapping.counts else "none")
 
 
 def _make_block(
     arguments: argparse.Namespace, mapping: Mapping, place: Path, images: Path | None
 ) -> dict[str, Any]:
     """The new values of the data block."""
-    transform = arguments.target_transform or ("log2p1" if mapping.counts else "none")
     return {
         "source": "table",
         "root": place.as_posix(),
-        "target_transform": transform,
+        "target_transform": _choose_transform(arguments, mapping),
         "table": {
             "file": arguments.file.name,
             "encoding": arguments.encoding,
@@ -320,7 +339,7 @@ def _find_only_table(folder: Path, absent: list[str]) -> Path:
     return tables[0]
 
 
-def _set_up_smpd(arguments: argparse.Namespace, found: list[Path]) -> int:
+def _set_up_smpd(arguments: argparse.Namespace, found: list[Path]) -> bool:
     """The challenge's folder stays where it is: it is read as it was downloaded."""
     root = arguments.file.resolve()
     place = root.relative_to(Path.cwd()) if root.is_relative_to(Path.cwd()) else root
@@ -330,8 +349,7 @@ def _set_up_smpd(arguments: argparse.Namespace, found: list[Path]) -> int:
     for line in proposal.describe():
         print(line)
     if not (arguments.yes or _confirm()):
-        print("nothing is written")
-        return 1
+        return False
     params_file.write(proposal.document)
     print(f"params.yaml reads {place} where it lies. Next: {NEXT}")
-    return 0
+    return True

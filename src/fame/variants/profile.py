@@ -58,6 +58,8 @@ def propose(name: str, skipped: Sequence[str] = ()) -> tuple[str, str]:
 def apply(base: Path, profile: Path, skipped: Sequence[str] = ()) -> str:
     """The text of ``base`` with ``profile`` laid over it but for some blocks, comments kept.
 
+    Where both have the same source, the folder of ``base`` stays: `fame init` has found it.
+
     Raises:
         InputError: the outcome is not valid; names the key.
     """
@@ -67,6 +69,8 @@ def apply(base: Path, profile: Path, skipped: Sequence[str] = ()) -> str:
         if block not in content:
             raise InputError(f"{profile.name}: {block}: unknown key; allowed: {', '.join(content)}")
     chosen = {block: value for block, value in overlay.items() if block not in skipped}
+    if chosen.get("data", {}).get("source") == content["data"]["source"]:
+        chosen["data"].pop("root", None)
     _merge(content, chosen, removable=False)
     text = io.StringIO()
     yaml.dump(content, text)
@@ -112,8 +116,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("name")
     name = parser.parse_args().name
+    before = params.load(PARAMS, kinds=False).data
     difference = switch(name)
-    print("\n".join(difference) or f"params.yaml: nothing of profiles/{name}.yaml differs")
+    if not difference:
+        print(f"params.yaml: nothing of profiles/{name}.yaml differs; it is unchanged")
+        return
+    print("\n".join(difference))
+    after = params.load(PARAMS, kinds=False).data
+    if after.describe() != before.describe():
+        print(f"params.yaml: reads {after.describe()}; before: {before.describe()}")
     print(f"params.yaml: profiles/{name}.yaml is laid over it; back: git checkout params.yaml")
 
 

@@ -6,8 +6,6 @@ dvc.lock, so that DVC runs only what is new. The project's own results are never
 
 import os
 import shutil
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ from fame.runtime import reproduce as dvc
 from fame.runtime.dvc_lock import LOCK, mend_locks, read_stages
 from fame.runtime.errors import InputError
 from fame.runtime.processes import runs
+from fame.variants import leftovers
 
 ROOT = Path(".workspaces")
 LOOKS, SECONDS_BETWEEN_LOOKS = 5, 0.1  # at a list that is cut off, before it counts as such
@@ -53,7 +52,7 @@ def prepare(name: str, content: dict[str, Any], prefer_project: bool) -> Path:
     with files.replacing_folder(folder / "deps") as copy:
         shutil.copytree("deps", copy, symlinks=True, dirs_exist_ok=True)
     shutil.copytree(".dvc/plots", folder / ".dvc/plots", dirs_exist_ok=True)
-    files.write_text(folder / ".dvc/config", CONFIG.format(cache=_find_cache()))
+    files.write_text(folder / ".dvc/config", CONFIG.format(cache=leftovers.find_cache(Path())))
     with files.replacing(folder / "params.yaml") as temporary, temporary.open("w") as file:
         YAML(typ="safe").dump(content, file)
     _link_root(folder, params.load(folder / "params.yaml").data)
@@ -91,10 +90,12 @@ def release_locks(folder: Path) -> bool:
 
 
 def main() -> None:
-    """`python -m fame.variants.workspace`: clear away what keeps DVC from going on after a kill."""
+    """`python -m fame.variants.workspace`: clear away what a kill, or another run, left behind."""
     # A DVC that runs may be writing its record just now: then it is cut off, but not damaged.
     if release_locks(Path()):
         mend_locks()
+        for line in leftovers.clear(Path()):
+            print(line, flush=True)
 
 
 def read_params() -> dict[str, Any]:
@@ -113,14 +114,6 @@ def _read_held(path: Path) -> dict[str, Any]:
         except InputError:  # a DVC that runs writes it in place: it is whole in a moment
             time.sleep(SECONDS_BETWEEN_LOOKS)
     return {}
-
-
-def _find_cache() -> str:
-    command = [str(Path(sys.executable).parent / "dvc"), "cache", "dir"]
-    found = subprocess.run(command, capture_output=True, text=True, check=False)
-    if found.returncode:
-        raise InputError(f"dvc cache dir: {found.stderr.strip()}")
-    return str(Path(found.stdout.strip()).resolve())
 
 
 def _list_stages(content: dict[str, Any]) -> set[str]:

@@ -1,0 +1,1 @@
+../../src/fame/variants/leftovers.py
