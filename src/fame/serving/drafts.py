@@ -27,7 +27,7 @@ from fame.posts.contract import (
 )
 from fame.posts.findings import Findings
 from fame.posts.sources.images import BOMB, DIGEST_BYTES, EMPTY, MAX_IMAGE_BYTES, locate
-from fame.posts.sources.table import TableFile, take_posts
+from fame.posts.sources.table import TableFile, note_by_name, take_posts
 from fame.posts.sources.table_encoding import decode
 from fame.posts.sources.table_files import Cells, read_cells
 from fame.posts.sources.table_json import read_json
@@ -108,8 +108,6 @@ class DraftReader:
         Raises:
             InputError: all that cannot be read, in one sentence each.
         """
-        if not path.is_file():
-            raise InputError(f"{path}: no such file; expected posts to score")
         if images is None and self._data.table.images is not None:
             beside = path.parent / self._data.table.images
             images = beside if beside.exists() else None
@@ -212,6 +210,8 @@ class DraftReader:
         read = _name_own(read, self._data.source)
         named = [] if paths is None else paths.to_pylist()
         located = locate(post_ids, named, [images] if any(named) else [])
+        if paths is not None:
+            note_by_name(located, paths, cells)
         posts = pa.table(read)
         if labels:
             place = posts.column_names.index("popularity")

@@ -27,10 +27,6 @@ TITLES = _words(
     "desc status_message product_name titel nachricht beitrag beschreibung titre texte legende "
     "titulo texto mensaje descripcion titolo testo mensagem descricao"
 )
-TAGS = _words(
-    "tags hashtags alltags keywords labels topics tag hashtag challenges schlagworte schlagworter "
-    "hashtag_names"
-)
 IMAGES = _words(
     "image image_path picture photo img image_file filename file file_name path thumbnail "
     "image_url media cover img_path"

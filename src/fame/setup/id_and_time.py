@@ -6,6 +6,7 @@ import pyarrow.compute as pc
 from fame.posts.findings import Column
 from fame.posts.sources.table import TOTALS
 from fame.posts.sources.table_files import Cells
+from fame.posts.sources.table_lists import TAGS
 from fame.posts.sources.table_texts import to_texts
 from fame.posts.sources.table_times import read_times
 from fame.setup.column_words import (
@@ -20,7 +21,6 @@ from fame.setup.column_words import (
     OUTCOMES,
     ROW_NUMBERS,
     SPLITS,
-    TAGS,
     TARGETS,
     TIME_WORDS,
     TIMES,

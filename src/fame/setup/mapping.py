@@ -15,7 +15,8 @@ from fame.posts.data_report import correlate, looks_like_counts
 from fame.posts.findings import shorten
 from fame.posts.sources.images import count_found, is_image
 from fame.posts.sources.table_files import Cells
-from fame.posts.sources.table_texts import NOBODY, PARTS, read_paths, to_texts
+from fame.posts.sources.table_lists import TAGS, read_paths
+from fame.posts.sources.table_texts import NOBODY, PARTS, to_texts
 from fame.setup.column_words import (
     ACCOUNT,
     CATEGORIES,
@@ -28,7 +29,6 @@ from fame.setup.column_words import (
     OUTCOMES,
     ROW_NUMBERS,
     SPLITS,
-    TAGS,
     TARGETS,
     TIME_WORDS,
     TIMES,

@@ -12,6 +12,7 @@ from fame.posts.contract import (
     ASSIGNED,
     CATEGORY_PREFIX,
     CHALLENGE,
+    LOCATED,
     MISSING,
     NO_IMAGE,
     OWN_NUMBER_PREFIX,
@@ -20,17 +21,11 @@ from fame.posts.contract import (
     Source,
 )
 from fame.posts.findings import LEFT_OUT, NOTICED, SHOWN, Column
-from fame.posts.sources.images import locate
+from fame.posts.sources.images import is_by_name, locate
 from fame.posts.sources.table_files import Cells, read_cells
+from fame.posts.sources.table_lists import read_paths, read_tags
 from fame.posts.sources.table_numbers import Evidence, read_numbers, weigh
-from fame.posts.sources.table_texts import (
-    read_ids,
-    read_names,
-    read_paths,
-    read_split,
-    read_tags,
-    read_texts,
-)
+from fame.posts.sources.table_texts import read_ids, read_names, read_split, read_texts
 from fame.posts.sources.table_times import read_times
 from fame.runtime.errors import InputError
 
@@ -289,6 +284,7 @@ def _check_images(
     Raises:
         InputError: names a listed path and the place searched.
     """
+    note_by_name(images, paths, cells)
     status = images["status"]
     missing = pc.equal(status, MISSING)
     count = pc.sum(missing).as_py() or 0
@@ -309,3 +305,30 @@ def _check_images(
         count,
         [(cells.numbers[row], paths[row].as_py())],
     )
+
+
+def note_by_name(images: pa.Table, paths: pa.ChunkedArray, cells: Cells) -> None:
+    """Say of how many posts the picture was found by its file's name alone, in another folder.
+
+    Args:
+        images: IMAGES, n rows.
+        paths: n listed paths.
+        cells: the n rows; its findings get the note.
+    """
+    columns = [images[name].to_pylist() for name in ("status", "container", "member")]
+    rows = [
+        row
+        for row, (path, status, container, member) in enumerate(
+            zip(paths.to_pylist(), *columns, strict=True)
+        )
+        if status == LOCATED and is_by_name(path, container, member)
+    ]
+    examples = [(cells.numbers[row], paths[row].as_py()) for row in rows[:SHOWN]]
+    if rows:
+        cells.findings.note(
+            "",
+            "pictures found by the file's name, not in the listed folder",
+            NOTICED,
+            len(rows),
+            examples,
+        )

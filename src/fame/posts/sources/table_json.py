@@ -4,6 +4,8 @@ Numbers stay as they are written, so that an id of any length is exact; a list b
 """
 
 import json
+import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -11,13 +13,14 @@ import numpy as np
 import pyarrow as pa
 
 from fame.posts.findings import LEFT_OUT, READ, REPAIRED, SHOWN, Findings
+from fame.posts.sources.table_lists import TAG_KEYS, TAGS, is_count
 from fame.runtime.errors import InputError
 
 _DECODER = json.JSONDecoder(
     parse_int=str, parse_float=str, parse_constant=str, strict=False
 )  # a digit is never lost; control characters in texts are kept
 
-TAGS = ("tags", "hashtags", "alltags", "keywords", "labels", "topics")
+_TAGS = frozenset(name.replace("_", "") for name in TAGS)
 
 
 def read_json(
@@ -32,8 +35,9 @@ def read_json(
     numbers, records = _read_document(text, findings) if lines is None else lines
     findings.facts["format"] = "json" if lines is None else "jsonl"
     columns: dict[str, list[str | None]] = {}
+    whole = _find_tags(records)
     for row, record in enumerate(records):
-        for name, value in dict(_flatten(record)).items():
+        for name, value in dict(_flatten(record, whole)).items():
             column = columns.setdefault(name, [])
             column.extend([None] * (row - len(column)))
             column.append(value)
@@ -230,20 +234,48 @@ def _turn(content: dict[str, dict[str, Any]], findings: Findings) -> list[dict[s
     return [{name: key, **record} for key, record in content.items()]
 
 
-def _flatten(record: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str | None]]:
-    """Dotted name and text of each value."""
+def _flatten(
+    record: dict[str, Any], whole: set[str], prefix: str = ""
+) -> Iterator[tuple[str, str | None]]:
+    """Dotted name and text of each value; an object whose name is in ``whole`` stays one."""
     for key, value in record.items():
         name = f"{prefix}{key}"
-        if isinstance(value, dict) and value and not _holds_tags(key, value):
-            yield from _flatten(value, f"{name}.")
+        if isinstance(value, dict) and value and name not in whole:
+            yield from _flatten(value, whole, f"{name}.")
         else:
             yield name, to_text(value)
 
 
-def _holds_tags(key: str, value: dict[str, Any]) -> bool:
-    """Whether an object is one of tags and their counts: its keys would be a column each."""
-    is_flat = not any(isinstance(inner, (dict, list)) for inner in value.values())
-    return is_flat and key.lower() in TAGS
+def _find_tags(records: list[dict[str, Any]]) -> set[str]:
+    """Dotted names of objects that are tags in most records: their keys would be a column each."""
+    votes: Counter[str] = Counter()
+    for record in records:
+        _count_tags(record, "", votes)
+    return {name for name, vote in votes.items() if vote > 0}
+
+
+def _count_tags(record: dict[str, Any], prefix: str, votes: Counter[str]) -> None:
+    """One vote more for each object of tags, one less for what is called so and is none."""
+    for key, value in record.items():
+        if not isinstance(value, dict) or not value:
+            continue
+        if re.sub(r"[\W_]", "", key.lower()) in _TAGS:
+            votes[f"{prefix}{key}"] += 1 if _are_tags(value) else -1
+        else:
+            _count_tags(value, f"{prefix}{key}.", votes)
+
+
+def _are_tags(value: dict[str, Any]) -> bool:
+    """Whether an object counts tags, describes one, or lists them as PHP does.
+
+    Flags and texts under keys of their own (``{"lang": "en", "spam": false}``) are columns.
+    """
+    inner = value.values()
+    if any(isinstance(one, (dict, list)) for one in inner):
+        return False
+    if all(key.isdigit() for key in value) or any(isinstance(value.get(k), str) for k in TAG_KEYS):
+        return True
+    return all(one is None or one is True or (one is not False and is_count(one)) for one in inner)
 
 
 def to_text(value: Any) -> str | None:
