@@ -35,6 +35,8 @@ ADDRESSES = frozenset(_words("url link permalink uri slug"))  # where there is n
 # Words that are enough where no whole name is known.
 USER_WORDS = frozenset(_words("username author owner user creator seller speaker handle nickname"))
 TIME_WORDS = frozenset(_words("published posted created posting publishing time date timestamp"))
+# Words of a clock in a column of its own, beside one of dates.
+CLOCKS = frozenset(_words("time clock hour uhrzeit zeit heure hora ora orario horario tijd saat"))
 SPLITS = _words("split part fold partition subset")
 TARGETS = _words(
     "popularity likes like_count num_likes views view_count num_views target label score "

@@ -10,11 +10,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from fame.params import ColumnParams
 from fame.posts.contract import SPLITS as SPLIT_WORDS
 from fame.posts.data_report import correlate, looks_like_counts
 from fame.posts.findings import shorten
 from fame.posts.sources.images import count_found, is_image
 from fame.posts.sources.table_files import Cells
+from fame.posts.sources.table_ids import list_content
 from fame.posts.sources.table_lists import TAGS, read_paths
 from fame.posts.sources.table_texts import NOBODY, PARTS, to_texts
 from fame.setup.column_words import (
@@ -37,10 +39,12 @@ from fame.setup.column_words import (
     USERS,
 )
 from fame.setup.id_and_time import (
+    can_make_ids,
     choose_first,
     choose_id,
     choose_row_numbers,
     choose_time,
+    find_clock,
     is_other_time,
 )
 from fame.setup.looks import BY_NAME, Choice, Look, by_name, by_words, look_at
@@ -67,6 +71,7 @@ class Mapping:
         reasons: column -> what it is to be and why.
         left_out: column -> why it is none of them.
         counts: whether the target looks like raw counts.
+        negatives: values below 0, where the target would look so but for them; else 0.
         refusals: what has to be said by the user first.
     """
 
@@ -74,6 +79,7 @@ class Mapping:
     reasons: dict[str, str] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
     counts: bool = False
+    negatives: int = 0
     refusals: list[str] = field(default_factory=list)
 
 
@@ -117,9 +123,14 @@ def propose(
                 reason = f"{NAMES[key]} ({found[1]})"
                 mapping.reasons[found[0]] = f"{before}, and {reason}" if before else reason
                 free.pop(found[0], None)  # the id may name the pictures too
+    if isinstance(mapping.columns["time"], str) and "time" not in given:
+        _add_clock(free, cells, mapping)
     target = looks.get(mapping.columns["target"])
     if target is not None and target.numbers is not None:
-        mapping.counts = looks_like_counts(target.numbers[~np.isnan(target.numbers)])
+        numbers = target.numbers[~np.isnan(target.numbers)]
+        mapping.counts = looks_like_counts(numbers)
+        if not mapping.counts and looks_like_counts(numbers[numbers >= 0]):
+            mapping.negatives = int((numbers < 0).sum())
     _sort_rest(free, looks, count, mapping)
     for name in dict.fromkeys(cells.names):
         if name not in cells.columns:
@@ -129,14 +140,32 @@ def propose(
             f"no column holds times like --time-format {time_format!r}; allowed: 'day first', "
             "'month first', or a format like '%d/%m/%Y %H:%M'"
         )
-    mapping.refusals += _list_missing(mapping, looks, count)
+    mapping.refusals += _list_missing(mapping, looks, cells)
     return mapping
 
 
-def _list_missing(mapping: Mapping, looks: dict[str, Look], count: int) -> list[str]:
-    """What is asked for where no column is the id, or none the target."""
-    asked = []
-    if mapping.columns["id"] is None:
+def _add_clock(free: dict[str, Look], cells: Cells, mapping: Mapping) -> None:
+    """Dates and clocks in two columns are one time."""
+    date, time_format = mapping.columns["time"], mapping.columns["time_format"]
+    found = find_clock(free, cells, date, time_format)
+    if found is None:
+        return
+    name, are_times = found
+    free.pop(name)
+    if are_times:
+        mapping.columns["time"] = [date, name]
+        mapping.reasons[name] = f"the clock of {date}"
+    else:
+        mapping.left_out[name] = (
+            f"a clock, but {date!r} and it together are in no form that is known; "
+            "--time-format names one, like '%d/%m/%Y %H:%M'"
+        )
+
+
+def _list_missing(mapping: Mapping, looks: dict[str, Look], cells: Cells) -> list[str]:
+    """What is asked for where no column is the id and none can be made, or none is the target."""
+    asked, count = [], len(cells.numbers)
+    if mapping.columns["id"] is None and not _can_make_ids(mapping, looks, cells):
         unique = [n for n, why in mapping.left_out.items() if not why.endswith("leak")]
         unique = [n for n in unique if n in looks and looks[n].distinct == count]
         repeated = by_name(looks, IDS)[:1]
@@ -151,7 +180,7 @@ def _list_missing(mapping: Mapping, looks: dict[str, Look], count: int) -> list[
         )
     name = mapping.columns["target"]
     if name is None or (looks[name].filled and not looks[name].is_mostly_numbers):
-        taken = [mapping.columns[key] for key in ("id", "time", "user")]
+        taken = _list_given({key: mapping.columns[key] for key in ("id", "time", "user")})
         numbers = [
             n
             for n, look in looks.items()
@@ -164,6 +193,13 @@ def _list_missing(mapping: Mapping, looks: dict[str, Look], count: int) -> list[
         which = f", one of {', '.join(numbers)}" if numbers else "; no other column holds numbers"
         asked.append(f"{problem}; name the number to predict: --target COLUMN{which}")
     return asked
+
+
+def _can_make_ids(mapping: Mapping, looks: dict[str, Look], cells: Cells) -> bool:
+    """Whether posts differ in their content; if an id repeats, rows are no posts but, say, days."""
+    if by_name(looks, IDS) or not (mapping.columns["time"] or mapping.columns["title"]):
+        return False
+    return can_make_ids(cells, list_content(ColumnParams(**{"split": None, **mapping.columns})))
 
 
 def _list_given(given: dict[str, Any]) -> set[str]:

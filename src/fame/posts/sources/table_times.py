@@ -7,6 +7,7 @@ zone keeps its offset; a time without one is taken as the poster's own clock.
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
@@ -32,6 +33,7 @@ from fame.posts.sources.table_dates import (
     to_seconds,
     to_series,
 )
+from fame.posts.sources.table_files import Cells
 from fame.posts.sources.table_texts import drop_words
 from fame.runtime.errors import InputError
 
@@ -70,6 +72,13 @@ _SPELLINGS = (
     (r"(\d)\s*[时時시点분分]\s*(\d)", r"\1:\2"),
     (r"(\d)\s*[分분秒초]\s*$", r"\1"),
 )
+# A clock in a column of its own: the day that spreadsheets put before it, 14h05, 14.05 Uhr.
+_CLOCK_SPELLINGS = (
+    (r"^1(?:899-12-3[01]|900-01-0[01])[T ]", ""),
+    (r"(?i)\s*Uhr$", ""),
+    (r"^(\d{1,2})\s?[hH.](\d\d)", r"\1:\2"),
+    (r"^(\d{1,2}:\d\d)\.(\d\d)$", r"\1:\2"),
+)
 _GROUPED = r"^\d{1,3}(?:[,.' ]\d{3}){3,}$"
 # Reads texts into the rows (m,) of times.
 _Read = Callable[[pa.ChunkedArray, np.ndarray, Times], None]
@@ -102,6 +111,26 @@ def read_times(column: Column, time_format: str | None) -> tuple[pa.ChunkedArray
     times.put(np.flatnonzero(far), np.nan)
     _note_zones(column, times)
     return _to_arrow(times)
+
+
+def take_time(cells: Cells, name: str | list[str]) -> Column:
+    """The column of times; of a date and a clock in two columns, both as one text.
+
+    A date without a clock stays alone, as midnight, and is noted.
+    """
+    if isinstance(name, str):
+        return cells.column(name)
+    date, clock = (cells.column(one) for one in name)
+    days = drop_words(date, numeric=True, note=False)
+    days = pc.replace_substring_regex(days, r"[T ]0?0:00(:00(\.0*)?)?$", "")
+    clocks = pc.utf8_trim_whitespace(drop_words(clock, numeric=True))
+    for pattern, usual in _CLOCK_SPELLINGS:
+        clocks = pc.replace_substring_regex(clocks, pattern, usual)
+    both = Column(f"{name[0]} and {name[1]}", days, date.numbers, date.findings)
+    alone = pc.and_(pc.is_valid(days), pc.is_null(clocks))
+    both.note("dates without a clock, read as midnight", NOTICED, alone)
+    whole = pc.binary_join_element_wise(days, clocks, " ")
+    return replace(both, cells=pc.if_else(alone, days, whole))
 
 
 def _to_arrow(times: Times) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
