@@ -284,3 +284,56 @@ def test_empty_constant_and_counting_columns_are_left_out(tmp_path):
     mapping = propose_for(tmp_path, frame)
     assert mapping.columns["numeric"] == ["size"]
     assert set(mapping.left_out) == {"nothing", "same", "column 1"}
+
+
+def test_objects_are_no_categories_and_those_of_others_are_leaks(tmp_path):
+    frame = make_frame(
+        comments=["[]", '[{"text": "nice"}]'] * 20,
+        place=['{"city": "Rome"}', '{"city": "Bern"}'] * 20,
+        genres=['["a", "b"]', '["c"]'] * 20,
+    )
+    mapping = propose_for(tmp_path, frame)
+    assert mapping.columns["categories"] == ["genres"]
+    assert mapping.left_out["comments"].endswith("a leak")
+    assert "objects" in mapping.left_out["place"]
+
+
+def test_a_category_that_names_the_author_once_more_is_left_out(tmp_path):
+    """It would tell of the posts whose author is hidden, and of no new author anything."""
+    authors = [f"user{i % 5}" for i in range(40)]
+    frame = make_frame(
+        author=authors,
+        nickname=[name.upper() for name in authors],
+        kind=["ab"[i % 2] for i in range(40)],
+        city=["Rome" if i % 5 < 2 else "Bern" for i in range(40)],
+        mood=[f"mood{(i + i // 5) % 5}" for i in range(40)],
+    )
+    mapping = propose_for(tmp_path, frame, {"user": "author"})
+    assert mapping.columns["categories"] == ["city", "kind", "mood"]
+    assert "says who the author is" in mapping.left_out["nickname"]
+
+
+def test_ids_of_categories_are_categories_and_other_ids_are_none(tmp_path):
+    frame = make_frame(
+        category_id=[10 + i % 4 for i in range(40)],
+        id_str=[900 + i for i in range(40)],
+        place_id=[i % 4 for i in range(40)],
+        topic_id=[i * 7 % 39 for i in range(40)],
+    )
+    mapping = propose_for(tmp_path, frame)
+    assert mapping.columns["categories"] == ["category_id"]
+    for name in ("id_str", "place_id", "topic_id"):
+        assert mapping.left_out[name] == "an id, no quantity"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Lifetime Engaged Users",
+        "Lifetime People who have liked your Page and engaged with your post",
+        "Lifetime Post Consumers",
+    ],
+)
+def test_measures_of_a_lifetime_are_counted_after_the_post(tmp_path, name):
+    mapping = propose_for(tmp_path, make_frame(**{name: [i * 17 % 39 for i in range(40)]}))
+    assert mapping.left_out[name].endswith("a leak")

@@ -59,11 +59,13 @@ OUTCOMES = frozenset(
         "gusta comentarios compartidos alcance reproducciones visualizaciones piace commenti "
         "condivisioni visualizzazioni curtidas compartilhamentos visualizacoes impression bookmark "
         "engagements interactions follows expands watch watched viewers retention revenue earnings "
-        "visits opens installs upvote downvote vote votes"
+        "visits opens installs upvote downvote vote votes engaged consumers consumptions lifetime"
     )
 )
 # Of these, what no account has a total of: the visits of a profile are those from a post.
-OF_POSTS = frozenset(_words("click clicks impression impressions reach engagements visits"))
+OF_POSTS = frozenset(
+    _words("click clicks impression impressions reach engagements visits engaged lifetime")
+)
 # Words of an account's totals, known when a post is written.
 ACCOUNT = frozenset(
     _words(

@@ -1189,3 +1189,35 @@ def test_all_problems_are_said_at_once_with_their_switch():
         "expected a number; data.max_bad_fraction is 0.05",
     ]
     assert [note.column for note in findings.notes] == ["b"]
+
+
+def test_tags_of_several_words_that_mostly_stand_alone_are_whole(tmp_path):
+    column = read_column(tmp_path, ["Spring sale", "Spring sale", "Brand, Spring sale", "Brand"])
+    sale = "Spring sale"
+    assert read_tags(column, None).to_pylist() == [[sale], [sale], ["Brand", sale], ["Brand"]]
+    column = read_column(tmp_path, ["red sea", "old cat", "a b", "sun sky", "one two", "x, y"])
+    assert read_tags(column, None).to_pylist()[:2] == [["red", "sea"], ["old", "cat"]]
+
+
+@pytest.mark.parametrize("name", ["Date (GMT)", "created_utc", "UTC"])
+def test_a_column_whose_name_says_utc_is_in_utc(tmp_path, name):
+    column = read_column(tmp_path, ["2025-03-01 14:05", "2025-03-02 9:00"], name)
+    read_times(column, None)
+    said = "times in UTC, as the column's name says; the poster's clock is not known"
+    assert (said, 0) in list_notes(column, READ)
+
+
+@pytest.mark.parametrize("name", ["Date (GMT+2)", "UTC -5", "outcome", "date"])
+def test_other_names_say_no_utc(tmp_path, name):
+    column = read_column(tmp_path, ["2025-03-01 14:05", "2025-03-02 9:00"], name)
+    read_times(column, None)
+    assert ("times without a zone, taken as the poster's clock", 0) in list_notes(column, READ)
+
+
+@pytest.mark.parametrize(("clock", "noted"), [("", True), (" 00:00", True), (" 00:05", False)])
+def test_days_without_a_clock_are_noted(tmp_path, clock, noted):
+    days = [f"2025-03-{day:02d}" for day in range(1, 15)]
+    column = read_column(tmp_path, [*days, f"2025-03-20{clock}"])
+    read_times(column, None)
+    found = [what for what, _ in list_notes(column, NOTICED) if "days without a clock" in what]
+    assert bool(found) == noted

@@ -41,6 +41,8 @@ DAY = 86_400
 EXPECTED = "a time like 2016-03-01T12:00:00+01:00, or epoch seconds"
 NO_POST_BEFORE = 631_152_000  # 1990
 FAR_SECONDS = 15 * 365 * DAY  # about as old as most platforms
+FEW_DAYS = 10  # of fewer all may be of midnight by chance
+_NAME_OF_UTC = r"(?i)(?<![a-z])(utc|gmt)(?![a-z]|\s*[+-]?\d)"
 FAR_SPANS = 6  # times the span of the middle half of the posts
 _NUMBER = r"^[+-]?\d+(\.\d*)?([eE]\+?\d+)?$"
 _ISO = r"^\d{4}-\d\d?(-\d\d?([T ]|$)|$)"
@@ -109,6 +111,7 @@ def read_times(column: Column, time_format: str | None) -> tuple[pa.ChunkedArray
     far = find_far(times.seconds)
     column.bad("times far from all others", "a time among the others", far)
     times.put(np.flatnonzero(far), np.nan)
+    _note_days(column, times)
     _note_zones(column, times)
     return _to_arrow(times)
 
@@ -317,6 +320,15 @@ def find_far(seconds: np.ndarray) -> np.ndarray:
     return far
 
 
+def _note_days(column: Column, times: Times) -> None:
+    """Dates without a clock make all posts of midnight, which is no hour of theirs."""
+    known = times.seconds[~np.isnan(times.seconds)]
+    clocks = known + np.nan_to_num(times.offset[~np.isnan(times.seconds)]) * MINUTE
+    if len(known) >= FEW_DAYS and not (clocks % DAY).any():
+        what = "days without a clock, read as midnight: the hour of posting is not known"
+        column.findings.note(column.name, what, NOTICED)
+
+
 def _note_zones(column: Column, times: Times) -> None:
     """UTC in all cells is the exporting program's clock, which tells nothing of the poster's."""
     known = ~np.isnan(times.seconds)
@@ -328,5 +340,8 @@ def _note_zones(column: Column, times: Times) -> None:
         column.findings.note(
             column.name, "times with a zone, kept as the poster's clock", READ, zoned.sum()
         )
+    elif known.any() and re.search(_NAME_OF_UTC, column.name):
+        what = "times in UTC, as the column's name says; the poster's clock is not known"
+        column.findings.note(column.name, what, READ)
     elif known.any():
         column.findings.note(column.name, "times without a zone, taken as the poster's clock", READ)
