@@ -337,3 +337,48 @@ def test_ids_of_categories_are_categories_and_other_ids_are_none(tmp_path):
 def test_measures_of_a_lifetime_are_counted_after_the_post(tmp_path, name):
     mapping = propose_for(tmp_path, make_frame(**{name: [i * 17 % 39 for i in range(40)]}))
     assert mapping.left_out[name].endswith("a leak")
+
+
+@pytest.mark.parametrize("name", ["date_unixtime", "created_timestamp", "post created time"])
+def test_a_second_form_of_the_time_is_no_number(tmp_path, name):
+    days = [f"2023-{1 + i % 12:02d}-{1 + i % 28:02d} 0{i % 9}:15" for i in range(40)]
+    cells = [1_700_000_000 + 997 * i for i in range(40)]
+    clocks = [f"{i % 24:02d}:{i:02d}:00" for i in range(40)]
+    frame = make_frame(posted_at=days, **{name: clocks if name.endswith(" time") else cells})
+    mapping = propose_for(tmp_path, frame)
+    assert mapping.columns["time"] == "posted_at"
+    assert "another form of a time" in mapping.left_out[name]
+
+
+@pytest.mark.parametrize("name", ["first comment", "reply", "boosts", "reblogs_count", "评论数"])
+def test_what_others_write_and_count_is_left_out(tmp_path, name):
+    is_text = name in ("first comment", "reply")
+    cells = [["nice", "wow"][i % 2] if is_text else i * 17 % 39 for i in range(40)]
+    assert propose_for(tmp_path, make_frame(**{name: cells})).left_out[name].endswith("a leak")
+
+
+def test_a_chinese_export_is_mapped(tmp_path):
+    count = range(40)
+    frame = pd.DataFrame(
+        {
+            "id": [f"49{i:04d}" for i in count],
+            "用户昵称": [f"用户{i % 5}" for i in count],
+            "微博正文": [f"今天天气很好{i}" for i in count],
+            "话题": ["旅行,美食" if i % 2 else "旅行" for i in count],
+            "发布时间": [f"2024-03-{1 + i % 28:02d} 08:15" for i in count],
+            "点赞数": [i**3 for i in count],
+            "转发数": [i * 17 % 39 for i in count],
+        }
+    )
+    mapping = propose_for(tmp_path, frame)
+    chosen = {key: mapping.columns[key] for key in ("user", "title", "tags", "time", "target")}
+    assert list(chosen.values()) == ["用户昵称", "微博正文", "话题", "发布时间", "点赞数"]
+    assert mapping.left_out["转发数"].endswith("a leak")
+
+
+def test_a_file_with_neither_id_nor_target_asks_for_what_is_missing(tmp_path):
+    frame = pd.DataFrame({"title": [f"some words of {i}" for i in range(40)]})
+    mapping = propose_for(tmp_path, frame)
+    assert mapping.columns["id"] is None
+    assert len(mapping.refusals) == 1
+    assert "--target COLUMN" in mapping.refusals[0]

@@ -192,7 +192,7 @@ def find_clock(
     for name, look in free.items():
         texts = pc.utf8_trim_whitespace(look.texts)
         clocks = pc.sum(pc.match_substring_regex(texts, CLOCK)).as_py() or 0
-        if _may_be_clock(look) and clocks and clocks >= (1 - FEW) * look.filled:
+        if may_be_clock(look) and clocks and clocks >= (1 - FEW) * look.filled:
             trial = take_time(cells, [date, name]).trial()
             times, _ = read_times(trial, time_format)
             known = len(times) - times.null_count
@@ -200,7 +200,7 @@ def find_clock(
     return None
 
 
-def _may_be_clock(look: Look) -> bool:
+def may_be_clock(look: Look) -> bool:
     """Whether its name is one of a clock: no length of a video, no time of watching."""
     others = OUTCOMES | ACCOUNT | LATER | {"zone", "timezone", "video"}
     return (

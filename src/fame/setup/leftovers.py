@@ -14,15 +14,17 @@ from fame.setup.column_words import (
     CATEGORIES,
     FOLLOWERS,
     LATER,
+    MORE_TIMES,
     OF_POSTS,
     OUTCOMES,
     ROW_NUMBERS,
     TIMES,
     TITLES,
     USERS,
+    WRITTEN_BY_OTHERS,
 )
-from fame.setup.id_and_time import is_other_time
-from fame.setup.looks import Look
+from fame.setup.id_and_time import CLOCK, is_other_time, may_be_clock
+from fame.setup.looks import FEW, Look
 
 MAX_CATEGORY_SHARE = 0.2  # distinct values, as a share of the posts
 MAX_CATEGORIES = 1000
@@ -96,6 +98,15 @@ def _describe_text(look: Look, count: int, columns: dict[str, Any]) -> str:
     return "a text that is no title, tags or category"
 
 
+def _is_more_of_a_time(look: Look) -> bool:
+    """Whether it is a number of seconds or days, or clocks under a name of them, all of a time."""
+    words = set(look.words)
+    if look.numbers is not None and words & MORE_TIMES:
+        return True
+    clocks = pc.sum(pc.match_substring_regex(pc.utf8_trim_whitespace(look.texts), CLOCK)).as_py()
+    return may_be_clock(look) and (clocks or 0) >= (1 - FEW) * look.filled
+
+
 def _are_one_to_one(look: Look, user: Look) -> bool:
     """Whether a category names the author once more: who is hidden there is known here."""
     if look.distinct != user.distinct or look.distinct < 2:
@@ -122,11 +133,13 @@ def _find_reason_to_leave(
     words = set(look.words)
     if words & LATER:
         return "written after the post is out: a leak"
+    if columns["time"] is not None and _is_more_of_a_time(look):
+        return "another form of a time; that of posting is another column (--time)"
     if look.numbers is None:
-        if not pc.any(pc.match_substring_regex(look.texts, OBJECTS)).as_py():
-            return None
-        after = "written by others after the post is out: a leak"
-        return after if words & OUTCOMES else "it holds objects, which are no category"
+        holds_objects = pc.any(pc.match_substring_regex(look.texts, OBJECTS)).as_py()
+        if words & WRITTEN_BY_OTHERS or (holds_objects and words & OUTCOMES):
+            return "written by others after the post is out: a leak"
+        return "it holds objects, which are no category" if holds_objects else None
     if words & OUTCOMES and (words & OF_POSTS or not words & ACCOUNT):
         return "counted after the post is out, like the target: a leak"
     if words & FOLLOWERS and (

@@ -194,7 +194,7 @@ def _can_make_ids(mapping: Mapping, looks: dict[str, Look], cells: Cells) -> boo
     """Whether posts differ in their content; if an id repeats, rows are no posts but, say, days."""
     if by_name(looks, IDS) or not (mapping.columns["time"] or mapping.columns["title"]):
         return False
-    return can_make_ids(cells, list_content(ColumnParams(**{"split": None, **mapping.columns})))
+    return can_make_ids(cells, list_content(ColumnParams(**mapping.columns | {"target": ""})))
 
 
 def _list_given(given: dict[str, Any]) -> set[str]:

@@ -1221,3 +1221,27 @@ def test_days_without_a_clock_are_noted(tmp_path, clock, noted):
     read_times(column, None)
     found = [what for what, _ in list_notes(column, NOTICED) if "days without a clock" in what]
     assert bool(found) == noted
+
+
+def test_parts_of_an_export_are_no_records(tmp_path):
+    parts = {
+        "Profile": {"map": {"name": "me"}},
+        "Activity": {"likes": {"list": [{"date": "1"}]}},
+        "Video": {"videos": {"list": [{"Likes": "3"}]}},
+    }
+    with pytest.raises(InputError, match=r"several arrays .*Video\.videos\.list\), expected one: "):
+        read(tmp_path, json.dumps(parts).encode())
+    records = {"p1": {"title": "a", "tags": [{"name": "x"}]}, "p2": {"title": "b", "tags": []}}
+    assert read(tmp_path, json.dumps(records).encode()).columns["id"].to_pylist() == ["p1", "p2"]
+
+
+def test_a_file_packed_by_zstd_is_read_and_one_cut_off_is_refused(tmp_path):
+    content = pa.Codec("zstd").compress(b"id,x\n1,a\n2,b\n", asbytes=True)
+    assert read(tmp_path, content).columns["x"].to_pylist() == ["a", "b"]
+    with pytest.raises(InputError, match="not a whole zstd file"):
+        read(tmp_path, content[:-4])
+
+
+def test_the_word_for_no_tags_is_missing(tmp_path):
+    column = read_column(tmp_path, ["[none]", '"a"|"b c"'])
+    assert read_tags(column, None).to_pylist() == [[], ["a", "b c"]]

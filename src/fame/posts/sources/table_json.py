@@ -204,23 +204,34 @@ def _find_records(content: Any, findings: Findings) -> list[Any]:
             rows = zip(*content.values(), strict=True)
             return [dict(zip(content, row, strict=True)) for row in rows]
         arrays = _find_arrays(content)
-        if len(arrays) == 1:
+        longest = max(map(len, arrays.values()), default=0)
+        is_by_ids = len(content) > max(1, longest) and _are_alike(content)
+        if len(arrays) == 1 and not is_by_ids:
             name, records = next(iter(arrays.items()))
             findings.note("", f"the records are the array {name!r}", READ)
             return records
         if all(isinstance(value, dict) for value in content.values()):
             if len(content) == 1:
                 return _find_records(next(iter(content.values())), findings)
-            return _turn(content, findings)
+            if not arrays or _are_alike(content):
+                return _turn(content, findings)
         if arrays:
             raise InputError(
                 f"{findings.path}: holds several arrays of objects ({', '.join(arrays)}), "
-                "expected one, with the posts"
+                "expected one: write that of the posts to a file of its own"
             )
     raise InputError(
         f"{findings.path}: holds a {type(content).__name__}, expected an array of objects or an "
         'object like {"id": "1"} on each line'
     )
+
+
+def _are_alike(content: dict[str, Any]) -> bool:
+    """Whether all are objects that share a key, as records do; parts of an export share none."""
+    if not all(isinstance(value, dict) for value in content.values()):
+        return False
+    counts = Counter(key for value in content.values() for key in value)
+    return 2 * max(counts.values(), default=0) > len(content)
 
 
 def _turn(content: dict[str, dict[str, Any]], findings: Findings) -> list[dict[str, Any]]:

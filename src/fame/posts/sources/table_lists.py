@@ -16,7 +16,7 @@ from fame.posts.sources.table_texts import NOTHING, WORDS, drop_words, has_any, 
 # What a column of tags is called, the likeliest first.
 TAGS = (
     *("tags", "hashtags", "alltags", "keywords", "labels", "topics", "tag", "hashtag"),
-    *("challenges", "schlagworte", "schlagworter", "hashtag_names"),
+    *("challenges", "schlagworte", "schlagworter", "hashtag_names", "话题", "标签"),
 )
 SEPARATORS = ("|", ";", ",", "\n", "，", "、", "；", "·", "•", " / ")
 # Lists, sets, tuples, and lists that were cut off; `(one) two (three)` is none.
@@ -67,7 +67,7 @@ def read_tags(column: Column, separator: str | None) -> pa.ChunkedArray:
     if pa.types.is_list(cells.type):
         column.findings.note(column.name, "tags as lists", READ)
         return _trim_items(column, cells)
-    texts = pc.fill_null(drop_words(column), "")
+    texts = pc.fill_null(drop_words(column, (*WORDS, "[none]")), "")
     lists = None
     if has_any(pc.match_substring_regex(texts, r"[＃\x{200b}-\x{200d}\x{feff}]")):
         texts = pc.replace_substring_regex(texts, "＃", "#")
