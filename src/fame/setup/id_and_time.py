@@ -8,7 +8,7 @@ from fame.posts.sources.table_files import Cells
 from fame.posts.sources.table_ids import TOTALS
 from fame.posts.sources.table_lists import TAGS
 from fame.posts.sources.table_texts import to_texts
-from fame.posts.sources.table_times import read_times, take_time
+from fame.posts.sources.table_times import join_clock, read_times
 from fame.setup.column_words import (
     ACCOUNT,
     ADDRESSES,
@@ -193,7 +193,7 @@ def find_clock(
         texts = pc.utf8_trim_whitespace(look.texts)
         clocks = pc.sum(pc.match_substring_regex(texts, CLOCK)).as_py() or 0
         if may_be_clock(look) and clocks and clocks >= (1 - FEW) * look.filled:
-            trial = take_time(cells, [date, name]).trial()
+            trial = join_clock(cells.column(date).trial(), cells.column(name).trial())
             times, _ = read_times(trial, time_format)
             known = len(times) - times.null_count
             return name, trial.findings.is_refused or known >= (1 - FEW) * len(times)

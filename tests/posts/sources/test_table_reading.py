@@ -1245,3 +1245,10 @@ def test_a_file_packed_by_zstd_is_read_and_one_cut_off_is_refused(tmp_path):
 def test_the_word_for_no_tags_is_missing(tmp_path):
     column = read_column(tmp_path, ["[none]", '"a"|"b c"'])
     assert read_tags(column, None).to_pylist() == [[], ["a", "b c"]]
+
+
+def test_texts_with_html_are_noted_and_kept(tmp_path):
+    texts = ["<p>A cat</p>", "one<BR/>two", "I <3 you, a<b>c", "5 < 7 > 3"]
+    column = read_column(tmp_path, texts)
+    assert read_texts(column).to_pylist() == texts
+    assert list_notes(column, NOTICED) == [("texts with HTML in them, kept as they are", 2)]

@@ -27,7 +27,7 @@ from fame.posts.sources.table_ids import CONTENT, list_columns, list_content, ta
 from fame.posts.sources.table_lists import read_paths, read_tags
 from fame.posts.sources.table_numbers import Evidence, read_numbers, weigh
 from fame.posts.sources.table_texts import read_ids, read_names, read_split, read_texts
-from fame.posts.sources.table_times import read_times, take_time
+from fame.posts.sources.table_times import join_clock, read_times
 from fame.runtime.errors import InputError
 
 CATEGORIES = ("category", "subcategory", "concept")
@@ -87,7 +87,10 @@ class TableFile(Source):
         if columns.user is not None:
             read["user_id"] = read_ids(cells.column(columns.user), "authors")
         if columns.time is not None:
-            times = read_times(take_time(cells, columns.time), columns.time_format)
+            pair = [cells.column(name) for name in list_columns(columns)["time"]]
+            times = read_times(
+                pair[0] if len(pair) == 1 else join_clock(*pair), columns.time_format
+            )
             read["posted_at"], read["utc_offset_minutes"] = times
         if columns.title is not None:
             read["title"] = read_texts(cells.column(columns.title))

@@ -44,6 +44,7 @@ EXACT = 2**53  # floats beyond it no longer hold every whole number
 EXCEL_DIGITS = 15
 _FLOAT_ID = r"^\s*[+-]?(\d([.,]\d+)?[eE]\+\d\d|\d[.,]\d+[eE]\d\d|\d{16,}\.0*)\s*$"
 _READ_TWICE = r"Ã[\x{80}-\x{bf}‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]|â€"  # what UTF-8 looks like as cp1252
+_MARKUP = r"(?i)</(?:p|a|div|span|b|i|strong|em|li)>|<br ?/?>"
 NOTHING = pa.scalar(None, pa.string())
 
 
@@ -84,6 +85,8 @@ def read_texts(column: Column) -> pa.ChunkedArray:
     """Any text as it is."""
     if pa.types.is_string(column.cells.type):
         _note_read_twice(column)
+        markup = pc.match_substring_regex(column.cells, _MARKUP)
+        column.note("texts with HTML in them, kept as they are", NOTICED, markup)
     return drop_words(column)
 
 

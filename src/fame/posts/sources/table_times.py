@@ -33,7 +33,6 @@ from fame.posts.sources.table_dates import (
     to_seconds,
     to_series,
 )
-from fame.posts.sources.table_files import Cells
 from fame.posts.sources.table_texts import drop_words
 from fame.runtime.errors import InputError
 
@@ -116,20 +115,17 @@ def read_times(column: Column, time_format: str | None) -> tuple[pa.ChunkedArray
     return _to_arrow(times)
 
 
-def take_time(cells: Cells, name: str | list[str]) -> Column:
-    """The column of times; of a date and a clock in two columns, both as one text.
+def join_clock(date: Column, clock: Column) -> Column:
+    """A date and a clock in two columns as one text.
 
     A date without a clock stays alone, as midnight, and is noted.
     """
-    if isinstance(name, str):
-        return cells.column(name)
-    date, clock = (cells.column(one) for one in name)
     days = drop_words(date, numeric=True, note=False)
     days = pc.replace_substring_regex(days, r"[T ]0?0:00(:00(\.0*)?)?$", "")
     clocks = pc.utf8_trim_whitespace(drop_words(clock, numeric=True))
     for pattern, usual in _CLOCK_SPELLINGS:
         clocks = pc.replace_substring_regex(clocks, pattern, usual)
-    both = Column(f"{name[0]} and {name[1]}", days, date.numbers, date.findings)
+    both = Column(f"{date.name} and {clock.name}", days, date.numbers, date.findings)
     alone = pc.and_(pc.is_valid(days), pc.is_null(clocks))
     both.note("dates without a clock, read as midnight", NOTICED, alone)
     whole = pc.binary_join_element_wise(days, clocks, " ")

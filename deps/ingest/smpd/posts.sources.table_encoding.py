@@ -1,1 +1,0 @@
-../../../src/fame/posts/sources/table_encoding.py
