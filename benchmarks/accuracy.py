@@ -56,9 +56,10 @@ def main() -> None:
     settings = params.load(folder / "params.yaml")
     posts = files.read_table(folder / "data/interim/posts.parquet")
     results = compare(posts, arguments) | read_fame(folder, posts, settings)
-    rows = score(posts, results, settings.report)
-    write(folder / "accuracy", rows)
-    describe(posts, rows, folder)
+    rows, drawn = score(posts, results, settings.report)
+    intervals = describe_intervals(settings.report, drawn)
+    write(folder / "accuracy", rows, intervals)
+    describe(posts, rows, intervals, folder)
 
 
 def parse() -> argparse.Namespace:
@@ -156,11 +157,14 @@ def read_fame(folder: Path, posts: pa.Table, settings: params.Params) -> dict[st
 
 def score(
     posts: pa.Table, results: dict[str, Result], settings: params.ReportParams
-) -> list[dict[str, Any]]:
-    """A row a method: scores, their intervals, differences to FAME (FAME's less the method's)."""
+) -> tuple[list[dict[str, Any]], str]:
+    """A row a method, and what the bootstrap drew.
+
+    A row has scores, their intervals, differences to FAME (FAME's less the method's).
+    """
     held_out = arrays.to_strings(posts["split"]) == HOLDOUT
     true = arrays.to_numbers(posts["popularity"])[held_out]
-    drawn, _ = bootstrap.number_drawn(posts.filter(pa.array(held_out)))
+    drawn, unit = bootstrap.number_drawn(posts.filter(pa.array(held_out)))
     predictions = {name: result.prediction for name, result in results.items()}
     samples = bootstrap.resample_scores(true, predictions, drawn, settings.resamples, settings.seed)
     rows = []
@@ -176,18 +180,26 @@ def score(
             low, high = bootstrap.interval(fame - own, settings.confidence)
             row[f"{metric}_difference_low"], row[f"{metric}_difference_high"] = low, high
         rows.append({key: row[key] for key in HEAD})
-    return rows
+    return rows, unit
 
 
-def write(stem: Path, rows: list[dict[str, Any]]) -> None:
-    """The rows as CSV and Markdown."""
+def describe_intervals(settings: params.ReportParams, drawn: str) -> str:
+    """What the intervals are of."""
+    return (
+        f"In brackets: {settings.confidence:.0%} of {settings.resamples} bootstrap resamples of "
+        f"the held-out posts' {drawn}."
+    )
+
+
+def write(stem: Path, rows: list[dict[str, Any]], intervals: str) -> None:
+    """The rows as CSV, and as Markdown with a line on their intervals."""
     with stem.with_suffix(".csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, HEAD, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
     head = ("method", "SRC", "MAE", "FAME's SRC less", "FAME's MAE less", "seconds")
     lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
-    lines += ["| " + " | ".join(render(row)) + " |" for row in rows]
+    lines += ["| " + " | ".join(render(row)) + " |" for row in rows] + ["", intervals]
     files.write_text(stem.with_suffix(".md"), "\n".join(lines) + "\n")
 
 
@@ -201,7 +213,7 @@ def render(row: dict[str, Any]) -> list[str]:
     return [*cells, f"{row['seconds']:.0f}"]
 
 
-def describe(posts: pa.Table, rows: list[dict[str, Any]], folder: Path) -> None:
+def describe(posts: pa.Table, rows: list[dict[str, Any]], intervals: str, folder: Path) -> None:
     """The table, and in the last line where FAME is better and where not."""
     split = arrays.to_strings(posts["split"])
     print(f"\n{(split == 'fit').sum()} training posts, {(split == HOLDOUT).sum()} held out")
@@ -210,6 +222,7 @@ def describe(posts: pa.Table, rows: list[dict[str, Any]], folder: Path) -> None:
     widths = [max(len(row[i]) for row in table) for i in range(len(head))]
     for row in table:
         print("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)))
+    print(intervals)
     fame, others = rows[-1], rows[:-1]
     src, mae = max(row["src"] for row in others), min(row["mae"] for row in others)
     print(f"\nwritten: {folder}/accuracy.csv, {folder}/accuracy.md")

@@ -176,6 +176,12 @@ def make_bodies() -> list[bytes]:
     return bodies
 
 
+def describe_percentiles(seconds: list[float]) -> str:
+    """What half, 95 and 99 of 100 answers took at most."""
+    found = zip((50, 95, 99), np.percentile(seconds, (50, 95, 99)), strict=True)
+    return ", ".join(f"p{share} {value:.2f} s" for share, value in found)
+
+
 def load(models: Path, minutes: float, requests: int) -> None:
     bodies = make_bodies()
     with serving(models) as (process, address):
@@ -211,7 +217,7 @@ def load(models: Path, minutes: float, requests: int) -> None:
         taken = time.monotonic() - started
         print(
             f"{CLIENTS} clients for {taken / 60:.1f} minutes: {len(seconds)} requests, "
-            f"{len(problems)} errors or other answers; p50 {np.median(seconds):.1f} s, "
+            f"{len(problems)} errors or other answers; {describe_percentiles(seconds)}, "
             f"{server.cpu_times().user / len(seconds):.2f} s of CPU time each"
         )
         for problem in sorted(set(problems)):

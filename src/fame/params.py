@@ -69,12 +69,15 @@ class SampleParams(Strict):
 
 
 class ColumnParams(Strict):
-    """Which column of the user's file is what; null where there is none."""
+    """Which column of the user's file is what; null where there is none.
 
-    id: str
+    Without an id, ids are made of the content. The time may be two columns, a date and a clock.
+    """
+
+    id: str | None
     target: str
     user: str | None
-    time: str | None
+    time: str | Annotated[list[str], Field(min_length=2, max_length=2)] | None
     time_format: Annotated[str, StringConstraints(min_length=1)] | None
     title: str | None
     tags: str | None

@@ -240,6 +240,23 @@ def test_the_papers_numbers_are_nowhere_beside_ones_own_posts(report, tmp_path):
     assert [w for w in ("published", "SMPD", "0.7543", "Figure 3", "Table 3") if w in shown] == []
 
 
+def test_what_the_bootstrap_drew_stands_beside_its_intervals(report, tmp_path):
+    """Of few authors their weeks are drawn; protocols that were kept before say no unit."""
+    report(evaluation=EVALUATION | {"drawn": "weeks of an author"})
+    page = (tmp_path / "report.html").read_text()
+    assert "Confidence intervals of scores draw weeks of an author anew" in page
+    assert "whole users anew" not in page
+    path, table = tmp_path / "protocols/scores.json", tmp_path / "tables/protocols.md"
+    assert "Intervals:" not in table.read_text()
+    content = json.loads(path.read_text())
+    for protocol, drawn in (("user", "authors"), ("random", "days of an author")):
+        content["protocols"][protocol]["drawn"] = drawn
+    path.write_text(json.dumps(content))
+    report(protocols=False)
+    said = "resamples of the holdout's authors (user), days of an author (random)."
+    assert said in table.read_text()
+
+
 def test_a_learner_without_a_weight_is_named_beside_the_scores(report, tmp_path, monkeypatch):
     said = "FAME without ridge is FAME as it is: its weight is 0."
     assert said not in report()

@@ -94,9 +94,10 @@ def test_columns_that_the_models_do_not_know_are_named(command, tmp_path):
 
 
 def test_history_is_added(command, tmp_path):
-    (tmp_path / "more.csv").write_text("id,user,time,popularity\n1,me,2016-01-01,9\n")
+    (tmp_path / "more.csv").write_text("id,user,time,popularity,x\n1,me,2016-01-01,9,\n")
     (tmp_path / "own.csv").write_text("id,title,user,time\na,A cat,me,2016-03-01\n")
     _, out, err = command("own.csv", "--history", "more.csv")
+    assert "history: read: not used, as the models know no such columns: x\n" in err
     assert "history: 1 labelled posts added" in err
     assert ",known,1," in out
 

@@ -190,7 +190,7 @@ def test_newer_labelled_posts_become_the_authors_past(models, tmp_path):
     before = own.predict([post])
     path = tmp_path / "newer.csv"
     path.write_text("id,user,time,popularity\n1,somebody new,2016-05-01,14.5\n")
-    assert own.extend_history(path) == 1
+    assert own.extend_history(path)[0] == 1
     after = own.predict([post])
     assert before[["author", "author_posts"]].to_numpy().tolist() == [["new", 0]]
     assert after[["author", "author_posts"]].to_numpy().tolist() == [["known", 1]]

@@ -49,6 +49,8 @@ def test_similar_posts_are_training_posts_with_their_popularity(predictor, expla
     _, (one, _) = explained
     posts = predictor.scorer.index.posts.to_pandas().set_index("post_id")
     assert len(one["similar"]) == reasons.SIMILAR
+    assert one["unit"] == "popularity"
+    assert not any("count" in post for post in one["similar"])
     for post in one["similar"]:
         assert posts.loc[post["post_id"], "popularity"] == post["popularity"]
     likeness = [post["similarity"] for post in one["similar"]]

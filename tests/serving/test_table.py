@@ -128,9 +128,23 @@ def test_a_training_post_is_noted(own, trained):
 def test_newer_labels_are_learned_as_the_training_posts_were(own, tmp_path):
     predictor = Predictor.load(own / "models", threads=1)
     path = tmp_path / "newer.csv"
-    path.write_text("Post,Who,When,Likes,Text\nn1,me,2016-03-01,1023,A\nn2,me,2016-03-02,-4,B\n")
-    assert predictor.extend_history(path) == 1
+    path.write_text(
+        "Post,Who,When,Likes,Text,Saves\nn1,me,01.03.2016,1023,A,1\nn2,me,13.03.2016,-4,B,2\n"
+    )
+    count, found = predictor.extend_history(path)
+    assert count == 1
+    said = "\n".join(found)
+    assert "When: " in said  # how its dates were read
+    assert "no such columns: Saves" in said
+    assert "posts without an author, a time or a label: 1, left out" in said
     assert predictor.list_past("me") == [10.0]
+
+
+def test_the_popularity_of_similar_posts_has_its_unit_and_its_count(trained):
+    _, [one] = trained.explain([{"Post": "1", "Text": "A sunset over the sea"}])
+    assert one["unit"] == "log2(count + 1)"
+    for post in one["similar"]:
+        assert post["count"] == pytest.approx(2 ** post["popularity"] - 1)
 
 
 def test_where_the_training_posts_had_no_contents_a_post_needs_none(trained, monkeypatch):

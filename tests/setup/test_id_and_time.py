@@ -62,7 +62,8 @@ def propose_time(folder, name, cells, **options):
 def test_a_first_column_that_could_be_another_thing_is_no_id(tmp_path, name, cells):
     mapping = propose_for(tmp_path, {name: cells})
     assert mapping.columns["id"] is None
-    assert "no column is the id beyond doubt; name one" in mapping.refusals[0]
+    if not (mapping.columns["time"] or mapping.columns["title"]):  # of which ids are made
+        assert "no column is the id beyond doubt; name one" in mapping.refusals[0]
 
 
 @pytest.mark.parametrize(
@@ -232,3 +233,81 @@ def test_why_another_time_is_left_out_is_said(tmp_path):
 def test_quantities_are_never_ids(tmp_path, numbers):
     numbers[0] = 0.5
     assert propose_for(tmp_path, {"x": numbers}).columns["id"] is None
+
+
+DAYS = [f"2023-{1 + i % 12:02d}-{1 + i % 28:02d}" for i in ROWS]
+CLOCKS = [f"{i % 24:02d}:{i % 60:02d}" for i in ROWS]
+
+
+@pytest.mark.parametrize(
+    ("dates", "clocks"),
+    [
+        (DAYS, CLOCKS),
+        (DAYS, [f"{1 + i % 12}:{i % 60:02d} {'AM' if i % 2 else 'PM'}" for i in ROWS]),
+        (DAYS, [f"{i % 24}h{i % 60:02d}" for i in ROWS]),
+        (DAYS, [f"{clock} Uhr" for clock in CLOCKS]),
+        (DAYS, [*CLOCKS[:-1], ""]),
+        ([f"{day} 00:00:00" for day in DAYS], [f"1900-01-01T{clock}:30" for clock in CLOCKS]),
+        ([".".join(reversed(day.split("-"))) for day in DAYS], CLOCKS),
+        ([f"{datetime.fromisoformat(day):%B %d, %Y}" for day in DAYS], CLOCKS),
+    ],
+)
+@pytest.mark.parametrize("names", [("Date", "Time"), ("Datum", "Uhrzeit"), ("post date", "hour")])
+def test_a_date_and_a_clock_in_two_columns_are_one_time(tmp_path, names, dates, clocks):
+    texts = [f"{i} words of a title" for i in ROWS]
+    columns = {"id": [f"p{i}" for i in ROWS], names[0]: dates, names[1]: clocks, "title": texts}
+    mapping = propose_for(tmp_path, columns)
+    assert mapping.columns["time"] == list(names)
+    assert mapping.reasons[names[1]] == f"the clock of {names[0]}"
+    assert names[1] not in mapping.left_out
+
+
+@pytest.mark.parametrize(
+    ("name", "cells"),
+    [
+        ("video time", CLOCKS),
+        ("watch time", CLOCKS),
+        ("start time", CLOCKS),
+        ("length", CLOCKS),
+        ("hour", [str(i % 24) for i in ROWS]),
+    ],
+)
+def test_other_clocks_belong_to_no_date(tmp_path, name, cells):
+    mapping = propose_for(tmp_path, {"id": [f"p{i}" for i in ROWS], "date": DAYS, name: cells})
+    assert mapping.columns["time"] == "date"
+
+
+def test_a_time_that_is_whole_takes_no_clock(tmp_path):
+    mapping = propose_for(tmp_path, {"id": [f"p{i}" for i in ROWS], "date": TIMES, "time": CLOCKS})
+    assert mapping.columns["time"] == "date"
+
+
+def test_a_clock_that_does_not_go_with_its_dates_says_what_does(tmp_path):
+    dates = [f"{day[8:]}|{day[5:7]}|{day[:4]}" for day in DAYS]
+    columns = {"id": [f"p{i}" for i in ROWS], "date": dates, "time": CLOCKS}
+    mapping = propose_for(tmp_path, columns, time_format="%d|%m|%Y")
+    assert mapping.columns["time"] == "date"
+    assert "--time-format names one" in mapping.left_out["time"]
+    mapping = propose_for(tmp_path, columns, time_format="%d|%m|%Y %H:%M")
+    assert mapping.refusals
+
+
+def test_posts_without_an_id_have_those_of_their_content(tmp_path):
+    columns = {"Text": [f"a title of {i}" for i in ROWS], "When": TIMES}
+    mapping = propose_for(tmp_path, columns)
+    assert mapping.columns["id"] is None
+    assert mapping.refusals == []
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"Text": ["a title of three"] * 20 + ["another of them"] * 20},
+        {"size": [1 + i % 7 for i in ROWS]},
+        {"post_id": [f"p{i % 12}" for i in ROWS], "When": TIMES},
+    ],
+)
+def test_where_contents_or_ids_repeat_an_id_is_asked_for(tmp_path, columns):
+    mapping = propose_for(tmp_path, columns)
+    assert mapping.columns["id"] is None
+    assert "--id COLUMN" in mapping.refusals[0]

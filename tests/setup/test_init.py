@@ -397,3 +397,71 @@ def test_a_folder_that_is_not_the_challenges_is_refused(challenge):
     (challenge / "train_all_json" / "train_label.txt").unlink()
     assert "no file for labels" in call(challenge, "--yes")
     assert read_block()["source"] == "sample"
+
+
+def write_posts(folder, rows, header):
+    file = folder / "posts.csv"
+    file.write_text("\n".join([header, *(",".join(map(str, row)) for row in rows)]) + "\n")
+    return file
+
+
+@pytest.mark.usefixtures("project")
+@pytest.mark.parametrize("arguments", [[], ["--time", "Date,Time"]])
+def test_posts_without_ids_whose_time_is_two_columns_are_read(tmp_path, capsys, arguments):
+    rows = [(f"2025-01-{i:02d}", f"{i % 12}:30", f"words of post {i}", i * i) for i in range(1, 29)]
+    assert call(write_posts(tmp_path, rows, "Date,Time,Message,Likes"), "--yes", *arguments) == 0
+    columns = read_block()["table"]["columns"]
+    assert (columns["id"], columns["time"]) == (None, ["Date", "Time"])
+    shown = capsys.readouterr().out
+    assert "no column is the id (--id): ids are made of the posts' contents" in shown
+    assert "posted_at=2025-01-01 01:30:00" in shown
+    settings = params.load("params.yaml", kinds=False)
+    posts, _ = ingest.read(settings)
+    assert len(set(posts.table["post_id"].to_pylist())) == 28
+
+
+@pytest.mark.usefixtures("project")
+def test_hashtags_of_titles_are_told_of_where_there_are_no_tags(tmp_path, capsys):
+    titles = ["at sea #sunset", "no &#39; tag", "we are #1", "#été", *["plain words here"] * 26]
+    rows = [(f"p{i}", title, i % 5, "cat") for i, title in enumerate(titles)]
+    said = "2 titles hold hashtags: they are read and counted as part of the title"
+    assert call(write_posts(tmp_path, rows, "id,title,likes,tags"), "--yes") == 0
+    assert "titles hold hashtags" not in capsys.readouterr().out
+    assert call(write_posts(tmp_path, rows, "id,title,likes,x"), "--yes") == 0
+    assert said in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("project")
+def test_counts_with_many_negative_values_are_told_of(tmp_path, capsys):
+    rows = [(f"p{i}", -1 if i % 4 == 0 else i**3) for i in range(40)]
+    assert call(write_posts(tmp_path, rows, "id,likes"), "--yes") == 0
+    said = "looks like raw counts, but 10 are negative: it is learned as it is (none)"
+    assert said in capsys.readouterr().out
+    assert read_block()["target_transform"] == "none"
+    rows = [(f"p{i}", i**3) for i in range(40)]
+    assert call(write_posts(tmp_path, rows, "id,likes"), "--yes") == 0
+    shown = capsys.readouterr().out
+    assert "are negative" not in shown
+    assert "is learned as log2(x + 1)" in shown
+
+
+@pytest.mark.usefixtures("project")
+def test_a_transform_that_was_named_is_not_told_otherwise(tmp_path, capsys):
+    rows = [(f"p{i}", i**3) for i in range(40)]
+    file = write_posts(tmp_path, rows, "id,likes")
+    assert call(file, "--yes", "--target-transform", "none") == 0
+    assert "is learned as" not in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("project")
+def test_pictures_found_by_their_names_alone_are_counted(tmp_path, capsys):
+    rows = [(f"p{i}", i % 5, f"uploads/2022/{i}.jpg") for i in range(30)]
+    (tmp_path / "pics").mkdir()
+    for i in range(30):
+        (tmp_path / "pics" / f"{i}.jpg").write_bytes(b"picture")
+    assert call(write_posts(tmp_path, rows, "id,likes,picture"), "--yes") == 0
+    said = "30 are found by the file's name, not in the listed folder, for instance"
+    assert said in capsys.readouterr().out
+    posts, _ = ingest.read(params.load("params.yaml", kinds=False))
+    [note] = [n for n in posts.findings.notes if "found by the file's name" in n.what]
+    assert note.count == 30

@@ -284,3 +284,101 @@ def test_empty_constant_and_counting_columns_are_left_out(tmp_path):
     mapping = propose_for(tmp_path, frame)
     assert mapping.columns["numeric"] == ["size"]
     assert set(mapping.left_out) == {"nothing", "same", "column 1"}
+
+
+def test_objects_are_no_categories_and_those_of_others_are_leaks(tmp_path):
+    frame = make_frame(
+        comments=["[]", '[{"text": "nice"}]'] * 20,
+        place=['{"city": "Rome"}', '{"city": "Bern"}'] * 20,
+        genres=['["a", "b"]', '["c"]'] * 20,
+    )
+    mapping = propose_for(tmp_path, frame)
+    assert mapping.columns["categories"] == ["genres"]
+    assert mapping.left_out["comments"].endswith("a leak")
+    assert "objects" in mapping.left_out["place"]
+
+
+def test_a_category_that_names_the_author_once_more_is_left_out(tmp_path):
+    """It would tell of the posts whose author is hidden, and of no new author anything."""
+    authors = [f"user{i % 5}" for i in range(40)]
+    frame = make_frame(
+        author=authors,
+        nickname=[name.upper() for name in authors],
+        kind=["ab"[i % 2] for i in range(40)],
+        city=["Rome" if i % 5 < 2 else "Bern" for i in range(40)],
+        mood=[f"mood{(i + i // 5) % 5}" for i in range(40)],
+    )
+    mapping = propose_for(tmp_path, frame, {"user": "author"})
+    assert mapping.columns["categories"] == ["city", "kind", "mood"]
+    assert "says who the author is" in mapping.left_out["nickname"]
+
+
+def test_ids_of_categories_are_categories_and_other_ids_are_none(tmp_path):
+    frame = make_frame(
+        category_id=[10 + i % 4 for i in range(40)],
+        id_str=[900 + i for i in range(40)],
+        place_id=[i % 4 for i in range(40)],
+        topic_id=[i * 7 % 39 for i in range(40)],
+    )
+    mapping = propose_for(tmp_path, frame)
+    assert mapping.columns["categories"] == ["category_id"]
+    for name in ("id_str", "place_id", "topic_id"):
+        assert mapping.left_out[name] == "an id, no quantity"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Lifetime Engaged Users",
+        "Lifetime People who have liked your Page and engaged with your post",
+        "Lifetime Post Consumers",
+    ],
+)
+def test_measures_of_a_lifetime_are_counted_after_the_post(tmp_path, name):
+    mapping = propose_for(tmp_path, make_frame(**{name: [i * 17 % 39 for i in range(40)]}))
+    assert mapping.left_out[name].endswith("a leak")
+
+
+@pytest.mark.parametrize("name", ["date_unixtime", "created_timestamp", "post created time"])
+def test_a_second_form_of_the_time_is_no_number(tmp_path, name):
+    days = [f"2023-{1 + i % 12:02d}-{1 + i % 28:02d} 0{i % 9}:15" for i in range(40)]
+    cells = [1_700_000_000 + 997 * i for i in range(40)]
+    clocks = [f"{i % 24:02d}:{i:02d}:00" for i in range(40)]
+    frame = make_frame(posted_at=days, **{name: clocks if name.endswith(" time") else cells})
+    mapping = propose_for(tmp_path, frame)
+    assert mapping.columns["time"] == "posted_at"
+    assert "another form of a time" in mapping.left_out[name]
+
+
+@pytest.mark.parametrize("name", ["first comment", "reply", "boosts", "reblogs_count", "评论数"])
+def test_what_others_write_and_count_is_left_out(tmp_path, name):
+    is_text = name in ("first comment", "reply")
+    cells = [["nice", "wow"][i % 2] if is_text else i * 17 % 39 for i in range(40)]
+    assert propose_for(tmp_path, make_frame(**{name: cells})).left_out[name].endswith("a leak")
+
+
+def test_a_chinese_export_is_mapped(tmp_path):
+    count = range(40)
+    frame = pd.DataFrame(
+        {
+            "id": [f"49{i:04d}" for i in count],
+            "用户昵称": [f"用户{i % 5}" for i in count],
+            "微博正文": [f"今天天气很好{i}" for i in count],
+            "话题": ["旅行,美食" if i % 2 else "旅行" for i in count],
+            "发布时间": [f"2024-03-{1 + i % 28:02d} 08:15" for i in count],
+            "点赞数": [i**3 for i in count],
+            "转发数": [i * 17 % 39 for i in count],
+        }
+    )
+    mapping = propose_for(tmp_path, frame)
+    chosen = {key: mapping.columns[key] for key in ("user", "title", "tags", "time", "target")}
+    assert list(chosen.values()) == ["用户昵称", "微博正文", "话题", "发布时间", "点赞数"]
+    assert mapping.left_out["转发数"].endswith("a leak")
+
+
+def test_a_file_with_neither_id_nor_target_asks_for_what_is_missing(tmp_path):
+    frame = pd.DataFrame({"title": [f"some words of {i}" for i in range(40)]})
+    mapping = propose_for(tmp_path, frame)
+    assert mapping.columns["id"] is None
+    assert len(mapping.refusals) == 1
+    assert "--target COLUMN" in mapping.refusals[0]

@@ -26,7 +26,8 @@ def test_scores_come_from_the_prediction_files(tmp_path, make_posts, write_param
     for name, values in predictions.items():
         table_files.write_predictions(tmp_path / f"data/predictions/{name}.parquet", rows, values)
     settings = params.load(tmp_path / "params.yaml").report
-    scores = protocols.score(tmp_path, ["dae", "fame"], settings)["scores"]
+    content = protocols.score(tmp_path, ["dae", "fame"], settings)
+    scores = content["scores"]
     held = np.arange(60) % 2 == 1
     for name, values in predictions.items():
         found = scores[name]
@@ -35,3 +36,6 @@ def test_scores_come_from_the_prediction_files(tmp_path, make_posts, write_param
         src = spearman(label[held], values[held])
         assert found["src"] == pytest.approx(src, abs=1e-6)
         assert found["mae_interval"][0] < mae < found["mae_interval"][1]
+    assert content["drawn"] == "posts"  # of nine authors, all of one day
+    line = protocols.describe("user", content, settings)
+    assert line.endswith("95% of 50 resamples of posts)")

@@ -1,7 +1,8 @@
 """Confidence intervals of SRC and MAE: authors, not posts, are drawn with replacement.
 
 Posts of an author resemble each other; drawing posts would make the intervals too narrow. Of a few
-authors, what is drawn are their weeks, since every resample of one author is the holdout itself. A
+authors, what is drawn are their weeks, since every resample of one author is the holdout itself:
+see `number_drawn`, whose name of the unit stands wherever an interval is shown. A
 resample is a number of times that each author, hence each row, is in it. Its ranks follow from
 orders that are sorted once: no resample sorts anything.
 """

@@ -83,8 +83,8 @@ def make_cards(
     return cards
 
 
-def explain(settings: params.DataParams) -> list[str]:
-    """SRC, MAE, the unit, the intervals."""
+def explain(settings: params.DataParams, drawn: str) -> list[str]:
+    """SRC, MAE, the unit, the intervals, for which the bootstrap drew ``drawn``."""
     doubling = "one unit is a doubling"
     if settings.target_transform == "log2p1":
         unit = f"The unit is log2(x + 1) of your target: {doubling}."
@@ -98,6 +98,6 @@ def explain(settings: params.DataParams) -> list[str]:
         "MAE, the mean absolute error, is how far predictions are off on average, in the label's "
         "unit. Lower is better.",
         unit,
-        "Confidence intervals of scores draw whole users anew, with replacement. Nothing was "
+        f"Confidence intervals of scores draw {drawn} anew, with replacement. Nothing was "
         "fitted, tuned or stopped on the held-out posts.",
     ]

@@ -66,7 +66,7 @@ def main() -> None:
         "counts": headline.describe_counts(found["data"]),
         "lead": headline.write_lead(found["data"], found["evaluation"], settings.data),
         "cards": headline.make_cards(found["data"], found["evaluation"], source),
-        "explanations": headline.explain(settings.data),
+        "explanations": headline.explain(settings.data, found["evaluation"]["drawn"]),
     }
     parts = sections.compose(found, made, specs, arguments)
     shown = page.render(content, parts, specs)

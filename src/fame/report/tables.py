@@ -209,8 +209,18 @@ def tabulate_protocols(protocols: dict[str, Any], source: str) -> Table:
         ["protocol", "model", f"SRC ({share})", f"MAE ({share})"],
         rows,
         "Each protocol holds out other posts. Under random and chronological, users are on both "
-        "sides; under user, none is.",
+        f"sides; under user, none is.{_describe_drawn(protocols['protocols'])}",
     )
+
+
+def _describe_drawn(protocols: dict[str, Any]) -> str:
+    """What the intervals' bootstrap drew, by protocol; older results say nothing of it."""
+    drawn: dict[str, list[str]] = {}
+    for protocol, found in protocols.items():
+        if "drawn" in found:
+            drawn.setdefault(found["drawn"], []).append(protocol)
+    units = ", ".join(f"{unit} ({', '.join(names)})" for unit, names in drawn.items())
+    return f" Intervals: bootstrap resamples of the holdout's {units}." if units else ""
 
 
 def tabulate_leaderboard(rows: list[dict[str, str]], source: str) -> Table:

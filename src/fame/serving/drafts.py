@@ -27,9 +27,10 @@ from fame.posts.contract import (
 )
 from fame.posts.findings import Findings
 from fame.posts.sources.images import BOMB, DIGEST_BYTES, EMPTY, MAX_IMAGE_BYTES, locate
-from fame.posts.sources.table import TableFile, take_posts
+from fame.posts.sources.table import TableFile, note_by_name
 from fame.posts.sources.table_encoding import decode
 from fame.posts.sources.table_files import Cells, read_cells
+from fame.posts.sources.table_ids import CONTENT, list_columns, take_posts
 from fame.posts.sources.table_json import read_json
 from fame.registry import SOURCES, resolve
 from fame.runtime.errors import InputError
@@ -93,8 +94,8 @@ class DraftReader:
     def __init__(self, data: DataParams, columns: list[tuple[str, str]]) -> None:
         self._data = data
         self._columns = columns
-        mapped = [data.table.columns.id] if data.source == "table" else []
-        self._id_names = [*mapped, *NAMES["id"]]
+        mapped = data.table.columns.id if data.source == "table" else None
+        self._id_names = [*([] if mapped is None else [mapped]), *NAMES["id"]]
 
     def read_file(self, path: Path, images: Path | None = None, *, labels: bool = False) -> Drafts:
         """A file of posts.
@@ -108,8 +109,6 @@ class DraftReader:
         Raises:
             InputError: all that cannot be read, in one sentence each.
         """
-        if not path.is_file():
-            raise InputError(f"{path}: no such file; expected posts to score")
         if images is None and self._data.table.images is not None:
             beside = path.parent / self._data.table.images
             images = beside if beside.exists() else None
@@ -205,13 +204,15 @@ class DraftReader:
         cells = _add_missing(cells, mapping)
         table = self._data.table.model_copy(update={"columns": mapping})
         reader = TableFile(self._data.model_copy(update={"table": table}))
-        cells, post_ids = take_posts(cells, mapping.id)
+        cells, post_ids = take_posts(cells, mapping)
         read = reader._read_columns(cells, post_ids)
         cells.findings.settle(self._data.on_bad, self._data.max_bad_fraction)
         paths = read.pop("image", None)
         read = _name_own(read, self._data.source)
         named = [] if paths is None else paths.to_pylist()
         located = locate(post_ids, named, [images] if any(named) else [])
+        if paths is not None:
+            note_by_name(located, paths, cells)
         posts = pa.table(read)
         if labels:
             place = posts.column_names.index("popularity")
@@ -229,15 +230,25 @@ class DraftReader:
         of_run, is_table = self._data.table.columns, self._data.source == "table"
         categories, numeric = self.list_columns()
 
-        def find(key: str) -> str | None:
+        def find(key: str) -> str | list[str] | None:
             mapped = getattr(of_run, key) if is_table else None
-            if is_table and mapped is None:
+            if is_table and mapped is None and key != "id":
                 return None
+            if isinstance(mapped, list):  # a date and a clock
+                if set(mapped) <= set(names):
+                    return mapped
+                mapped = None
             return next((name for name in (mapped, *NAMES[key]) if name in names), None)
 
         chosen: dict[str, Any] = {key: find(key) for key in NAMES}
+        # As in the run, posts without ids have those of their content, if they have any.
+        is_digest = is_table and of_run.id is None and any(chosen.get(key) for key in CONTENT)
         return ColumnParams(
-            **chosen | {"id": chosen["id"] or POSITION, "target": chosen["target"] or "popularity"},
+            **chosen
+            | {
+                "id": chosen["id"] or (None if is_digest else POSITION),
+                "target": chosen["target"] or "popularity",
+            },
             time_format=of_run.time_format if is_table else None,
             categories=categories,
             numeric=[name for name in numeric if is_table or name in names],
@@ -302,7 +313,7 @@ def parse_type(kind: str) -> pa.DataType:
 def _add_missing(cells: Cells, mapping: ColumnParams) -> Cells:
     """Ids for posts without any, and empty columns for what the file has none of."""
     count, columns = len(cells.numbers), dict(cells.columns)
-    if mapping.id not in columns:
+    if mapping.id is not None and mapping.id not in columns:
         own = [f"{POSITION}-{number}" for number in cells.numbers.tolist()]
         columns[mapping.id] = pa.chunked_array([pa.array(own, pa.string())])
     for name in (mapping.target, *mapping.categories, *mapping.numeric):
@@ -313,12 +324,9 @@ def _add_missing(cells: Cells, mapping: ColumnParams) -> Cells:
     return Cells(list(kept), cells.numbers, kept, cells.findings)
 
 
-def _list_wanted(mapping: ColumnParams) -> set[str | None]:
+def _list_wanted(mapping: ColumnParams) -> set[str]:
     """The columns that are read."""
-    return {
-        *(mapping.id, mapping.target, mapping.user, mapping.time, mapping.title, mapping.tags),
-        *(mapping.image, *mapping.categories, *mapping.numeric),
-    }
+    return {name for names in list_columns(mapping).values() for name in names}
 
 
 def _name_own(read: dict[str, pa.ChunkedArray], source: str) -> dict[str, pa.ChunkedArray]:

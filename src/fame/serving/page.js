@@ -233,11 +233,16 @@ async function showReasons(draft, shown) {
     make("h4", "What if it were left out (association)"),
     table(["Left out", "It adds"], listWithout(reasons.without).map(([name, value]) => [name, tell(value, width)])));
   if (reasons.similar.length) {
-    shown.append(make("h4", "Most similar training posts"), table(["Post", "Likeness", "Real popularity"],
-      reasons.similar.map((one) => [one.title || one.post_id, round(one.similarity), round(one.popularity)])));
+    shown.append(make("h4", "Most similar training posts"), table(["Post", "Likeness", `Real ${answer.unit}`],
+      reasons.similar.map((one) => [one.title || one.post_id, round(one.similarity), tellPopularity(one)])));
     shown.append(make("p", `Farther from its nearest than ${percent(reasons.farther_than)} of the training posts.`));
   }
   return "Reasons shown";
+}
+
+function tellPopularity(post) {
+  const count = post.count === undefined ? "" : ` (${Math.round(post.count).toLocaleString("en")})`;
+  return round(post.popularity) + count;
 }
 
 function listWithout(without) {

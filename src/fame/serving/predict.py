@@ -61,7 +61,9 @@ def run(arguments: argparse.Namespace) -> None:
 
     predictor = Predictor.load(arguments.models, any_versions=arguments.any_versions)
     if arguments.history is not None:
-        count = predictor.extend_history(arguments.history)
+        count, found = predictor.extend_history(arguments.history)
+        for line in found:
+            print(f"history: read: {line}", file=sys.stderr)
         print(f"history: {count} labelled posts added", file=sys.stderr)
     name = "stdin" if lines is not None else arguments.posts
     drafts = predictor.read_file(Path(name), arguments.images, lines=lines)

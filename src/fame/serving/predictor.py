@@ -172,12 +172,24 @@ class Predictor:
             return self.scorer.score(drafts)
 
     def find_reasons(self, drafts: Drafts, scored: Scored) -> list[dict[str, Any]]:
-        """Why each post is predicted as it is: see `fame.serving.reasons.explain`."""
-        with self._lock:
-            return reasons.explain(self.scorer, drafts, scored)
+        """Why each post is predicted as it is: see `fame.serving.reasons.explain`.
 
-    def extend_history(self, path: Path) -> int:
-        """Let the labelled posts of a file be their authors' past; how many were taken.
+        ``unit`` says what all its numbers are counted in. Where counts were learned as
+        log2(x + 1), a similar post has its ``count`` too.
+        """
+        with self._lock:
+            found = reasons.explain(self.scorer, drafts, scored)
+        for one in found:
+            one["unit"] = self.unit
+            for post in () if self._learned_as_given else one["similar"]:
+                post["count"] = float(_to_counts(np.array(post["popularity"])))
+        return found
+
+    def extend_history(self, path: Path) -> tuple[int, list[str]]:
+        """Let the labelled posts of a file be their authors' past.
+
+        Returns:
+            How many were taken, and what reading decided and left out, a line each.
 
         Raises:
             InputError: no post of the file has an author, a time and a label.
@@ -187,7 +199,9 @@ class Predictor:
             count = self.scorer.extend_history(drafts.posts)
         if not count:
             raise InputError(f"{path}: no post has an author, a time and a label")
-        return count
+        lacking = len(drafts) - count
+        left_out = [f"posts without an author, a time or a label: {lacking:,}, left out"]
+        return count, drafts.found + (left_out if lacking else [])
 
     def list_past(self, user: str) -> list[float]:
         """Labels of an author's known posts."""
@@ -222,7 +236,7 @@ class Predictor:
         columns["author_posts"] = scored.past
         columns["notes"] = ["; ".join(notes) for notes in scored.notes]
         if not self._learned_as_given:
-            columns["count"] = np.maximum(np.exp2(scored.fused) - 1, 0)
+            columns["count"] = _to_counts(scored.fused)
         return pd.DataFrame(columns)
 
     def _check_times(self, drafts: Drafts) -> None:
@@ -261,6 +275,11 @@ class Predictor:
         elif len(empty) == len(drafts):
             told = f"{source}: no post has a value in any of the columns {', '.join(names)}"
             _refuse([f"{told}; give the posts' own columns these names"])
+
+
+def _to_counts(learned: np.ndarray) -> np.ndarray:
+    """Counts, at least 0, from what was learned as log2(count + 1)."""
+    return np.maximum(np.exp2(learned) - 1, 0)
 
 
 def _refuse(problems: Iterable[str]) -> None:

@@ -53,7 +53,8 @@ def explain(scorer: Scorer, drafts: Drafts, scored: Scored) -> list[dict[str, An
     Keys: ``prediction``; ``base`` and ``parts`` (group -> what it adds), which sum to it;
     ``columns``, those that add most, with their values; ``without``, what leaving out a tag, a
     word, the whole text or the picture changes; ``similar`` training posts with their real
-    popularity; ``farther_than``, the share of the training posts that have a nearer neighbour.
+    popularity in the same unit; ``farther_than``, the share of the training posts that have a
+    nearer neighbour.
     """
     added, base, others = add_up(scorer, scored)
     near = scorer.index.find(scored.blocks, SIMILAR)

@@ -16,11 +16,15 @@ def add(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     parser.add_argument("--host", default="127.0.0.1", help="address to listen at")
     parser.add_argument("--port", type=int, default=8000, help="port, 0 for any that is free")
-    parser.add_argument("--models", type=Path, default=Path("models"), help="folder, or exported")
+    parser.add_argument(
+        "--models", type=Path, default=Path("models"), help="folder or archive of a trained run"
+    )
     parser.add_argument(
         "--allow-host", action="append", default=[], help="another name that it is reached by"
     )
-    parser.add_argument("--any-versions", action="store_true", help="accept other libraries")
+    parser.add_argument(
+        "--any-versions", action="store_true", help="accept other versions of the libraries"
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-"""Names and words of columns, as real tables have them, in six languages."""
+"""Names and words of columns, as real tables have them, in seven languages."""
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -13,23 +13,20 @@ USERS = _words(
     "user_id author_id userid channel_id owner_id page_id account_id uid author user username "
     "user_name screen_name handle owner account channel channel_title creator page page_name brand "
     "seller shop poster profile speaker main_speaker publisher blogger artist seitenname autor "
-    "auteur autore usuario utente pagina kanal konto posted_by published_by"
+    "auteur autore usuario utente pagina kanal konto posted_by published_by "
+    "用户昵称 用户名 作者 昵称"
 )
 TIMES = _words(
     "posted_at published_at publish_time publish_date post_time post_date created_at created_time "
     "create_time created published postdate date datetime timestamp time when taken_at upload_date "
     "uploaded_at created_utc posted posting_time published_date film_date listed_at veroffentlicht "
     "veroffentlichungszeit datum zeitpunkt erstellt publie date_de_publication fecha publicado "
-    "pubblicato data"
+    "pubblicato data 发布时间 发布日期 时间 日期"
 )
 TITLES = _words(
     "title caption text full_text tweet message headline post_text content body name description "
     "desc status_message product_name titel nachricht beitrag beschreibung titre texte legende "
-    "titulo texto mensaje descripcion titolo testo mensagem descricao"
-)
-TAGS = _words(
-    "tags hashtags alltags keywords labels topics tag hashtag challenges schlagworte schlagworter "
-    "hashtag_names"
+    "titulo texto mensaje descripcion titolo testo mensagem descricao 标题 正文 微博正文 内容 文案"
 )
 IMAGES = _words(
     "image image_path picture photo img image_file filename file file_name path thumbnail "
@@ -39,6 +36,8 @@ ADDRESSES = frozenset(_words("url link permalink uri slug"))  # where there is n
 # Words that are enough where no whole name is known.
 USER_WORDS = frozenset(_words("username author owner user creator seller speaker handle nickname"))
 TIME_WORDS = frozenset(_words("published posted created posting publishing time date timestamp"))
+# Words of a clock in a column of its own, beside one of dates.
+CLOCKS = frozenset(_words("time clock hour uhrzeit zeit heure hora ora orario horario tijd saat"))
 SPLITS = _words("split part fold partition subset")
 TARGETS = _words(
     "popularity likes like_count num_likes views view_count num_views target label score "
@@ -46,7 +45,7 @@ TARGETS = _words(
     "engagement retweet_count retweets shares num_shares upvotes ups sales sold orders comments "
     "comment_count num_comments plays reaktionen gefallt_mir aufrufe vues mentions_jaime jaime "
     "me_gusta reproducciones visualizaciones mi_piace visualizzazioni curtidas visualizacoes "
-    "engagements like view"
+    "engagements like view 点赞数 点赞量 点赞 播放量 播放数 阅读量 浏览量"
 )
 COUNTING = frozenset(_words("count counts number num nb no of total"))  # of what is counted
 # Words of what is counted after a post is out, beside the target: a leak.
@@ -61,11 +60,16 @@ OUTCOMES = frozenset(
         "gusta comentarios compartidos alcance reproducciones visualizaciones piace commenti "
         "condivisioni visualizzazioni curtidas compartilhamentos visualizacoes impression bookmark "
         "engagements interactions follows expands watch watched viewers retention revenue earnings "
-        "visits opens installs upvote downvote vote votes"
+        "visits opens installs upvote downvote vote votes engaged consumers consumptions lifetime "
+        "reblogs reblog boosts favourite overperforming awards awardings gilded "
+        "crossposts 点赞数 点赞量 点赞 播放量 播放数 阅读量 浏览量 "
+        "评论数 评论量 评论 转发数 转发量 转发 收藏数 收藏量 收藏 分享数 分享量 分享 弹幕数 投币数"
     )
 )
 # Of these, what no account has a total of: the visits of a profile are those from a post.
-OF_POSTS = frozenset(_words("click clicks impression impressions reach engagements visits"))
+OF_POSTS = frozenset(
+    _words("click clicks impression impressions reach engagements visits engaged lifetime")
+)
 # Words of an account's totals, known when a post is written.
 ACCOUNT = frozenset(
     _words(
@@ -113,4 +117,7 @@ CATEGORIES = frozenset(
 LANGUAGES = frozenset(
     _words("lang language langs country locale langue idioma lingua sprache land pays pais paese")
 )
+# Words of texts that others write below a post, and of times beside that of posting.
+WRITTEN_BY_OTHERS = frozenset(_words("comment comments reply replies reviews"))
+MORE_TIMES = frozenset(_words("date datetime timestamp unixtime unix epoch"))
 ROW_NUMBERS = ("column", "unnamed", "index")  # first words of names of row numbers

@@ -4,14 +4,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fame.posts.findings import Column
-from fame.posts.sources.table import TOTALS
 from fame.posts.sources.table_files import Cells
+from fame.posts.sources.table_ids import TOTALS
+from fame.posts.sources.table_lists import TAGS
 from fame.posts.sources.table_texts import to_texts
-from fame.posts.sources.table_times import read_times
+from fame.posts.sources.table_times import join_clock, read_times
 from fame.setup.column_words import (
     ACCOUNT,
     ADDRESSES,
     CATEGORIES,
+    CLOCKS,
     IDS,
     IMAGES,
     LATER,
@@ -20,7 +22,6 @@ from fame.setup.column_words import (
     OUTCOMES,
     ROW_NUMBERS,
     SPLITS,
-    TAGS,
     TARGETS,
     TIME_WORDS,
     TIMES,
@@ -36,6 +37,12 @@ CLEAR_TIME = (
     r"\d:\d\d|\pL{3}|^\d{4}-\d\d|^\d{4}/\d|^\d{4}\.\d\d\.\d\d|^\d{1,2}[./-]\s?\d{1,2}[./-]\s?\d{4}"
     r"|[年년]"
 )
+# A clock alone, 14:05 or 2:05 PM or 14h05, behind the day that spreadsheets put before it.
+CLOCK = (
+    r"(?i)^(?:1899-12-3[01][T ]|1900-01-0[01][T ])?([01]?\d|2[0-3])\s?[:.h]\s?[0-5]\d"
+    r"([:.][0-5]\d(\.\d+)?)?\s*([ap]\.?\s?m\.?|uhr)?(\s*(z|utc|gmt|[+-]\d\d:?\d\d))?$"
+)
+CLOCK_IN_TIME = r"(?i)\d\s?[:h]\s?\d\d.*[1-9]|[1-9]\s?[:h]\s?\d\d|\d{9}"  # but for midnight
 ID_DIGITS = 6  # of one length, from which numbers that differ are ids, whatever they are
 TIME_DIGITS = 8  # from which they may be days or seconds
 
@@ -69,7 +76,17 @@ def _count_rows(free: dict[str, Look], cells: Cells) -> int:
         for name, look in free.items()
         if (LATER | OUTCOMES) & set(look.words) and not ACCOUNT & set(look.words)
     }
-    columns = [to_texts(column) for name, column in cells.columns.items() if name not in unread]
+    return _count_different(cells, [name for name in cells.columns if name not in unread])
+
+
+def can_make_ids(cells: Cells, names: list[str]) -> bool:
+    """Whether these columns, of the content of posts, tell nearly all different rows apart."""
+    different = _count_different(cells, list(cells.columns))
+    return bool(names) and _count_different(cells, names) >= (1 - FEW) * different
+
+
+def _count_different(cells: Cells, names: list[str]) -> int:
+    columns = [to_texts(cells.columns[name]) for name in names]
     if not columns:
         return len(cells.numbers)
     rows = pa.table(columns, names=[str(place) for place in range(len(columns))])
@@ -164,6 +181,31 @@ def choose_time(
     found = [name for name, look in free.items() if _may_be_posting(look, len(cells.numbers))]
     found = [name for name in found if _holds_times(cells.column(name), free[name], time_format)]
     return (found[0], "its cells are times") if len(found) == 1 else None
+
+
+def find_clock(
+    free: dict[str, Look], cells: Cells, date: str, time_format: str | None
+) -> tuple[str, bool] | None:
+    """The column of clocks beside one of dates without any; whether both together are times."""
+    if pc.any(pc.match_substring_regex(to_texts(cells.columns[date]), CLOCK_IN_TIME)).as_py():
+        return None
+    for name, look in free.items():
+        texts = pc.utf8_trim_whitespace(look.texts)
+        clocks = pc.sum(pc.match_substring_regex(texts, CLOCK)).as_py() or 0
+        if may_be_clock(look) and clocks and clocks >= (1 - FEW) * look.filled:
+            trial = join_clock(cells.column(date).trial(), cells.column(name).trial())
+            times, _ = read_times(trial, time_format)
+            known = len(times) - times.null_count
+            return name, trial.findings.is_refused or known >= (1 - FEW) * len(times)
+    return None
+
+
+def may_be_clock(look: Look) -> bool:
+    """Whether its name is one of a clock: no length of a video, no time of watching."""
+    others = OUTCOMES | ACCOUNT | LATER | {"zone", "timezone", "video"}
+    return (
+        bool(CLOCKS & set(look.words)) and not others & set(look.words) and not is_other_time(look)
+    )
 
 
 def _list_named_times(free: dict[str, Look], count: int) -> list[str]:

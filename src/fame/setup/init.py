@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from fame import params
 from fame.posts import ingest, schema
@@ -31,6 +32,7 @@ from fame.setup.pictures import choose_images, find_images
 RAW = Path("data/raw")
 ROLES = {"user": "the author", "time": "the time of posting", "title": "the title"}
 ROLES |= {"tags": "the tags", "image": "the picture"}
+HASHTAG = r"(^|[^\w&])#\w*\pL"  # no &#39; and no #1
 SHOWN_POSTS = 5
 SHOWN_CHARACTERS = 60
 KEYS = ("id", "target", "user", "time", "title", "tags", "image", "split")
@@ -47,7 +49,10 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", help="folder below data/raw; the file's name if not given")
     parser.add_argument("--yes", action="store_true", help="write without asking")
     for key in KEYS:
-        parser.add_argument(f"--{key}", metavar="COLUMN", help=f"the column that is the {key}")
+        also = "; A,B: a date and a clock" if key == "time" else ""
+        parser.add_argument(
+            f"--{key}", metavar="COLUMN", help=f"the column that is the {key}{also}"
+        )
     for key in ("categories", "numeric"):
         parser.add_argument(f"--{key}", metavar="A,B", help=f"the columns that are {key}")
     parser.add_argument("--time-format", help="'day first', 'month first' or '%%d/%%m/%%Y'")
@@ -113,6 +118,7 @@ def _propose(arguments: argparse.Namespace, place: Path, proposal: Proposal) -> 
     given = _list_given(arguments, list(cells.columns))
     mapping = propose(cells, given, images, arguments.time_format)
     print("\n".join(_describe_mapping(arguments, len(cells.numbers), mapping)))
+    print(_describe_target(arguments, mapping), end="")
     if mapping.refusals:
         raise InputError("; ".join(mapping.refusals))
     images, lines, missing = choose_images(arguments, cells, mapping, images)
@@ -124,6 +130,7 @@ def _propose(arguments: argparse.Namespace, place: Path, proposal: Proposal) -> 
     document["split"]["protocol"] = protocol
     if why:
         lines += [f"  held out: {PROTOCOLS[protocol]}, not the newest: {why}"]
+    lines += _describe_hashtags(posts.table, mapping)
     print("\n".join(_describe_posts(posts, lines + proposal.describe())))
     return images
 
@@ -155,6 +162,9 @@ def _list_given(arguments: argparse.Namespace, names: list[str]) -> dict[str, An
         if getattr(arguments, key) is not None:
             value = getattr(arguments, key)
             given[key] = [value] if value in names else [n for n in value.split(",") if n]
+    pair = given.get("time", "").split(",")
+    if len(pair) == 2 and given["time"] not in names:  # a date and a clock
+        given["time"] = pair
     wanted = [(k, n) for k, v in given.items() for n in (v if isinstance(v, list) else [v])]
     absent = [f"--{key} {name}" for key, name in wanted if name not in names]
     if absent:
@@ -172,14 +182,30 @@ def _describe_mapping(arguments: argparse.Namespace, count: int, mapping: Mappin
     absent = [f"{ROLES[key]} (--{key})" for key in ROLES if mapping.columns[key] is None]
     if absent:
         lines.append(f"  no column found for {', '.join(absent)}")
-    if _choose_transform(arguments, mapping) == "log2p1":
-        why = ", as it looks like raw counts" if mapping.counts else ""
-        lines.append(f"  the target is learned as log2(x + 1): log2p1{why}")
+    if mapping.columns["id"] is None and not mapping.refusals:
+        lines.append(
+            "  no column is the id (--id): ids are made of the posts' contents, the same in every "
+            "order and whatever is added"
+        )
     return lines
 
 
 def _choose_transform(arguments: argparse.Namespace, mapping: Mapping) -> str:
     return arguments.target_transform or ("log2p1" if mapping.counts else "none")
+
+
+def _describe_target(arguments: argparse.Namespace, mapping: Mapping) -> str:
+    """How the target is learned, where that is not as it is or its values tell; a line or nothing."""
+    if _choose_transform(arguments, mapping) == "log2p1":
+        why = ", as it looks like raw counts" if mapping.counts else ""
+        return f"  the target is learned as log2(x + 1): log2p1{why}\n"
+    if mapping.negatives and arguments.target_transform is None:
+        return (
+            f"  the target looks like raw counts, but {mapping.negatives:,} are negative: it is "
+            "learned as it is (none), so that the largest weigh most; if they stand for a missing "
+            "value, leave those cells empty and rerun\n"
+        )
+    return ""
 
 
 def _make_block(
@@ -243,6 +269,19 @@ def _choose_protocol(
         else:
             return protocol, parts, str(problems[0]) if problems else ""
     raise problems[0]
+
+
+def _describe_hashtags(table: pa.Table, mapping: Mapping) -> list[str]:
+    """What becomes of hashtags in titles where no column is the tags."""
+    if mapping.columns["tags"] is not None:
+        return []
+    count = pc.sum(pc.match_substring_regex(table["title"], HASHTAG)).as_py() or 0
+    if not count:
+        return []
+    return [
+        f"  {count:,} titles hold hashtags: they are read and counted as part of the title; what "
+        "is computed of a column of tags alone is missing"
+    ]
 
 
 def _describe_posts(posts: Posts, more: list[str]) -> list[str]:

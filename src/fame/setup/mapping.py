@@ -1,6 +1,5 @@
 """Which column of a file is what: a proposal from names and contents, with its reasons."""
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,25 +9,24 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from fame.params import ColumnParams
 from fame.posts.contract import SPLITS as SPLIT_WORDS
-from fame.posts.data_report import correlate, looks_like_counts
+from fame.posts.data_report import looks_like_counts
 from fame.posts.findings import shorten
 from fame.posts.sources.images import count_found, is_image
 from fame.posts.sources.table_files import Cells
-from fame.posts.sources.table_texts import NOBODY, PARTS, read_paths, to_texts
+from fame.posts.sources.table_ids import list_content
+from fame.posts.sources.table_lists import TAGS, read_paths
+from fame.posts.sources.table_texts import NOBODY, PARTS, to_texts
 from fame.setup.column_words import (
     ACCOUNT,
     CATEGORIES,
     COUNTING,
-    FOLLOWERS,
     IDS,
     IMAGES,
     LATER,
-    OF_POSTS,
     OUTCOMES,
-    ROW_NUMBERS,
     SPLITS,
-    TAGS,
     TARGETS,
     TIME_WORDS,
     TIMES,
@@ -37,25 +35,22 @@ from fame.setup.column_words import (
     USERS,
 )
 from fame.setup.id_and_time import (
+    can_make_ids,
     choose_first,
     choose_id,
     choose_row_numbers,
     choose_time,
-    is_other_time,
+    find_clock,
 )
+from fame.setup.leftovers import sort_rest
 from fame.setup.looks import BY_NAME, Choice, Look, by_name, by_words, look_at
 
-MAX_CATEGORY_SHARE = 0.2  # distinct values, as a share of the posts
-MAX_CATEGORIES = 1000
 # What each key of data.table.columns is, in words.
 NAMES = {
     **{"target": "the target, which is predicted", "id": "the id", "time": "the time of posting"},
     **{"user": "the author", "split": "the part", "tags": "the tags", "image": "the picture"},
     **{"title": "the title", "categories": "a category", "numeric": "a number"},
 }
-UNNAMED = re.compile(r"(column|unnamed|level|index_level)(_\d+)+$|index$")
-NO_FOLLOWERS = 0.05  # share of posts by accounts without any
-LEAK = 0.95  # rank correlation with the target of what was counted with it
 
 
 @dataclass
@@ -67,6 +62,7 @@ class Mapping:
         reasons: column -> what it is to be and why.
         left_out: column -> why it is none of them.
         counts: whether the target looks like raw counts.
+        negatives: values below 0, where the target would look so but for them; else 0.
         refusals: what has to be said by the user first.
     """
 
@@ -74,6 +70,7 @@ class Mapping:
     reasons: dict[str, str] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
     counts: bool = False
+    negatives: int = 0
     refusals: list[str] = field(default_factory=list)
 
 
@@ -117,10 +114,19 @@ def propose(
                 reason = f"{NAMES[key]} ({found[1]})"
                 mapping.reasons[found[0]] = f"{before}, and {reason}" if before else reason
                 free.pop(found[0], None)  # the id may name the pictures too
+    if isinstance(mapping.columns["time"], str) and "time" not in given:
+        _add_clock(free, cells, mapping)
     target = looks.get(mapping.columns["target"])
     if target is not None and target.numbers is not None:
-        mapping.counts = looks_like_counts(target.numbers[~np.isnan(target.numbers)])
-    _sort_rest(free, looks, count, mapping)
+        numbers = target.numbers[~np.isnan(target.numbers)]
+        mapping.counts = looks_like_counts(numbers)
+        if not mapping.counts and looks_like_counts(numbers[numbers >= 0]):
+            mapping.negatives = int((numbers < 0).sum())
+    rest = sort_rest(free, looks, count, mapping.columns)
+    mapping.columns["numeric"] += rest.numeric
+    mapping.columns["categories"] += rest.categories
+    mapping.reasons |= rest.reasons
+    mapping.left_out |= rest.left_out
     for name in dict.fromkeys(cells.names):
         if name not in cells.columns:
             mapping.left_out[name] = "several columns have this name"
@@ -129,14 +135,32 @@ def propose(
             f"no column holds times like --time-format {time_format!r}; allowed: 'day first', "
             "'month first', or a format like '%d/%m/%Y %H:%M'"
         )
-    mapping.refusals += _list_missing(mapping, looks, count)
+    mapping.refusals += _list_missing(mapping, looks, cells)
     return mapping
 
 
-def _list_missing(mapping: Mapping, looks: dict[str, Look], count: int) -> list[str]:
-    """What is asked for where no column is the id, or none the target."""
-    asked = []
-    if mapping.columns["id"] is None:
+def _add_clock(free: dict[str, Look], cells: Cells, mapping: Mapping) -> None:
+    """Dates and clocks in two columns are one time."""
+    date, time_format = mapping.columns["time"], mapping.columns["time_format"]
+    found = find_clock(free, cells, date, time_format)
+    if found is None:
+        return
+    name, are_times = found
+    free.pop(name)
+    if are_times:
+        mapping.columns["time"] = [date, name]
+        mapping.reasons[name] = f"the clock of {date}"
+    else:
+        mapping.left_out[name] = (
+            f"a clock, but {date!r} and it together are in no form that is known; "
+            "--time-format names one, like '%d/%m/%Y %H:%M'"
+        )
+
+
+def _list_missing(mapping: Mapping, looks: dict[str, Look], cells: Cells) -> list[str]:
+    """What is asked for where no column is the id and none can be made, or none is the target."""
+    asked, count = [], len(cells.numbers)
+    if mapping.columns["id"] is None and not _can_make_ids(mapping, looks, cells):
         unique = [n for n, why in mapping.left_out.items() if not why.endswith("leak")]
         unique = [n for n in unique if n in looks and looks[n].distinct == count]
         repeated = by_name(looks, IDS)[:1]
@@ -151,7 +175,7 @@ def _list_missing(mapping: Mapping, looks: dict[str, Look], count: int) -> list[
         )
     name = mapping.columns["target"]
     if name is None or (looks[name].filled and not looks[name].is_mostly_numbers):
-        taken = [mapping.columns[key] for key in ("id", "time", "user")]
+        taken = _list_given({key: mapping.columns[key] for key in ("id", "time", "user")})
         numbers = [
             n
             for n, look in looks.items()
@@ -164,6 +188,13 @@ def _list_missing(mapping: Mapping, looks: dict[str, Look], count: int) -> list[
         which = f", one of {', '.join(numbers)}" if numbers else "; no other column holds numbers"
         asked.append(f"{problem}; name the number to predict: --target COLUMN{which}")
     return asked
+
+
+def _can_make_ids(mapping: Mapping, looks: dict[str, Look], cells: Cells) -> bool:
+    """Whether posts differ in their content; if an id repeats, rows are no posts but, say, days."""
+    if by_name(looks, IDS) or not (mapping.columns["time"] or mapping.columns["title"]):
+        return False
+    return can_make_ids(cells, list_content(ColumnParams(**mapping.columns | {"target": ""})))
 
 
 def _list_given(given: dict[str, Any]) -> set[str]:
@@ -270,78 +301,3 @@ def _are_sentences(look: Look) -> bool:
         return False
     spaced = pc.match_substring_regex(look.texts, r"^[^\[{].*\S\s+\S+\s+\S")
     return 2 * (pc.sum(spaced).as_py() or 0) > look.filled
-
-
-def _sort_rest(free: dict[str, Look], looks: dict[str, Look], count: int, mapping: Mapping) -> None:
-    """Numbers, categories, and what is left out."""
-    target_name = mapping.columns["target"]
-    target = looks[target_name].numbers if target_name in looks else None
-    # Who exports times of watching has the posts of one account, their own.
-    watched = any({"watch", "watched"} & set(look.words) for look in looks.values())
-    is_own = watched and mapping.columns["user"] is None
-    categories: list[tuple[int, str]] = []
-    for name, look in free.items():
-        why = _find_reason_to_leave(look, target, count, mapping, is_own)
-        if why:
-            mapping.left_out[name] = why
-        elif look.numbers is not None:
-            mapping.columns["numeric"].append(name)
-            mapping.reasons[name] = "a number, taken as known when the post is written"
-        elif _is_category(look, count):
-            categories.append((look.distinct, name))
-            mostly = ", most of them numbers" if look.is_mostly_numbers else ""
-            mapping.reasons[name] = f"a category of {look.distinct:,} different texts{mostly}"
-        elif look.name in USERS and look.distinct == count:
-            mapping.left_out[name] = "no two posts have the same author"
-        elif is_other_time(look):
-            mapping.left_out[name] = "its name says another time than that of posting"
-        elif look.words[-1] in TITLES and mapping.columns["title"] is not None:
-            mapping.left_out[name] = "another column is the title (--title)"
-        else:
-            mapping.left_out[name] = "a text that is no title, tags or category"
-    mapping.columns["categories"] += [name for _, name in sorted(categories)]
-
-
-def _find_reason_to_leave(
-    look: Look, target: np.ndarray | None, count: int, mapping: Mapping, is_own: bool
-) -> str | None:
-    if not look.filled:
-        return "it is empty"
-    if look.distinct == 1 and look.filled == count:
-        return "all cells are the same"
-    if mapping.columns["time"] is None and look.name in TIMES:
-        return "its name says a time, but its cells are in no form that is known; --time-format"
-    words = set(look.words)
-    if words & LATER:
-        return "written after the post is out: a leak"
-    if look.numbers is None:
-        return None
-    if words & OUTCOMES and (words & OF_POSTS or not words & ACCOUNT):
-        return "counted after the post is out, like the target: a leak"
-    if words & FOLLOWERS and (
-        is_own
-        or np.nanmin(look.numbers) < 0
-        or (
-            mapping.columns["user"] is None
-            and np.mean(look.numbers[~np.isnan(look.numbers)] == 0) > NO_FOLLOWERS
-        )
-    ):
-        return "followers that the post brought: a leak"
-    if target is not None:
-        correlation = correlate(look.numbers, target)
-        if abs(correlation) >= LEAK:
-            return f"orders the posts as the target does (correlation {correlation:.2f}): a leak"
-    if look.words[0] in ROW_NUMBERS and look.distinct == count:
-        return "it numbers the rows"
-    if UNNAMED.match(look.name):
-        return "a number without a name"
-    if look.words[-1] == "id":
-        return "an id, no quantity"
-    return None
-
-
-def _is_category(look: Look, count: int) -> bool:
-    most = min(MAX_CATEGORIES, max(2, MAX_CATEGORY_SHARE * count))
-    lengths = pc.max(pc.utf8_length(look.texts)).as_py()
-    limit = count / 2 if set(look.words) & CATEGORIES else most
-    return look.distinct <= max(2, min(limit, MAX_CATEGORIES)) and lengths <= 100

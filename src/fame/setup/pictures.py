@@ -6,7 +6,7 @@ from pathlib import Path
 from fame.posts.archives import SUFFIXES, is_archive
 from fame.posts.sources.images import count_found, is_image
 from fame.posts.sources.table_files import Cells
-from fame.posts.sources.table_texts import read_paths
+from fame.posts.sources.table_lists import read_paths
 from fame.runtime.errors import InputError
 from fame.setup.mapping import Mapping
 
@@ -72,7 +72,7 @@ def choose_images(
             print(f"  {images}: left out: no column names its files")
         return None, [], 0.0
     listed = read_paths(cells.column(column).trial()).to_pylist()
-    found, absent = count_found(listed, images)
+    found, absent, by_name = count_found(listed, images)
     example = f", for instance {absent[0]!r}" if absent else ""
     if not found and not arguments.images and not arguments.image:
         print(
@@ -84,6 +84,11 @@ def choose_images(
     line = f"{found:,} of {len(listed):,} rows have a picture in {images}"
     if absent:
         line += f"; {len(absent):,} are listed and not there{example}"
+    if by_name:
+        line += (
+            f"; {len(by_name):,} are found by the file's name, not in the listed folder, for "
+            f"instance {by_name[0]!r}"
+        )
     missing = len(absent) / max(1, found + len(absent))
     if not found or missing > MOST_MISSING:
         raise InputError(

@@ -45,16 +45,16 @@ def main() -> None:
     }
     files.write_json(OUTPUT, written)
     for protocol, found in scores.items():
-        fame = found["scores"]["fame"]
-        low, high = fame["mae_interval"]
-        print(
-            f"{protocol:<14} FAME: SRC {fame['src']:.4f}, MAE {fame['mae']:.4f} ({low} to {high})"
-        )
+        print(describe(protocol, found, settings.report))
     print(f"protocols: in {OUTPUT}")
 
 
 def score(folder: Path, names: list[str], settings: params.ReportParams) -> dict[str, Any]:
-    """``scores``: name -> SRC and MAE on the holdout with intervals, from the prediction files."""
+    """SRC and MAE on the holdout with intervals, from the prediction files.
+
+    Returns:
+        ``scores``: name -> SRC, MAE and their intervals; ``drawn``: what the bootstrap drew.
+    """
     columns = ["post_id", "user_id", "posted_at", "split", "popularity"]
     posts = files.read_table(folder / POSTS, columns)
     holdout = arrays.to_strings(posts["split"]) == HOLDOUT
@@ -65,9 +65,20 @@ def score(folder: Path, names: list[str], settings: params.ReportParams) -> dict
         )[holdout]
         for name in names
     }
-    drawn, _ = bootstrap.number_drawn(posts.filter(pa.array(holdout)))
+    drawn, unit = bootstrap.number_drawn(posts.filter(pa.array(holdout)))
     samples = bootstrap.resample_scores(true, predictions, drawn, settings.resamples, settings.seed)
-    return {"scores": bootstrap.add_intervals(true, predictions, samples, settings.confidence)}
+    scores = bootstrap.add_intervals(true, predictions, samples, settings.confidence)
+    return {"scores": scores, "drawn": unit}
+
+
+def describe(protocol: str, found: dict[str, Any], settings: params.ReportParams) -> str:
+    """One line: the fusion's scores, and of what its interval is."""
+    fame = found["scores"]["fame"]
+    low, high = fame["mae_interval"]
+    return (
+        f"{protocol:<14} FAME: SRC {fame['src']:.4f}, MAE {fame['mae']:.4f} ({low} to {high}: "
+        f"{settings.confidence:.0%} of {settings.resamples} resamples of {found['drawn']})"
+    )
 
 
 if __name__ == "__main__":

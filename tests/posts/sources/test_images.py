@@ -54,7 +54,24 @@ def test_a_file_name_alone_is_found_below_any_folder(tmp_path):
     listed = ["e\u03011.jpg", "2", "3.jpg", "4.jpg"]
     found = statuses(locate(["1", "2", "3", "4"], listed, [tmp_path]))
     assert found == ["located", "located", "missing", "missing"]
-    assert images.count_found(listed, tmp_path) == (2, ["3.jpg", "4.jpg"])
+    assert images.count_found(listed, tmp_path) == (2, ["3.jpg", "4.jpg"], [])
+
+
+@pytest.mark.parametrize(
+    ("listed", "container", "member", "expected"),
+    [
+        ("a/1.jpg", "", "/data/b/1.jpg", True),
+        ("https://x.org/a/1.jpg?v=2", "", "/data/b/1.jpg", True),
+        ("a\\1.jpg", "data/b.zip", "1.jpg", True),
+        ("x/a/1.jpg", "", "/data/a/1.jpg", False),
+        ("A/e\u0301.JPG", "", "/data/a/\xe9.jpg", False),
+        ("a/1.jpg", "data/a.tar.gz", "1.jpg", False),
+        ("1.jpg", "", "/data/b/1.jpg", False),
+        ("./1.jpg", "", "/data/b/1.jpg", False),
+    ],
+)
+def test_a_file_that_shares_only_its_name_is_known(listed, container, member, expected):
+    assert images.is_by_name(listed, container, member) == expected
 
 
 def test_a_users_picture_is_never_that_of_another(tmp_path):

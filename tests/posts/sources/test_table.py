@@ -518,3 +518,25 @@ def test_images_that_are_nowhere(tmp_path: Path) -> None:
     expect_error(tmp_path, "data.table.columns.image: is null", images="pictures")
     (tmp_path / "p.zip").write_bytes(b"no archive")
     expect_error(tmp_path, "p.zip: not a whole archive", images="p.zip", image="p")
+
+
+def test_a_date_without_its_clock_is_midnight_and_is_noted(tmp_path: Path) -> None:
+    rows = ("1,2,2025-03-01,14:05", "2,3,01.03.2025,", "3,4,,9:00", "4,5,2025-03-02 00:00,2:05 pm")
+    write_csv(tmp_path, *rows, header="id,popularity,day,clock")
+    posts = make_source(time=["day", "clock"]).load(tmp_path)
+    assert posts.table["posted_at"].to_pylist() == [
+        datetime(2025, 3, 1, 14, 5, tzinfo=UTC),
+        datetime(2025, 3, 1, tzinfo=UTC),
+        None,
+        datetime(2025, 3, 2, 14, 5, tzinfo=UTC),
+    ]
+    said = [note.count for note in posts.findings.notes if "without a clock" in note.what]
+    assert said == [1]
+
+
+def test_an_id_of_no_content_is_refused(tmp_path: Path) -> None:
+    write_csv(tmp_path, *ROWS)
+    with pytest.raises(InputError, match=r"columns\.id: is null, and ids are made of none of user"):
+        make_source(id=None, numeric=["price"]).load(tmp_path)
+    posts = make_source(id=None, **MAPPED | {"image": None}).load(tmp_path)
+    assert len({*posts.table["post_id"].to_pylist()}) == len(ROWS)

@@ -24,8 +24,9 @@ from hypothesis import strategies as st
 
 from fame.posts.findings import LEFT_OUT, MASKED, MISSING, NOTICED, READ, REPAIRED, Findings
 from fame.posts.sources.table_files import read_cells
+from fame.posts.sources.table_lists import read_tags
 from fame.posts.sources.table_numbers import _SIGNS, PAIRS, read_numbers, weigh
-from fame.posts.sources.table_texts import WORDS, read_ids, read_names, read_tags, read_texts
+from fame.posts.sources.table_texts import WORDS, read_ids, read_names, read_texts
 from fame.posts.sources.table_times import read_times
 from fame.runtime.errors import InputError
 
@@ -410,6 +411,47 @@ def test_an_object_of_tags_is_one_column(tmp_path):
     cells = read(tmp_path, "\n".join(map(json.dumps, records)).encode())
     assert cells.names == ["id", "tags", "other.d"]
     assert read_tags(cells.column("tags"), None).to_pylist() == [["a", "b"], ["c"]]
+
+
+@pytest.mark.parametrize("name", ["labels", "Topics", "alltags", "hashtagNames", "entities.tags"])
+@pytest.mark.parametrize(
+    "value", [{"a": 1, "b": 0.5}, {"a": True, "b": True}, {"0": "a", "1": "b"}, {"c": None}]
+)
+def test_counted_and_listed_tags_are_one_column_under_every_name_of_tags(tmp_path, name, value):
+    outer, _, inner = name.partition(".")
+    records = [{"id": i, outer: {inner: value} if inner else value} for i in (1, 2)]
+    cells = read(tmp_path, "\n".join(map(json.dumps, records)).encode())
+    assert cells.names == ["id", name]
+    tags = ["c"] if "c" in value else ["a", "b"]
+    assert read_tags(cells.column(name), None).to_pylist() == [tags, tags]
+
+
+@pytest.mark.parametrize(
+    "value", [{"lang": "en", "mood": 0.5}, {"spam": False, "nsfw": True}, {"x": {"y": 1}}]
+)
+def test_other_objects_under_names_of_tags_are_columns(tmp_path, value):
+    """Decided over the file, by most records: no column is there for some posts only."""
+    records = [{"id": 1, "labels": value}, {"id": 2, "labels": value}, {"labels": {"spam": 1}}]
+    cells = read(tmp_path, "\n".join(map(json.dumps, records)).encode())
+    assert "labels" not in cells.names
+    assert cells.columns["labels.spam"][2].as_py() == "1"
+
+
+def test_one_odd_object_among_tags_is_a_bad_cell(tmp_path):
+    records = [{"id": i, "tags": {f"tag{i}": 1}} for i in range(4)] + [{"tags": {"x": {"y": 1}}}]
+    cells = read(tmp_path, "\n".join(map(json.dumps, records)).encode())
+    assert cells.names == ["id", "tags"]
+    assert read_tags(cells.column("tags"), None).to_pylist()[3:] == [["tag3"], []]
+    assert "lists or objects without tags: 1 of 5" in list_bad(cells.findings)
+
+
+def test_lists_of_lists_and_maps_of_a_parquet_file_are_tags(tmp_path):
+    maps = pa.array([[("a", 1), ("b", 2)], [("c", 3)]], pa.map_(pa.string(), pa.int64()))
+    columns = {"id": ["1", "2"], "tags": [[["a"], ["b"]], [["c"]]], "labels": maps}
+    pq.write_table(pa.table(columns), tmp_path / "x.parquet")
+    cells = read_cells(tmp_path / "x.parquet", None)
+    for name in ("tags", "labels"):
+        assert read_tags(cells.column(name), None).to_pylist() == [["a", "b"], ["c"]]
 
 
 def test_names_that_meet_when_they_are_dotted_move_no_row(tmp_path):
@@ -1049,6 +1091,10 @@ def test_items_that_are_no_text_are_no_tags(tmp_path):
         ),
         ('{"0": "sunset", "1": "beach"}', ["sunset", "beach"]),
         ("{}", []),
+        ('[["sunset", "beach"], ["sea"], []]', ["sunset", "beach", "sea"]),
+        ('[["sunset", 3], ["beach", "5"], "sea"]', ["sunset", "beach", "sea"]),
+        ("[('sunset', 0.5), ('1984', 2)]", ["sunset", "1984"]),
+        ('[[{"name": "sunset"}, null], ["beach"]]', ["sunset", "beach"]),
     ],
 )
 def test_objects_of_tags_give_their_names(tmp_path, text, tags):
@@ -1058,7 +1104,8 @@ def test_objects_of_tags_give_their_names(tmp_path, text, tags):
 
 
 @pytest.mark.parametrize(
-    "text", ['[["a", 1]]', '{"a": {"b": 1}}', '[{"name": "sun', '{"sunset": 1, "be', '[{"a": []}]']
+    "text",
+    ['[[["a"], 1]]', '{"a": {"b": 1}}', '[{"name": "sun', '{"sunset": 1, "be', '[{"a": []}]'],
 )
 def test_objects_that_name_no_tag_are_bad(tmp_path, text):
     column = read_column(tmp_path, ["['a']", text])
@@ -1142,3 +1189,66 @@ def test_all_problems_are_said_at_once_with_their_switch():
         "expected a number; data.max_bad_fraction is 0.05",
     ]
     assert [note.column for note in findings.notes] == ["b"]
+
+
+def test_tags_of_several_words_that_mostly_stand_alone_are_whole(tmp_path):
+    column = read_column(tmp_path, ["Spring sale", "Spring sale", "Brand, Spring sale", "Brand"])
+    sale = "Spring sale"
+    assert read_tags(column, None).to_pylist() == [[sale], [sale], ["Brand", sale], ["Brand"]]
+    column = read_column(tmp_path, ["red sea", "old cat", "a b", "sun sky", "one two", "x, y"])
+    assert read_tags(column, None).to_pylist()[:2] == [["red", "sea"], ["old", "cat"]]
+
+
+@pytest.mark.parametrize("name", ["Date (GMT)", "created_utc", "UTC"])
+def test_a_column_whose_name_says_utc_is_in_utc(tmp_path, name):
+    column = read_column(tmp_path, ["2025-03-01 14:05", "2025-03-02 9:00"], name)
+    read_times(column, None)
+    said = "times in UTC, as the column's name says; the poster's clock is not known"
+    assert (said, 0) in list_notes(column, READ)
+
+
+@pytest.mark.parametrize("name", ["Date (GMT+2)", "UTC -5", "outcome", "date"])
+def test_other_names_say_no_utc(tmp_path, name):
+    column = read_column(tmp_path, ["2025-03-01 14:05", "2025-03-02 9:00"], name)
+    read_times(column, None)
+    assert ("times without a zone, taken as the poster's clock", 0) in list_notes(column, READ)
+
+
+@pytest.mark.parametrize(("clock", "noted"), [("", True), (" 00:00", True), (" 00:05", False)])
+def test_days_without_a_clock_are_noted(tmp_path, clock, noted):
+    days = [f"2025-03-{day:02d}" for day in range(1, 15)]
+    column = read_column(tmp_path, [*days, f"2025-03-20{clock}"])
+    read_times(column, None)
+    found = [what for what, _ in list_notes(column, NOTICED) if "days without a clock" in what]
+    assert bool(found) == noted
+
+
+def test_parts_of_an_export_are_no_records(tmp_path):
+    parts = {
+        "Profile": {"map": {"name": "me"}},
+        "Activity": {"likes": {"list": [{"date": "1"}]}},
+        "Video": {"videos": {"list": [{"Likes": "3"}]}},
+    }
+    with pytest.raises(InputError, match=r"several arrays .*Video\.videos\.list\), expected one: "):
+        read(tmp_path, json.dumps(parts).encode())
+    records = {"p1": {"title": "a", "tags": [{"name": "x"}]}, "p2": {"title": "b", "tags": []}}
+    assert read(tmp_path, json.dumps(records).encode()).columns["id"].to_pylist() == ["p1", "p2"]
+
+
+def test_a_file_packed_by_zstd_is_read_and_one_cut_off_is_refused(tmp_path):
+    content = pa.Codec("zstd").compress(b"id,x\n1,a\n2,b\n", asbytes=True)
+    assert read(tmp_path, content).columns["x"].to_pylist() == ["a", "b"]
+    with pytest.raises(InputError, match="not a whole zstd file"):
+        read(tmp_path, content[:-4])
+
+
+def test_the_word_for_no_tags_is_missing(tmp_path):
+    column = read_column(tmp_path, ["[none]", '"a"|"b c"'])
+    assert read_tags(column, None).to_pylist() == [[], ["a", "b c"]]
+
+
+def test_texts_with_html_are_noted_and_kept(tmp_path):
+    texts = ["<p>A cat</p>", "one<BR/>two", "I <3 you, a<b>c", "5 < 7 > 3"]
+    column = read_column(tmp_path, texts)
+    assert read_texts(column).to_pylist() == texts
+    assert list_notes(column, NOTICED) == [("texts with HTML in them, kept as they are", 2)]

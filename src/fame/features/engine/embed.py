@@ -22,7 +22,7 @@ from fame.features.contract import Backbone
 from fame.features.engine import cluster, local
 from fame.features.engine.code_version import digest_code
 from fame.features.engine.contents import NOWHERE, Contents, Items
-from fame.features.engine.embedder import Pending
+from fame.features.engine.embedder import Done, Pending
 from fame.features.engine.local import Task
 from fame.features.engine.store import Shard, Store, is_among
 from fame.params import RuntimeParams

@@ -79,8 +79,10 @@ def locate(
     return pa.table([post_ids, *columns], schema=IMAGES)
 
 
-def count_found(paths: Sequence[str | None], place: Path) -> tuple[int, list[str]]:
-    """How many of the listed paths are in a place, and those that are not; nothing is read.
+def count_found(paths: Sequence[str | None], place: Path) -> tuple[int, list[str], list[str]]:
+    """How many of the listed paths are in a place, those that are not, those found by their name.
+
+    Nothing is read. For the last, see `is_by_name`.
 
     Raises:
         InputError: the place does not exist, or the archive is not whole.
@@ -88,8 +90,28 @@ def count_found(paths: Sequence[str | None], place: Path) -> tuple[int, list[str
     with ExitStack() as stack:
         listed = [path for path in paths if path]
         matches = _match(set(listed), [_open_place(place, stack)])
-    absent = [path for path in listed if isinstance(matches[path], str)]
-    return len(listed) - len(absent), absent
+    found = [(path, matches[path]) for path in listed]
+    absent = [path for path, match in found if isinstance(match, str)]
+    container = "" if place.is_dir() else place.as_posix()
+    by_name = [
+        path
+        for path, match in found
+        if not isinstance(match, str) and is_by_name(path, container, match[1])
+    ]
+    return len(listed) - len(absent), absent, by_name
+
+
+def is_by_name(path: str, container: str, member: str) -> bool:
+    """Whether a listed path names folders, and shares no more with its file than the file's name.
+
+    Args:
+        path: as listed.
+        container: of the file, "" for a folder; an archive's own name counts as a folder.
+        member: as in IMAGES.
+    """
+    archive = container.rpartition("/")[2].partition(".")[0]
+    listed, found = (_fold(one).split("/")[-2:] for one in (path, f"{archive}/{member}"))
+    return len(listed) > 1 and listed[0] != found[0]
 
 
 def is_image(name: str) -> bool:

@@ -6,12 +6,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fame.params import ColumnParams, DataParams, TableParams
+from fame.params import DataParams, TableParams
 from fame.posts.archives import SUFFIXES, is_archive
 from fame.posts.contract import (
     ASSIGNED,
     CATEGORY_PREFIX,
     CHALLENGE,
+    LOCATED,
     MISSING,
     NO_IMAGE,
     OWN_NUMBER_PREFIX,
@@ -19,30 +20,16 @@ from fame.posts.contract import (
     Posts,
     Source,
 )
-from fame.posts.findings import LEFT_OUT, NOTICED, SHOWN, Column
-from fame.posts.sources.images import locate
+from fame.posts.findings import NOTICED, SHOWN, Column
+from fame.posts.sources.images import is_by_name, locate
 from fame.posts.sources.table_files import Cells, read_cells
+from fame.posts.sources.table_ids import CONTENT, list_columns, list_content, take_posts
+from fame.posts.sources.table_lists import read_paths, read_tags
 from fame.posts.sources.table_numbers import Evidence, read_numbers, weigh
-from fame.posts.sources.table_texts import (
-    read_ids,
-    read_names,
-    read_paths,
-    read_split,
-    read_tags,
-    read_texts,
-)
-from fame.posts.sources.table_times import read_times
+from fame.posts.sources.table_texts import read_ids, read_names, read_split, read_texts
+from fame.posts.sources.table_times import join_clock, read_times
 from fame.runtime.errors import InputError
 
-# What programs write for an id where they sum or average the column.
-TOTALS = tuple(
-    form(word)
-    for word in (
-        *("total", "totals", "grand total", "sum", "average", "mean", "gesamt", "summe", "somme"),
-        *("totaal", "suma", "totale", "итого", "合计", "总计", "合計", "총계"),
-    )
-    for form in (str.lower, str.capitalize, str.title, str.upper)
-)
 CATEGORIES = ("category", "subcategory", "concept")
 FIELDS = [field for field in POSTS if field.name not in ASSIGNED]
 
@@ -75,7 +62,7 @@ class TableFile(Source):
                 "posts where they belong"
             )
         cells = read_cells(file, self._params.encoding, named)
-        cells, post_ids = take_posts(cells, columns.id)
+        cells, post_ids = take_posts(cells, columns)
         arrays = self._read_columns(cells, post_ids)
         target = self._mask_negatives(cells.column(columns.target), arrays["popularity"])
         arrays["popularity"] = target
@@ -100,7 +87,10 @@ class TableFile(Source):
         if columns.user is not None:
             read["user_id"] = read_ids(cells.column(columns.user), "authors")
         if columns.time is not None:
-            times = read_times(cells.column(columns.time), columns.time_format)
+            pair = [cells.column(name) for name in list_columns(columns)["time"]]
+            times = read_times(
+                pair[0] if len(pair) == 1 else join_clock(*pair), columns.time_format
+            )
             read["posted_at"], read["utc_offset_minutes"] = times
         if columns.title is not None:
             read["title"] = read_texts(cells.column(columns.title))
@@ -152,14 +142,6 @@ class TableFile(Source):
         return [place]
 
 
-def list_columns(columns: ColumnParams) -> dict[str, list[str]]:
-    """Key of data.table.columns -> the columns that it names."""
-    named = {}
-    for key, value in columns.model_dump(exclude={"time_format"}).items():
-        named[key] = value if isinstance(value, list) else [] if value is None else [value]
-    return named
-
-
 def _check_mapping(params: TableParams, named: dict[str, list[str]]) -> None:
     """What the types of params.yaml cannot say: a column that would leak, clash or do nothing."""
     problems = []
@@ -179,6 +161,11 @@ def _check_mapping(params: TableParams, named: dict[str, list[str]]) -> None:
             f"data.table.columns.image: is null, but data.table.images is {params.images!r}; "
             "allowed: the column that names a post's image"
         )
+    if params.columns.id is None and not list_content(params.columns):
+        problems.append(
+            f"data.table.columns.id: is null, and ids are made of none of {', '.join(CONTENT)}; "
+            "allowed: the column that is the id, or one of these"
+        )
     if problems:
         raise InputError(f"params.yaml: {'; '.join(problems)}")
 
@@ -192,72 +179,6 @@ def _resolve(root: Path, key: str, value: str) -> Path:
             "allowed: a path inside it, without .."
         )
     return root / path
-
-
-def take_posts(cells: Cells, column: str) -> tuple[Cells, pa.ChunkedArray]:
-    """The rows that are posts, and their ids: each has one, and no two the same.
-
-    Rows without an id are left out as bad, and so are rows of totals; of rows that are the same in
-    every column that is read the first is kept; other rows with the id of an earlier one are
-    refused.
-    """
-    ids = read_ids(cells.column(column), "ids")
-    findings = cells.findings
-    if ids.null_count:
-        without = np.flatnonzero(ids.is_null().to_numpy())
-        examples = [(cells.numbers[row], "") for row in without[:SHOWN]]
-        findings.bad(
-            column, "rows without an id", "an id", len(without), len(ids), examples, LEFT_OUT
-        )
-        kept = np.flatnonzero(ids.is_valid().to_numpy())
-        cells, ids = cells.take(kept), ids.take(pa.array(kept))
-    # They stand at the end, or in the first row; elsewhere such a word is an id.
-    is_total = pc.is_in(ids, value_set=pa.array(TOTALS)).to_numpy()
-    is_last = np.logical_and.accumulate(is_total[::-1])[::-1]
-    totals = np.flatnonzero(is_last | (is_total & (np.arange(len(ids)) == 0)))
-    if len(totals):
-        examples = [(cells.numbers[row], ids[int(row)].as_py()) for row in totals[:SHOWN]]
-        findings.note(column, "rows of totals", LEFT_OUT, len(totals), examples)
-        kept = np.delete(np.arange(len(ids)), totals)
-        cells, ids = cells.take(kept), ids.take(pa.array(kept))
-    if findings.is_refused or pc.count_distinct(ids).as_py() == len(ids):
-        return cells, ids
-    kept = _find_first_rows(cells, column, ids.to_pylist())
-    return cells.take(kept), ids.take(pa.array(kept))
-
-
-def _find_first_rows(cells: Cells, column: str, ids: list[str]) -> np.ndarray:
-    """Positions of rows whose id is new."""
-    first_rows: dict[str, int] = {}
-    same: list[int] = []
-    other: list[tuple[int, int]] = []
-    for row, post_id in enumerate(ids):
-        first = first_rows.setdefault(post_id, row)
-        if first == row:
-            continue
-        if all(_is_same(values, first, row) for values in cells.columns.values()):
-            same.append(row)
-        else:
-            other.append((first, row))
-    findings = cells.findings
-    if same:
-        examples = [(cells.numbers[row], ids[row]) for row in same[:SHOWN]]
-        findings.note("", "rows that repeat an earlier row", LEFT_OUT, len(same), examples)
-    if other:
-        shown = ", ".join(
-            f"{ids[row]!r} in {findings.unit}s {cells.numbers[first]} and {cells.numbers[row]}"
-            for first, row in other[:SHOWN]
-        )
-        findings.refuse(
-            f"{column}: {len(other):,} rows have the id of another row that differs ({shown}); "
-            "ids are unique: keep one row of each, or name another column as the id"
-        )
-    return np.array(sorted(first_rows.values()), np.int64)
-
-
-def _is_same(values: pa.ChunkedArray, first: int, row: int) -> bool:
-    one, other = values[first].as_py(), values[row].as_py()
-    return one == other or (one != one and other != other)
 
 
 def _read_split(
@@ -289,6 +210,7 @@ def _check_images(
     Raises:
         InputError: names a listed path and the place searched.
     """
+    note_by_name(images, paths, cells)
     status = images["status"]
     missing = pc.equal(status, MISSING)
     count = pc.sum(missing).as_py() or 0
@@ -309,3 +231,30 @@ def _check_images(
         count,
         [(cells.numbers[row], paths[row].as_py())],
     )
+
+
+def note_by_name(images: pa.Table, paths: pa.ChunkedArray, cells: Cells) -> None:
+    """Say of how many posts the picture was found by its file's name alone, in another folder.
+
+    Args:
+        images: IMAGES, n rows.
+        paths: n listed paths.
+        cells: the n rows; its findings get the note.
+    """
+    columns = [images[name].to_pylist() for name in ("status", "container", "member")]
+    rows = [
+        row
+        for row, (path, status, container, member) in enumerate(
+            zip(paths.to_pylist(), *columns, strict=True)
+        )
+        if status == LOCATED and is_by_name(path, container, member)
+    ]
+    examples = [(cells.numbers[row], paths[row].as_py()) for row in rows[:SHOWN]]
+    if rows:
+        cells.findings.note(
+            "",
+            "pictures found by the file's name, not in the listed folder",
+            NOTICED,
+            len(rows),
+            examples,
+        )

@@ -34,6 +34,7 @@ _PACKED: tuple[tuple[bytes, str, Callable[[bytes], bytes]], ...] = (
     (b"\x1f\x8b", "gzip", gzip.decompress),
     (b"BZh", "bzip2", bz2.decompress),
     (b"\xfd7zXZ\0", "xz", lzma.decompress),
+    (b"\x28\xb5\x2f\xfd", "zstd", lambda content: _open_zstd(content).read()),
 )
 _OTHERS = (
     (b"\xd0\xcf\x11\xe0", "a workbook of an old Excel (.xls): save it as .xlsx"),
@@ -45,6 +46,7 @@ _EXPECTED = "CSV, TSV, JSON, Parquet or Excel (.xlsx), also gzipped or in a zip"
 TABLE_SUFFIXES = (
     *(".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".parquet", ".xlsx"),
     *(".csv.gz", ".tsv.gz", ".json.gz", ".jsonl.gz"),
+    *(".csv.zst", ".json.zst", ".jsonl.zst", ".ndjson.zst"),
 )
 TEXT_SAMPLE = 1 << 16
 MAX_CONTROL, FEW_CONTROL = 0.05, 32  # of the characters: some stand in real texts
@@ -148,6 +150,10 @@ def _read(
     if text.lstrip("\ufeff \t\r\n")[:1] in ("{", "["):
         return read_json(text, findings)
     return read_csv(text, findings, chosen)
+
+
+def _open_zstd(content: bytes) -> Any:
+    return pa.input_stream(pa.BufferReader(content), compression="zstd")
 
 
 def _decompress(

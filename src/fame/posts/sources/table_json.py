@@ -4,6 +4,8 @@ Numbers stay as they are written, so that an id of any length is exact; a list b
 """
 
 import json
+import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -11,13 +13,14 @@ import numpy as np
 import pyarrow as pa
 
 from fame.posts.findings import LEFT_OUT, READ, REPAIRED, SHOWN, Findings
+from fame.posts.sources.table_lists import TAG_KEYS, TAGS, is_count
 from fame.runtime.errors import InputError
 
 _DECODER = json.JSONDecoder(
     parse_int=str, parse_float=str, parse_constant=str, strict=False
 )  # a digit is never lost; control characters in texts are kept
 
-TAGS = ("tags", "hashtags", "alltags", "keywords", "labels", "topics")
+_TAGS = frozenset(name.replace("_", "") for name in TAGS)
 
 
 def read_json(
@@ -32,8 +35,9 @@ def read_json(
     numbers, records = _read_document(text, findings) if lines is None else lines
     findings.facts["format"] = "json" if lines is None else "jsonl"
     columns: dict[str, list[str | None]] = {}
+    whole = _find_tags(records)
     for row, record in enumerate(records):
-        for name, value in dict(_flatten(record)).items():
+        for name, value in dict(_flatten(record, whole)).items():
             column = columns.setdefault(name, [])
             column.extend([None] * (row - len(column)))
             column.append(value)
@@ -200,23 +204,34 @@ def _find_records(content: Any, findings: Findings) -> list[Any]:
             rows = zip(*content.values(), strict=True)
             return [dict(zip(content, row, strict=True)) for row in rows]
         arrays = _find_arrays(content)
-        if len(arrays) == 1:
+        longest = max(map(len, arrays.values()), default=0)
+        is_by_ids = len(content) > max(1, longest) and _are_alike(content)
+        if len(arrays) == 1 and not is_by_ids:
             name, records = next(iter(arrays.items()))
             findings.note("", f"the records are the array {name!r}", READ)
             return records
         if all(isinstance(value, dict) for value in content.values()):
             if len(content) == 1:
                 return _find_records(next(iter(content.values())), findings)
-            return _turn(content, findings)
+            if not arrays or _are_alike(content):
+                return _turn(content, findings)
         if arrays:
             raise InputError(
                 f"{findings.path}: holds several arrays of objects ({', '.join(arrays)}), "
-                "expected one, with the posts"
+                "expected one: write that of the posts to a file of its own"
             )
     raise InputError(
         f"{findings.path}: holds a {type(content).__name__}, expected an array of objects or an "
         'object like {"id": "1"} on each line'
     )
+
+
+def _are_alike(content: dict[str, Any]) -> bool:
+    """Whether all are objects that share a key, as records do; parts of an export share none."""
+    if not all(isinstance(value, dict) for value in content.values()):
+        return False
+    counts = Counter(key for value in content.values() for key in value)
+    return 2 * max(counts.values(), default=0) > len(content)
 
 
 def _turn(content: dict[str, dict[str, Any]], findings: Findings) -> list[dict[str, Any]]:
@@ -230,20 +245,48 @@ def _turn(content: dict[str, dict[str, Any]], findings: Findings) -> list[dict[s
     return [{name: key, **record} for key, record in content.items()]
 
 
-def _flatten(record: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str | None]]:
-    """Dotted name and text of each value."""
+def _flatten(
+    record: dict[str, Any], whole: set[str], prefix: str = ""
+) -> Iterator[tuple[str, str | None]]:
+    """Dotted name and text of each value; an object whose name is in ``whole`` stays one."""
     for key, value in record.items():
         name = f"{prefix}{key}"
-        if isinstance(value, dict) and value and not _holds_tags(key, value):
-            yield from _flatten(value, f"{name}.")
+        if isinstance(value, dict) and value and name not in whole:
+            yield from _flatten(value, whole, f"{name}.")
         else:
             yield name, to_text(value)
 
 
-def _holds_tags(key: str, value: dict[str, Any]) -> bool:
-    """Whether an object is one of tags and their counts: its keys would be a column each."""
-    is_flat = not any(isinstance(inner, (dict, list)) for inner in value.values())
-    return is_flat and key.lower() in TAGS
+def _find_tags(records: list[dict[str, Any]]) -> set[str]:
+    """Dotted names of objects that are tags in most records: their keys would be a column each."""
+    votes: Counter[str] = Counter()
+    for record in records:
+        _count_tags(record, "", votes)
+    return {name for name, vote in votes.items() if vote > 0}
+
+
+def _count_tags(record: dict[str, Any], prefix: str, votes: Counter[str]) -> None:
+    """One vote more for each object of tags, one less for what is called so and is none."""
+    for key, value in record.items():
+        if not isinstance(value, dict) or not value:
+            continue
+        if re.sub(r"[\W_]", "", key.lower()) in _TAGS:
+            votes[f"{prefix}{key}"] += 1 if _are_tags(value) else -1
+        else:
+            _count_tags(value, f"{prefix}{key}.", votes)
+
+
+def _are_tags(value: dict[str, Any]) -> bool:
+    """Whether an object counts tags, describes one, or lists them as PHP does.
+
+    Flags and texts under keys of their own (``{"lang": "en", "spam": false}``) are columns.
+    """
+    inner = value.values()
+    if any(isinstance(one, (dict, list)) for one in inner):
+        return False
+    if all(key.isdigit() for key in value) or any(isinstance(value.get(k), str) for k in TAG_KEYS):
+        return True
+    return all(one is None or one is True or (one is not False and is_count(one)) for one in inner)
 
 
 def to_text(value: Any) -> str | None:

@@ -7,6 +7,7 @@ zone keeps its offset; a time without one is taken as the poster's own clock.
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
@@ -39,6 +40,8 @@ DAY = 86_400
 EXPECTED = "a time like 2016-03-01T12:00:00+01:00, or epoch seconds"
 NO_POST_BEFORE = 631_152_000  # 1990
 FAR_SECONDS = 15 * 365 * DAY  # about as old as most platforms
+FEW_DAYS = 10  # of fewer all may be of midnight by chance
+_NAME_OF_UTC = r"(?i)(?<![a-z])(utc|gmt)(?![a-z]|\s*[+-]?\d)"
 FAR_SPANS = 6  # times the span of the middle half of the posts
 _NUMBER = r"^[+-]?\d+(\.\d*)?([eE]\+?\d+)?$"
 _ISO = r"^\d{4}-\d\d?(-\d\d?([T ]|$)|$)"
@@ -70,6 +73,13 @@ _SPELLINGS = (
     (r"(\d)\s*[时時시点분分]\s*(\d)", r"\1:\2"),
     (r"(\d)\s*[分분秒초]\s*$", r"\1"),
 )
+# A clock in a column of its own: the day that spreadsheets put before it, 14h05, 14.05 Uhr.
+_CLOCK_SPELLINGS = (
+    (r"^1(?:899-12-3[01]|900-01-0[01])[T ]", ""),
+    (r"(?i)\s*Uhr$", ""),
+    (r"^(\d{1,2})\s?[hH.](\d\d)", r"\1:\2"),
+    (r"^(\d{1,2}:\d\d)\.(\d\d)$", r"\1:\2"),
+)
 _GROUPED = r"^\d{1,3}(?:[,.' ]\d{3}){3,}$"
 # Reads texts into the rows (m,) of times.
 _Read = Callable[[pa.ChunkedArray, np.ndarray, Times], None]
@@ -100,8 +110,26 @@ def read_times(column: Column, time_format: str | None) -> tuple[pa.ChunkedArray
     far = find_far(times.seconds)
     column.bad("times far from all others", "a time among the others", far)
     times.put(np.flatnonzero(far), np.nan)
+    _note_days(column, times)
     _note_zones(column, times)
     return _to_arrow(times)
+
+
+def join_clock(date: Column, clock: Column) -> Column:
+    """A date and a clock in two columns as one text.
+
+    A date without a clock stays alone, as midnight, and is noted.
+    """
+    days = drop_words(date, numeric=True, note=False)
+    days = pc.replace_substring_regex(days, r"[T ]0?0:00(:00(\.0*)?)?$", "")
+    clocks = pc.utf8_trim_whitespace(drop_words(clock, numeric=True))
+    for pattern, usual in _CLOCK_SPELLINGS:
+        clocks = pc.replace_substring_regex(clocks, pattern, usual)
+    both = Column(f"{date.name} and {clock.name}", days, date.numbers, date.findings)
+    alone = pc.and_(pc.is_valid(days), pc.is_null(clocks))
+    both.note("dates without a clock, read as midnight", NOTICED, alone)
+    whole = pc.binary_join_element_wise(days, clocks, " ")
+    return replace(both, cells=pc.if_else(alone, days, whole))
 
 
 def _to_arrow(times: Times) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
@@ -288,6 +316,15 @@ def find_far(seconds: np.ndarray) -> np.ndarray:
     return far
 
 
+def _note_days(column: Column, times: Times) -> None:
+    """Dates without a clock make all posts of midnight, which is no hour of theirs."""
+    known = times.seconds[~np.isnan(times.seconds)]
+    clocks = known + np.nan_to_num(times.offset[~np.isnan(times.seconds)]) * MINUTE
+    if len(known) >= FEW_DAYS and not (clocks % DAY).any():
+        what = "days without a clock, read as midnight: the hour of posting is not known"
+        column.findings.note(column.name, what, NOTICED)
+
+
 def _note_zones(column: Column, times: Times) -> None:
     """UTC in all cells is the exporting program's clock, which tells nothing of the poster's."""
     known = ~np.isnan(times.seconds)
@@ -299,5 +336,8 @@ def _note_zones(column: Column, times: Times) -> None:
         column.findings.note(
             column.name, "times with a zone, kept as the poster's clock", READ, zoned.sum()
         )
+    elif known.any() and re.search(_NAME_OF_UTC, column.name):
+        what = "times in UTC, as the column's name says; the poster's clock is not known"
+        column.findings.note(column.name, what, READ)
     elif known.any():
         column.findings.note(column.name, "times without a zone, taken as the poster's clock", READ)

@@ -1,0 +1,1 @@
+../../../src/fame/posts/sources/table_lists.py
