@@ -195,7 +195,7 @@ def _choose_transform(arguments: argparse.Namespace, mapping: Mapping) -> str:
 
 
 def _describe_target(arguments: argparse.Namespace, mapping: Mapping) -> str:
-    """How the target is learned, where that is not as it is or its values tell; a line or nothing."""
+    """How the target is learned, where it is not as it is; a line or nothing."""
     if _choose_transform(arguments, mapping) == "log2p1":
         why = ", as it looks like raw counts" if mapping.counts else ""
         return f"  the target is learned as log2(x + 1): log2p1{why}\n"
