@@ -192,7 +192,7 @@ class Embedder:
 
     def _cut(self, prepared: Prepared) -> list[list[int]]:
         ready = np.flatnonzero(prepared.status == 0).tolist()
-        rows = sorted(ready, key=partial(_size, prepared.items))
+        rows = sorted(ready, key=partial(_order, prepared.items, self._on_gpu))
         costs = [self._backbone.cost(prepared.kind, prepared.items[row]) for row in rows]
         room = self._backbone.cost_at_once(prepared.kind)
         if self._on_gpu and costs:  # batches of about one size: a small one would leave it idle
@@ -233,8 +233,14 @@ def _fetch(values: "np.ndarray | torch.Tensor") -> np.ndarray:
     return values if isinstance(values, np.ndarray) else values.cpu().numpy()
 
 
-def _size(items: list[Item], row: int) -> tuple[int, ...]:
-    """Height and width of the pixels, then tokens; the row makes the order the only one."""
+def _order(items: list[Item], on_gpu: bool, row: int) -> tuple[int, ...]:
+    """Height and width of the pixels, then tokens; the row makes the order the only one.
+
+    A GPU sees items of any length at once: those that show one image stay beside each other there,
+    as they are in a shard, so that it is copied and embedded once.
+    """
     item = items[row]
-    shape = () if item.pixels is None else item.pixels.shape
-    return (*shape, 0 if item.tokens is None else len(item.tokens), row)
+    if item.pixels is None:
+        return (0 if item.tokens is None else len(item.tokens)), row
+    tokens = 0 if item.tokens is None or on_gpu else len(item.tokens)
+    return (*item.pixels.shape, tokens, row)

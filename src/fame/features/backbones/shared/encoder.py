@@ -37,6 +37,10 @@ ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
 }
 
 
+# Graphs that torch keeps of a function: its own limit is below what several encoders need.
+RECOMPILE_LIMIT = 64
+
+
 @dataclass(frozen=True)
 class Run:
     """Items of one size that follow each other.
@@ -271,7 +275,7 @@ class Encoder(nn.Module):
         self.norm = norm or nn.Identity()
 
     def optimise(self) -> None:
-        """Once it is on its device and has its dtype."""
+        """Once it is on its device and has its dtype: packed on a CPU, compiled on a GPU."""
         for norm in self.modules():
             if isinstance(norm, nn.LayerNorm):
                 norm.float()  # with the residuals: bfloat16 would lose what each layer adds
@@ -280,6 +284,18 @@ class Encoder(nn.Module):
             for linear in self.modules():
                 if isinstance(linear, Linear):
                     linear.pack()
+        else:
+            self.compile_rows()
+
+    def compile_rows(self, backend: str = "inductor") -> None:
+        """Compile what sees rows and no items: no number of layers or size compiles it anew."""
+        from torch._dynamo import config
+
+        config.recompile_limit = RECOMPILE_LIMIT
+        for layer in self.layers:
+            for method in (layer.project, layer.finish):
+                compiled = torch.compile(method, dynamic=True, backend=backend)
+                setattr(layer, method.__name__, compiled)
 
     def forward(self, rows: torch.Tensor, runs: Sequence[Run]) -> torch.Tensor:
         """Rows (t, width) of the items' tokens -> (items, width) float32: mean over the kept."""

@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 from functools import cache
 from itertools import groupby
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import numpy as np
@@ -62,6 +63,10 @@ def open_model(model: Model, dtype: str, runtime: RuntimeParams) -> tuple[Model,
     """
     # cuBLAS reads it at its start and is not deterministic without it.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    # What torch's compiler made of a model: the next run does not compile it again.
+    os.environ.setdefault(
+        "TORCHINDUCTOR_CACHE_DIR", str(Path(runtime.cache).absolute() / "compiled")
+    )
     import torch
 
     torch.set_deterministic_debug_mode("error")
