@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
@@ -13,8 +14,10 @@ from PIL import Image
 
 from fame.features import block_files
 from fame.features.backbones import efficientnet, minilm
-from fame.features.contract import Block, Column, Encoder
-from fame.params import BackboneParams
+from fame.features.contract import Backbone, Block, Column, Encoder, Pass, Preparer
+from fame.features.extract import open_beside, shares_images
+from fame.features.resampling import whole
+from fame.params import BackboneParams, RuntimeParams
 from fame.posts.contract import IMAGES, LOCATED, NO_IMAGE, NO_TEXT, OK
 from fame.registry import BACKBONES
 from fame.runtime import arrays, files, ids
@@ -304,3 +307,81 @@ def test_an_error_is_one_line_and_exit_status_1(tmp_path, write_params):
     assert done.returncode == 1
     assert done.stderr == "error: absent.parquet: no such file; run `dvc repro`\n"
     assert not (Path(tmp_path) / "out").exists()
+
+
+class Seeing(Backbone):
+    """A backbone that sees images, of the way to decode them."""
+
+    reads = "images"
+    passes = (Pass("image", None, True, {"vector": "image"}),)
+
+    def __init__(self, params, runtime):  # noqa: ARG002
+        self.draft_pixels = params
+
+    def columns(self):
+        return {"image": ()}
+
+    def fingerprint(self):
+        return {}
+
+    def image_preparer(self):
+        return Preparer(whole, self.draft_pixels)
+
+    def run(self, kind, items):  # noqa: ARG002
+        return {}
+
+
+class Reading(Seeing):
+    reads = "contents"
+
+
+class Measuring(Seeing):
+    def image_preparer(self):
+        return len
+
+
+class Lost(Seeing):
+    def image_preparer(self):
+        raise InputError("no weights here")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "shared"),
+    [
+        (Seeing(None, None), Seeing(None, None), True),
+        (Reading(None, None), Seeing(None, None), True),
+        (Seeing(None, None), Reading(None, None), False),  # its texts are in another file
+        (Seeing(None, None), Seeing(224, None), False),
+        (Seeing(None, None), Measuring(None, None), False),
+        (Seeing(None, None), Lost(None, None), False),
+    ],
+)
+def test_images_are_shared_where_they_are_decoded_in_one_way(one, other, shared, make_settings):
+    assert shares_images(one, other, make_settings("local")) == shared
+    assert not shares_images(one, other, make_settings("ray"))
+
+
+@pytest.fixture
+def make_settings():
+    def make(engine):
+        return RuntimeParams(device="cpu", workers=1, cache="x", engine=engine, ray_address=None)
+
+    return make
+
+
+def test_an_extraction_embeds_for_another_and_leaves_what_is_busy(tmp_path, monkeypatch):
+    runtime = RuntimeParams(
+        device="cpu", workers=1, cache=str(tmp_path), engine="local", ray_address=None
+    )
+    settings = SimpleNamespace(
+        runtime=runtime,
+        backbones={name: SimpleNamespace(kind=name) for name in ("own", "other", "lost")},
+    )
+    kinds = {"own": Reading, "other": Seeing, "lost": Lost}
+    monkeypatch.setattr(
+        "fame.features.extract.resolve", lambda _, kind, __: lambda *_: kinds[kind](None, None)
+    )
+    with open_beside(Reading(None, None), "own", settings) as beside:
+        assert [type(other).__name__ for other, _ in beside] == ["Seeing"]
+        with open_beside(Reading(None, None), "own", settings) as again:
+            assert again == []

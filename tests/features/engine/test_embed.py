@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
-from fame.features.engine import embed
+from fame.features.engine import block, embed
 from fame.posts.contract import LOCATED, NO_IMAGE, NO_TEXT, OK
 from fame.runtime.errors import InputError
 
@@ -160,6 +160,39 @@ def test_items_of_an_image_are_in_one_shard(lengths, extract, make_table, monkey
     assert len(shards) > 5
     assert sum(len(set(images)) for images in shards) == len(set(items.images))
     assert sorted(np.concatenate([s.keys for s in store.finished])) == items.keys.tolist()
+
+
+def embed_beside(lengths, table, make_runtime, tmp_path, folders):
+    """Version 1 embeds, version 2 beside it; then version 2 by itself."""
+    first, second = (lengths(version, make_runtime()) for version in (1, 2))
+    own, others = (tmp_path / name for name in folders)
+    embed.embed(first, table, own, make_runtime(), [(second, others)])
+    return second, embed.embed(second, table, others, make_runtime())
+
+
+def test_a_backbone_beside_another_finds_its_images_embedded(
+    lengths, extract, make_table, make_runtime, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(embed, "IMAGES_AT_ONCE", {"cpu": 4})
+    table = make_posts(make_table)
+    second, features = embed_beside(lengths, table, make_runtime, tmp_path, ("a", "b"))
+    texts, images = (len(items.keys) for items, _ in features.kinds)
+    assert (features.new, features.reused) == (texts, images)
+    (tmp_path / "out").mkdir()
+    beside = block.publish(second, table, features, tmp_path / "out")
+    alone, _ = extract(lengths(2, None), table, "alone")
+    assert beside.values.tobytes() == alone.values.tobytes()
+
+
+def test_images_that_the_other_has_already_are_left_to_it(
+    lengths, make_table, make_runtime, tmp_path
+):
+    table = make_posts(make_table)
+    embed_beside(lengths, table, make_runtime, tmp_path, ("a", "b"))
+    lengths.seen.clear()
+    _, features = embed_beside(lengths, table, make_runtime, tmp_path, ("c", "b"))
+    assert features.new == 0
+    assert set(lengths.seen.values()) == {1}
 
 
 def test_another_image_than_was_ingested_is_an_error(tmp_path, lengths, extract, make_table):

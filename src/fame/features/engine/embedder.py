@@ -4,12 +4,15 @@ Items of a shard are put into batches by size, and a batch runs in one thread. A
 may depend on its batch, but neither on the number of threads nor on what runs beside it.
 """
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, partial
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -191,21 +194,19 @@ class Embedder:
         return pending
 
     def _cut(self, prepared: Prepared) -> list[list[int]]:
+        """Rows of each batch; those of a GPU are of about one size, as a small one idles it."""
         ready = np.flatnonzero(prepared.status == 0).tolist()
         rows = sorted(ready, key=partial(_order, prepared.items, self._on_gpu))
+        room: float = self._backbone.cost_at_once(prepared.kind)
         costs = [self._backbone.cost(prepared.kind, prepared.items[row]) for row in rows]
-        room = self._backbone.cost_at_once(prepared.kind)
-        if self._on_gpu and costs:  # batches of about one size: a small one would leave it idle
-            room = sum(costs) // -(-sum(costs) // room) + max(costs)
-        batches: list[list[int]] = []
-        used = room
-        for row, cost in zip(rows, costs, strict=True):
-            if used + cost > room:
-                batches.append([])
-                used = 0
-            batches[-1].append(row)
-            used += cost
-        return batches
+        if self._on_gpu:
+            room = sum(costs) / max(1, math.ceil(sum(costs) / room))
+        middles = np.cumsum(costs) - np.array(costs, dtype=float) / 2
+        batch = (middles // max(room, 1)).astype(int).tolist()
+        return [
+            [row for row, _ in group]
+            for _, group in groupby(zip(rows, batch, strict=True), key=itemgetter(1))
+        ]
 
     def _run(self, prepared: Prepared, batch: list[int]) -> "dict[str, np.ndarray | torch.Tensor]":
         return self._backbone.run(prepared.kind, [prepared.items[row] for row in batch])
