@@ -29,6 +29,15 @@ def choose_device(wanted: str) -> str:
     return "cuda" if present else "cpu"
 
 
+def count_cards(wanted: str) -> int:
+    """GPUs that a process may use for runtime.device."""
+    if choose_device(wanted) == "cpu":
+        return 0
+    import torch
+
+    return torch.cuda.device_count()
+
+
 def _sees_cuda() -> bool:
     """Asks torch, whose import takes seconds, only where there is a driver."""
     try:

@@ -9,17 +9,18 @@ import fcntl
 import hashlib
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
 from fame.features.contract import Backbone
-from fame.features.engine import cluster, local
+from fame.features.engine import cards, cluster, local
 from fame.features.engine.code_version import digest_code
 from fame.features.engine.contents import NOWHERE, Contents, Items
 from fame.features.engine.embedder import Done, Pending
@@ -27,7 +28,7 @@ from fame.features.engine.local import Task
 from fame.features.engine.store import Shard, Store, is_among
 from fame.params import RuntimeParams
 from fame.runtime import files
-from fame.runtime.devices import choose_device
+from fame.runtime.devices import choose_device, count_cards
 from fame.runtime.progress import bar
 
 # What a backbone is given of the file that it reads.
@@ -41,7 +42,6 @@ INPUTS = {
 TEXTS_AT_ONCE = {"cpu": 4096, "cuda": 16_384}
 IMAGES_AT_ONCE = {"cpu": 128, "cuda": 256}
 DIGITS = 32  # of a digest in a folder's name
-ENGINES = {"local": local, "ray": cluster}
 
 
 @dataclass
@@ -203,7 +203,7 @@ def _embed(
     )
     numbers = {id(job): number for bundle in bundles for number, job in bundle}
     images_at_once = IMAGES_AT_ONCE[choose_device(runtime.device)]
-    done = ENGINES[runtime.engine].embed(backbones, runtime, work, images_at_once)
+    done = _choose_engine(runtime)(backbones, runtime, work, images_at_once)
     total = sum(len(job.shard.keys) for bundle in bundles for _, job in bundle)
     # A shard is written while the next one is computed.
     with bar(total, "embed", "item") as progress, ThreadPoolExecutor(1) as writing:
@@ -216,6 +216,14 @@ def _embed(
             progress.update(len(job.shard.keys))
         if before:
             before.result()
+
+
+def _choose_engine(runtime: RuntimeParams) -> Callable[..., Iterator[tuple[Job, Pending | Done]]]:
+    """On a cluster; else in a process for each GPU where there are several, or in this one."""
+    if runtime.engine == "ray":
+        return cluster.embed
+    count = count_cards(runtime.device)
+    return partial(cards.embed, count) if count > 1 else local.embed
 
 
 def _keep(job: Job, pending: Pending | Done, features: Features | None) -> None:

@@ -94,7 +94,7 @@ class Reader:
             for start in range(0, len(places), IMAGES_AT_ONCE):
                 part = places[start : start + IMAGES_AT_ONCE]
                 slots = [self._free.pop() if self._free else None for _ in part]
-                with _explaining(), _shielding():
+                with _explaining(), shielding():
                     future = pool.submit(_read_images, part, slots, wanted, self.as_decoded)
                 reading.parts.append((future, [None if s is None else memory[s] for s in slots]))
                 reading.slots += [slot for slot in slots if slot is not None]
@@ -181,7 +181,7 @@ def _explaining() -> Iterator[None]:
 
 
 @contextmanager
-def _shielding() -> Iterator[None]:
+def shielding() -> Iterator[None]:
     """Processes that are started now do not get Ctrl-C, not even before `_start_worker`."""
     resource_tracker.ensure_running()  # its start would lift the mask
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
@@ -197,10 +197,10 @@ def _start_worker(preparers: Sequence[Prepare], shared: Any, slot_bytes: int) ->
     _files, _preparers, _memory = ImageReader(), preparers, _view(shared, slot_bytes)
     os.nice(NICENESS)
     os.setpgrp()  # what is sent to all processes of a terminal or a job does not reach it
-    threading.Thread(target=_follow_parent, daemon=True).start()
+    threading.Thread(target=follow_parent, daemon=True).start()
 
 
-def _follow_parent() -> None:
+def follow_parent() -> None:
     """A killed parent says no goodbye, and its workers would wait for work for ever."""
     parent = multiprocessing.parent_process()
     assert parent is not None
