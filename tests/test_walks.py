@@ -104,13 +104,10 @@ def test_an_experiment_and_what_it_changed_can_be_read(project, tmp_path):
     show = ("dvc", "exp", "show", "--only-changed", "--no-pager")
     (header,) = [line for line in project.run(*show).splitlines() if "Experiment" in line]
     assert header.index("fame.src") < header.index("fame.mae") < WIDTH
-    shown_learners = ("dvc", "metrics", "diff", "--targets", "metrics/metrics.json")
-    for command in (show, ("dvc", "metrics", "diff"), ("dvc", "metrics", "show"), shown_learners):
+    for command in ((*show, "--drop", "weights|without"), ("dvc", "metrics", "diff")):
         shown = project.run(*command)
         assert {"fame.src", "fame.mae"} <= set(shown.split()), command
         assert find_width(shown) <= WIDTH, command
-    assert "fusion.alpha" in header
-    assert "without_dae.mae" in shown
     project.run("dvc", "plots", "diff", "--out", str(tmp_path))
     page = (tmp_path / "index.html").read_text()
     assert re.findall(r"""(?:src|href)=["']?(?:https?:)?//""", page) == []
@@ -139,7 +136,7 @@ def test_queued_experiments_find_the_vectors_and_are_compared(project):
     assert [name for name in queued if f"[{name}]" not in shown] == []
     (header,) = [line for line in shown.splitlines() if "Experiment" in line]
     assert header.index("fame.src") < header.index("fame.mae") < WIDTH
-    assert "learners.dae.phase_2.learning_rate" in header
+    assert "dae.mae" in header
     assert project.run("git", "status", "--porcelain") == ""
 
 

@@ -90,7 +90,6 @@ def fuse(run_stage, tmp_path):
             "curves": "curves",
             "model": "fusion.json",
             "output": "predictions/fame.parquet",
-            "fame": "fame.json",
             "metrics": "metrics.json",
             "data": "data.json",
             "plots": "plots",
@@ -124,10 +123,6 @@ def test_metrics_equal_a_fresh_computation_from_the_files(fuse, posts, predictio
             mean_absolute_error(label[holdout], values[holdout]), abs=1e-6
         )
     data = files.read_json(tmp_path / "data.json")
-    # What `dvc exp show` compares, SRC first.
-    fame = json.loads((tmp_path / "fame.json").read_text())
-    assert fame == {"fame": metrics["fame"]}
-    assert list(fame["fame"]) == ["src", "mae"]
     assert data["posts_holdout"] == 20
     assert data["users_holdout_seen_in_fit"] == 7
     assert data["unreadable"]["efficientnet"]["missing"] == 2
@@ -243,7 +238,7 @@ def test_the_ranges_of_the_plots_hold_every_value(fuse, predictions, tmp_path):
 def test_it_runs_without_heavy_libraries(fuse, tmp_path):
     fuse()
     names = ["posts", "predictions", "records", "features", "output", "metrics", "plots"]
-    names += ["curves", "model", "data", "fame"]
+    names += ["curves", "model", "data"]
     places = dict(zip(names, names, strict=True)) | {"posts": "posts.parquet"}
     places |= {"leakage": "leakage.json"}
     arguments = [part for name, place in places.items() for part in (f"--{name}", place)]

@@ -30,7 +30,7 @@ def main() -> None:
     """Fuse, score on the holdout, write."""
     parser = argparse.ArgumentParser(description=__doc__)
     inputs = ("posts", "predictions", "records", "features", "curves", "leakage")
-    for name in (*inputs, "output", "model", "fame", "metrics", "data", "plots"):
+    for name in (*inputs, "output", "model", "metrics", "data", "plots"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     arguments = parser.parse_args()
     settings = params.load(kinds=False)
@@ -78,10 +78,9 @@ def main() -> None:
     found["holdout"] = fusion_file.list_scores(metrics, record)
     fusion_file.write(arguments.model, chosen.describe() | found)
     files.write_json(arguments.data, record)
+    # As it is: the fusion comes first in `dvc exp show`.
+    files.write_text(arguments.metrics, json.dumps(metrics, indent=2, allow_nan=False) + "\n")
     fame = metrics["fame"]
-    # In this order: FAME first, SRC before MAE.
-    for path, content in ((arguments.metrics, metrics), (arguments.fame, {"fame": fame})):
-        files.write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
     print(
         f"fuse: FAME on {holdout.sum()} held-out posts: SRC {fame['src']:.4f}, "
         f"MAE {fame['mae']:.4f}"
