@@ -184,6 +184,24 @@ def test_a_backbone_beside_another_finds_its_images_embedded(
     assert beside.values.tobytes() == alone.values.tobytes()
 
 
+def test_another_that_cannot_be_loaded_is_left_to_its_own_stage(
+    lengths, make_table, make_runtime, tmp_path, monkeypatch
+):
+    load = lengths.load
+
+    def refuse(self):
+        if self.version == 2:
+            raise InputError("no weights here")
+        load(self)
+
+    table = make_posts(make_table)
+    monkeypatch.setattr(lengths, "load", refuse)
+    with pytest.raises(InputError, match="no weights here"):  # of its own stage
+        embed_beside(lengths, table, make_runtime, tmp_path, ("a", "b"))
+    first = embed.embed(lengths(1, make_runtime()), table, tmp_path / "a", make_runtime())
+    assert first.new == 0
+
+
 def test_images_that_the_other_has_already_are_left_to_it(
     lengths, make_table, make_runtime, tmp_path
 ):

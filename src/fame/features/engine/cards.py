@@ -32,7 +32,7 @@ def embed(
     runtime: RuntimeParams,
     work: Iterable[list[local.Task[Job]]],
     images_at_once: int,
-) -> Iterator[tuple[Job, Done]]:
+) -> Iterator[tuple[Job, Done | None]]:
     """The vectors of each job, in the order in which they are finished.
 
     As `fame.features.engine.local.embed`, on the first ``cards`` GPUs that are visible.
@@ -64,7 +64,7 @@ def embed(
             (number, place), result = _wait(answers, processes)
             if isinstance(result, BaseException):
                 raise result
-            yield jobs.pop((number, place)), Done(result)
+            yield jobs.pop((number, place)), Done(result) if result else None
             if not any(number == other for other, _ in jobs):  # its last task
                 ask(1)
 
@@ -125,6 +125,6 @@ def _serve(
             for number, tasks in iter(asked.get, None)
         )
         for place, pending in local.embed(backbones, runtime, work, images_at_once):
-            answers.put((place, pending.result))
+            answers.put((place, pending.result if pending else None))
     except Exception as error:  # the parent raises it
         answers.put(((0, 0), error))

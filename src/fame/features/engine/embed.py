@@ -38,6 +38,7 @@ INPUTS = {
     "images": ["post_id", "status", "container", "member", "digest"],
     "contents": ["post_id", "title", "tags", "status", "container", "member", "digest"],
 }
+Shown = Pending | Done | None  # a shard; None: its backbone cannot be loaded
 # Texts or images of a shard: what is lost by a kill, and what is sorted into batches.
 TEXTS_AT_ONCE = {"cpu": 4096, "cuda": 16_384}
 IMAGES_AT_ONCE = {"cpu": 128, "cuda": 256}
@@ -211,14 +212,17 @@ def _embed(
         for job, pending in done:
             if before:
                 before.result()
-            own = features if numbers[id(job)] == 0 else None
-            before = writing.submit(_keep, job, pending, own)
+            if pending:
+                own = features if numbers[id(job)] == 0 else None
+                before = writing.submit(_keep, job, pending, own)
             progress.update(len(job.shard.keys))
         if before:
             before.result()
 
 
-def _choose_engine(runtime: RuntimeParams) -> Callable[..., Iterator[tuple[Job, Pending | Done]]]:
+def _choose_engine(
+    runtime: RuntimeParams,
+) -> Callable[..., Iterator[tuple[Job, Pending | Done | None]]]:
     """On a cluster; else in a process for each GPU where there are several, or in this one."""
     if runtime.engine == "ray":
         return cluster.embed

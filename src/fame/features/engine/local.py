@@ -15,8 +15,10 @@ from fame.features.engine.embedder import Embedder, Pending, Prepared, Watch, li
 from fame.features.engine.reader import Pixels, Reader, Reading, align
 from fame.params import RuntimeParams
 from fame.runtime import devices
+from fame.runtime.errors import InputError
 
 Job = TypeVar("Job")  # of no matter here
+Shards = list[Prepared | None]  # of tasks; None: the backbone of one cannot be loaded
 
 PREPARED_AHEAD = 2  # shards
 DECODED_BYTES = 3 << 20  # of an image that a GPU resizes; larger ones are resized where decoded
@@ -37,8 +39,10 @@ def embed(
     runtime: RuntimeParams,
     work: Iterable[list[Task[Job]]],
     images_at_once: int,
-) -> Iterator[tuple[Job, Pending]]:
+) -> Iterator[tuple[Job, Pending | None]]:
     """The vectors of each job, in the order of ``work``, of which little is taken ahead.
+
+    There are none (None) of a backbone, other than the first, that cannot be loaded.
 
     Args:
         backbones: by turns.
@@ -60,13 +64,13 @@ def embed(
         # The processes always have the next shards to read, and the first while models are loaded.
         readings = ((tasks, asking.submit(_read, reader, tasks)) for tasks in work)
         first = list(islice(readings, PREPARED_AHEAD))
-        for embedder in embedders:
-            embedder.load()
+        lost = _load(embedders)
         if reader.as_decoded:
             stack.enter_context(devices.pinning(reader.memory))
-        waiting: deque[tuple[list[Task[Job]], Future[Reading], Future[list[Prepared]]]] = deque()
+        waiting: deque[tuple[list[Task[Job]], Future[Reading], Future[Shards]]] = deque()
         for tasks, reading in chain(first, readings):
-            waiting.append((tasks, reading, ahead.submit(_prepare, embedders, tasks, reading)))
+            shards = ahead.submit(_prepare, embedders, tasks, reading, lost)
+            waiting.append((tasks, reading, shards))
             if len(waiting) > PREPARED_AHEAD:
                 yield from _compute(embedders, *waiting.popleft())
         while waiting:
@@ -92,16 +96,31 @@ def _read(reader: Reader, tasks: list[Task]) -> Reading:
     return reader.read(list_places(tasks[0].inputs), [task.backbone for task in tasks])
 
 
+def _load(embedders: list[Embedder]) -> set[int]:
+    """Load them; the numbers of those that cannot be, of whom the first must not be one."""
+    lost = set()
+    for number, embedder in enumerate(embedders):
+        try:
+            embedder.load()
+        except InputError:
+            if number == 0:
+                raise
+            lost.add(number)  # its own stage says why
+    return lost
+
+
 def _prepare(
-    embedders: list[Embedder], tasks: list[Task], reading: "Future[Reading]"
-) -> list[Prepared]:
+    embedders: list[Embedder], tasks: list[Task], reading: "Future[Reading]", lost: set[int]
+) -> Shards:
     collect = cache(reading.result().collect)
 
     def take(place: int) -> list[Pixels]:
         return collect()[place]
 
     return [
-        embedders[task.backbone].prepare(task.inputs, partial(take, place))
+        None
+        if task.backbone in lost
+        else embedders[task.backbone].prepare(task.inputs, partial(take, place))
         for place, task in enumerate(tasks)
     ]
 
@@ -110,11 +129,14 @@ def _compute(
     embedders: list[Embedder],
     tasks: list[Task[Job]],
     reading: "Future[Reading]",
-    prepared: "Future[list[Prepared]]",
-) -> Iterator[tuple[Job, Pending]]:
-    """Those of one reading are done in their order, so that the last one frees its pixels."""
-    *first, last = zip(tasks, prepared.result(), strict=True)
-    for task, own in first:
-        yield task.job, embedders[task.backbone].compute(own)
-    task, own = last
-    yield task.job, embedders[task.backbone].compute(own, reading.result().release)
+    prepared: "Future[Shards]",
+) -> Iterator[tuple[Job, Pending | None]]:
+    """Shards of one reading are done in their order, so that the last frees its pixels."""
+    shards = list(zip(tasks, prepared.result(), strict=True))
+    last = max(place for place, (_, own) in enumerate(shards) if own)  # the first is never lost
+    for place, (task, own) in enumerate(shards):
+        release = reading.result().release if place == last else _do_nothing
+        yield task.job, embedders[task.backbone].compute(own, release) if own else None
+
+
+def _do_nothing() -> None: ...
