@@ -220,9 +220,7 @@ def _embed(
             before.result()
 
 
-def _choose_engine(
-    runtime: RuntimeParams,
-) -> Callable[..., Iterator[tuple[Job, Pending | Done | None]]]:
+def _choose_engine(runtime: RuntimeParams) -> Callable[..., Iterator[tuple[Job, Shown]]]:
     """On a cluster; else in a process for each GPU where there are several, or in this one."""
     if runtime.engine == "ray":
         return cluster.embed
