@@ -32,9 +32,11 @@ def test_torch_is_not_asked_where_there_is_no_driver_or_no_wish():
     assert run_python(code) == "False\n"
 
 
-def test_settings_and_random_state_come_back():
+def test_settings_and_random_state_come_back(monkeypatch):
     import torch
 
+    # Another test of this process may have switched it off.
+    monkeypatch.setattr(torch.utils.deterministic, "fill_uninitialized_memory", True)
     threads, state = torch.get_num_threads(), torch.get_rng_state()
     # Another test of this process may have switched it on.
     before = torch.are_deterministic_algorithms_enabled()

@@ -48,7 +48,7 @@ def reference():
 
 
 def crop(image):
-    return resize(image, plan(*image.size))
+    return np.array(resize(image, plan(*image.size)))
 
 
 def embed(backbone, images, file_format="PNG"):
