@@ -221,7 +221,7 @@ def measure_decoding(root: Path, posts: pa.Table, device: str) -> dict[str, floa
         runtime = make_runtime(device, root)
         backbones = [make_backbone(name, root, "auto", runtime, decode) for name in names]
         places = list_places(Inputs("", None, read_places(posts)))
-        with open_reader(backbones, runtime, 256) as reader:
+        with open_reader(backbones, runtime, 1024) as reader:
             wanted = range(len(names))
             read_all(reader, places[: 8 * CORES], wanted)  # the processes have started
             start = time.perf_counter()

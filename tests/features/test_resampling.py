@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from fame.features.resampling import (
+    LOW_BITS,
     MOST_TAPS,
     Decoded,
     Geometry,
@@ -13,6 +14,7 @@ from fame.features.resampling import (
     find_coefficients,
     resize,
     resize_by_matrices,
+    split,
     whole,
 )
 
@@ -67,6 +69,18 @@ def test_what_would_need_more_digits_is_left_to_pillow():
     assert whole(500, 500, (65, 65)).by_matrices
     assert not whole(500, 500, (500, 60)).by_matrices
     assert count_taps(500 / 65) <= MOST_TAPS < count_taps(500 / 60)
+
+
+@given(st.integers(1, 1300), st.integers(16, 640))
+def test_half_precision_has_both_parts_of_every_coefficient(length, size):
+    """Where an image is enlarged, too: the pixels at its border take more than all of one."""
+    coefficients = find_coefficients(length, (0.0, float(length)), size)
+    parts = split(coefficients)
+    np.testing.assert_array_equal(parts.astype(np.float16).astype(np.int64), parts)
+    upper, lower = parts[:size], parts[size:]
+    np.testing.assert_array_equal((upper << LOW_BITS) + lower, coefficients)
+    if whole(length, length, (size, size)).by_matrices:
+        assert 255 * np.abs(lower).sum(axis=1).max() < 1 << 24
 
 
 def test_a_pixels_coefficients_are_one_in_all():

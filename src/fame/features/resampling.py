@@ -3,10 +3,9 @@
 Pillow's bicubic filter is whole numbers: a pixel is the sum of some neighbours' values, each times
 a coefficient of 22 bits behind the point, rounded to eight bits after the rows and again after the
 columns. A GPU's products of half-precision numbers, summed in single precision, hold that without
-rounding if the coefficients come in two parts of eleven bits.
+rounding if the coefficients come in two parts, the lower one of twelve bits with its sign.
 """
 
-import math
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -17,7 +16,8 @@ if TYPE_CHECKING:
     import torch
     from PIL import Image
 
-BITS, LOW_BITS = 22, 11  # of a coefficient; of its lower part
+BITS, LOW_BITS = 22, 12  # of a coefficient; of its lower part
+AXES = 256  # of which a GPU keeps the coefficients, about a megabyte each
 ALIGNED = 8  # numbers of half precision that are read at once
 SUPPORT = 2.0  # of the bicubic filter, to each side
 SLOPE = -0.5  # its parameter
@@ -123,7 +123,7 @@ def _filter(planes: "torch.Tensor", span: Span, size: int) -> "torch.Tensor":
     return total.bitwise_right_shift_(BITS).clamp_(0, 255).to(torch.uint8)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=AXES)
 def _open_parts(
     length: int, span: Span, size: int, device: "torch.device", dtype: "torch.dtype"
 ) -> "torch.Tensor":
@@ -134,31 +134,41 @@ def _open_parts(
     import torch
 
     coefficients = find_coefficients(length, span, size)
-    parts = np.concatenate([coefficients >> LOW_BITS, coefficients & ((1 << LOW_BITS) - 1)])
-    parts = np.pad(parts, ((0, 0), (0, -length % ALIGNED)))
+    parts = np.pad(split(coefficients), ((0, 0), (0, -length % ALIGNED)))
     return torch.from_numpy(parts.T.astype(np.float32)).to(device, dtype)
+
+
+def split(coefficients: np.ndarray) -> np.ndarray:
+    """(n, m) int32 -> (2 x n, m): the upper parts, then the lower ones, all within 2048 of 0.
+
+    Half precision has every whole number up to there.
+    """
+    half = 1 << (LOW_BITS - 1)
+    lower = ((coefficients + half) & ((1 << LOW_BITS) - 1)) - half
+    return np.concatenate([(coefficients - lower) >> LOW_BITS, lower])
 
 
 def find_coefficients(length: int, span: Span, size: int) -> np.ndarray:
     """(size, length) int32: what each of ``size`` pixels takes of ``length``, times 2^22.
 
-    As in Pillow's Resample.c, for the part ``span`` of the axis.
+    As in Pillow's Resample.c, for the part ``span`` of the axis: its order of operations is kept.
     """
     start, stop = (np.float32(end) for end in span)  # as Pillow has them
     scale = float(stop - start) / size
     stretch = max(scale, 1.0)
     reach = SUPPORT * stretch
+    centres = float(start) + (np.arange(size) + 0.5) * scale
+    first = np.maximum((centres - reach + 0.5).astype(np.int64), 0)
+    last = np.minimum((centres + reach + 0.5).astype(np.int64), length)
+    taken = first[:, None] + np.arange((last - first).max())
+    inside = taken < last[:, None]
+    weights = np.where(inside, bicubic((taken - centres[:, None] + 0.5) * (1.0 / stretch)), 0.0)
+    totals = np.cumsum(weights, axis=1)[:, -1:]  # added one by one, as there
+    shares = np.divide(weights, totals, out=weights.copy(), where=totals != 0)
+    rounded = (np.copysign(0.5, shares) + shares * (1 << BITS)).astype(np.int32)
     found = np.zeros((size, length), dtype=np.int32)
-    for place in range(size):
-        centre = float(start) + (place + 0.5) * scale
-        first, last = max(int(centre - reach + 0.5), 0), min(int(centre + reach + 0.5), length)
-        weights = [bicubic((x - centre + 0.5) / stretch) for x in range(first, last)]
-        total = 0.0  # added one by one, as there
-        for weight in weights:
-            total += weight
-        for x, weight in zip(range(first, last), weights, strict=True):
-            share = weight / total if total else weight
-            found[place, x] = int(math.copysign(0.5, share) + share * (1 << BITS))
+    rows = np.broadcast_to(np.arange(size)[:, None], taken.shape)
+    found[rows[inside], taken[inside]] = rounded[inside]
     return found
 
 
@@ -167,11 +177,9 @@ def count_taps(scale: float) -> int:
     return int(2 * SUPPORT * max(scale, 1.0)) + 1
 
 
-def bicubic(x: float) -> float:
+def bicubic(x: np.ndarray) -> np.ndarray:
     """The filter (Keys, 1981)."""
-    x = abs(x)
-    if x < 1:
-        return ((SLOPE + 2) * x - (SLOPE + 3)) * x * x + 1
-    if x < 2:
-        return (((x - 5) * x + 8) * x - 4) * SLOPE
-    return 0.0
+    x = np.abs(x)
+    inner = ((SLOPE + 2) * x - (SLOPE + 3)) * x * x + 1
+    outer = (((x - 5) * x + 8) * x - 4) * SLOPE
+    return np.where(x < 1, inner, np.where(x < 2, outer, 0.0))

@@ -1,7 +1,10 @@
 """Two processes, as of two GPUs; here both compute on the CPU."""
 
+import errno
 import io
+import multiprocessing
 import os
+import pickle
 import signal
 from pathlib import Path
 
@@ -10,6 +13,8 @@ from PIL import Image
 
 from fame.features.backbones.image_stats import ImageStats
 from fame.features.engine import block, cards, embed
+from fame.features.engine.cards import VISIBLE
+from fame.features.engine.store import Store
 from fame.runtime.errors import InputError
 
 
@@ -51,7 +56,6 @@ def test_what_an_embedder_refuses_is_the_error(measure, table):
 
 
 def test_a_process_that_is_killed_is_one_error_and_the_others_end(measure, monkeypatch):
-    monkeypatch.setattr(cards, "SECONDS", 0.05)
     started = []
     start = cards._start
 
@@ -65,3 +69,45 @@ def test_a_process_that_is_killed_is_one_error_and_the_others_end(measure, monke
     with pytest.raises(InputError, match=r"the process of a GPU was killed.*what is done is kept"):
         measure(2, "two")
     assert [process.is_alive() for process in started] == [False, False]
+
+
+def test_an_error_while_a_shard_is_written_ends_the_processes(measure, monkeypatch):
+    running = set(multiprocessing.active_children())
+
+    def refuse(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Store, "write", refuse)
+    with pytest.raises(OSError, match="No space left"):
+        measure(2, "two")
+    assert set(multiprocessing.active_children()) <= running
+
+
+class OddError(Exception):
+    """One that cannot be made again from its text."""
+
+    def __init__(self, left, right):
+        super().__init__(f"{left} {right}")
+
+
+@pytest.mark.parametrize("error", [OddError(1, 2), InputError("no weights here")])
+def test_an_error_comes_back_as_it_is_or_as_its_text(error):
+    sent = pickle.loads(pickle.dumps(cards._make_portable(error)))
+    assert isinstance(sent, InputError) == isinstance(error, InputError)
+    assert str(error) in str(sent)
+
+
+def test_a_process_sees_its_own_gpu_of_those_that_are_visible(monkeypatch):
+    seen = []
+    monkeypatch.setattr(cards.os, "setpgrp", lambda: None)
+    monkeypatch.setattr(cards.signal, "signal", lambda *_: None)
+    monkeypatch.setattr(cards, "follow_parent", lambda: None)
+    monkeypatch.setattr(
+        cards.local, "embed", lambda *_: iter(seen.append(os.environ[VISIBLE]) or [])
+    )
+    for visible in ("", "3,5"):
+        monkeypatch.setenv(VISIBLE, visible)
+        ours, theirs = multiprocessing.Pipe()
+        cards._serve(1, (), None, 0, theirs)
+        assert ours.recv() == (cards.END, None)
+    assert seen == ["1", "5"]

@@ -3,6 +3,7 @@ import pytest
 from fame.features.backbones.efficientnet import EfficientNet
 from fame.features.backbones.image_stats import ImageStats
 from fame.features.backbones.minilm import MiniLM
+from fame.features.engine import code_version
 from fame.features.engine.code_version import digest_code, digest_program, list_shared
 
 PROGRAM = '''
@@ -46,6 +47,19 @@ def test_what_is_shared_counts_with_all_that_it_imports():
     found = list_shared(f"from {shared}checkpoint_backbone import CheckpointBackbone")
     assert {f"{shared}{name}" for name in ("checkpoint_backbone", "checkpoints")} <= set(found)
     assert list_shared("import numpy") == []
+
+
+def test_how_images_are_decoded_and_resized_counts_for_those_that_see_any(monkeypatch):
+    read = code_version._read
+    before = [digest_code(kind) for kind in (EfficientNet, MiniLM)]
+    for name in ("images", "resampling"):
+
+        def change(module, name=name):
+            return read(module) + "\nCHANGED = 1" * (module == f"fame.features.{name}")
+
+        monkeypatch.setattr(code_version, "_read", change)
+        after = [digest_code(kind) for kind in (EfficientNet, MiniLM)]
+        assert [a == b for a, b in zip(after, before, strict=True)] == [False, True]
 
 
 def test_each_backbone_has_its_own():

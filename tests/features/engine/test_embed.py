@@ -202,6 +202,37 @@ def test_another_that_cannot_be_loaded_is_left_to_its_own_stage(
     assert first.new == 0
 
 
+def test_another_that_fails_is_left_to_its_own_stage(
+    lengths, make_table, make_runtime, tmp_path, monkeypatch
+):
+    run = lengths.run
+
+    def fail(self, kind, items):
+        if self.version == 2 and kind == "joint":
+            raise MemoryError
+        return run(self, kind, items)
+
+    monkeypatch.setattr(embed, "IMAGES_AT_ONCE", {"cpu": 4})
+    monkeypatch.setattr(lengths, "run", fail)
+    table = make_posts(make_table)
+    with pytest.raises(MemoryError):  # of its own stage
+        embed_beside(lengths, table, make_runtime, tmp_path, ("a", "b"))
+    first = embed.embed(lengths(1, make_runtime()), table, tmp_path / "a", make_runtime())
+    assert first.new == 0
+
+
+def test_another_that_has_all_images_is_not_loaded(
+    lengths, make_table, make_runtime, tmp_path, monkeypatch
+):
+    table = make_posts(make_table)
+    embed_beside(lengths, table, make_runtime, tmp_path, ("a", "b"))
+    loaded = []
+    load = lengths.load
+    monkeypatch.setattr(lengths, "load", lambda self: (loaded.append(self.version), load(self)))
+    embed_beside(lengths, table, make_runtime, tmp_path, ("c", "b"))
+    assert loaded == [1]
+
+
 def test_images_that_the_other_has_already_are_left_to_it(
     lengths, make_table, make_runtime, tmp_path
 ):

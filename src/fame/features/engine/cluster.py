@@ -7,7 +7,7 @@ runs: paths must mean the same on every node, and the project must be installed 
 
 import os
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from threading import Lock
@@ -31,8 +31,8 @@ def embed(
     backbones: Sequence[Backbone],
     runtime: RuntimeParams,
     work: Iterable[list[Task[Job]]],
-    images_at_once: int,
-) -> Iterator[tuple[Job, Done]]:
+    slots: int,
+) -> Generator[tuple[Job, Done]]:
     """The vectors of each job, in the order in which they are finished.
 
     As `fame.features.engine.local.embed`, but of one backbone.
@@ -42,7 +42,7 @@ def embed(
     """
     with connect(runtime.ray_address, "runtime.engine local") as ray:
         [backbone] = backbones
-        dispatcher: _Dispatcher[Job] = _Dispatcher(ray, backbone, runtime, images_at_once)
+        dispatcher: _Dispatcher[Job] = _Dispatcher(ray, backbone, runtime, slots)
         shards = ((task.job, task.inputs) for tasks in work for task in tasks)
         for job, result in dispatcher.embed(shards):
             yield job, Done(result)
@@ -51,16 +51,14 @@ def embed(
 class _Worker:
     """An embedder in a process of the cluster."""
 
-    def __init__(
-        self, backbone: Backbone, runtime: RuntimeParams, images_at_once: int, folder: str
-    ) -> None:
+    def __init__(self, backbone: Backbone, runtime: RuntimeParams, slots: int, folder: str) -> None:
         os.chdir(folder)
         self._backbone = backbone
         self._embedder = Embedder(backbone, runtime)
         self._embedder.load()
-        self._reader, self._reading = open_reader([backbone], runtime, images_at_once), Lock()
+        self._reader, self._reading = open_reader([backbone], runtime, slots), Lock()
         self._stack = ExitStack()  # as long as this process
-        if self._reader.as_decoded:
+        if self._reader.as_decoded and slots:
             self._stack.enter_context(devices.pinning(self._reader.memory))
 
     def describe(self) -> dict[str, Any]:
@@ -78,9 +76,7 @@ class _Worker:
 class _Dispatcher(Generic[Job]):
     """Gives shards to embedders, no more than they can hold, and again when they are lost."""
 
-    def __init__(
-        self, ray: Any, backbone: Backbone, runtime: RuntimeParams, images_at_once: int
-    ) -> None:
+    def __init__(self, ray: Any, backbone: Backbone, runtime: RuntimeParams, slots: int) -> None:
         self._ray = ray
         self._fingerprint = backbone.fingerprint()
         self._free: deque = deque()  # embedders, once for each shard that they can take
@@ -89,7 +85,7 @@ class _Dispatcher(Generic[Job]):
         self._reason = ""  # of the last loss
         self._running: dict[Any, tuple[Any, tuple[Job, Inputs]]] = {}
         self._asked: dict[Any, Any] = {}  # embedders that start, by their answer
-        for worker in self._start(backbone, runtime, images_at_once):
+        for worker in self._start(backbone, runtime, slots):
             self._ask(worker)
 
     def embed(self, work: Iterable[tuple[Job, Inputs]]) -> Iterator[tuple[Job, Result]]:
@@ -118,7 +114,7 @@ class _Dispatcher(Generic[Job]):
     def _take(self, waiting: Iterator[tuple[Job, Inputs]]) -> tuple[Job, Inputs] | None:
         return self._lost.popleft() if self._lost else next(waiting, None)
 
-    def _start(self, backbone: Backbone, runtime: RuntimeParams, images_at_once: int) -> list[Any]:
+    def _start(self, backbone: Backbone, runtime: RuntimeParams, slots: int) -> list[Any]:
         gpus = self._ray.cluster_resources().get("GPU", 0) if runtime.device != "cpu" else 0
         cores = count_places(self._ray, runtime.workers)
         if not gpus and not cores:
@@ -131,10 +127,7 @@ class _Dispatcher(Generic[Job]):
             **needs, max_concurrency=SHARDS_AT_ONCE, max_restarts=-1
         )
         folder = str(Path.cwd())
-        return [
-            actor.remote(backbone, runtime, images_at_once, folder)
-            for _ in range(int(gpus) or cores)
-        ]
+        return [actor.remote(backbone, runtime, slots, folder) for _ in range(int(gpus) or cores)]
 
     def _ask(self, worker: Any) -> None:
         self._asked[worker.describe.options(max_task_retries=-1).remote()] = worker

@@ -11,14 +11,14 @@ from pathlib import Path
 
 from fame.features.contract import Backbone
 
-DECODING = "fame.features.images"
+IMAGES = ["fame.features.images", "fame.features.resampling"]  # of those that see any
 BACKBONES = "fame.features.backbones."
 
 
 def digest_code(backbone: type[Backbone]) -> str:
     """Of the files that make a vector; comments, docstrings and layout do not count."""
     own = _read(backbone.__module__)
-    names = list_shared(own) + [DECODING] * any(shown.image for shown in backbone.passes)
+    names = list_shared(own) + IMAGES * any(shown.image for shown in backbone.passes)
     programs = [digest_program(source) for source in (own, *map(_read, names))]
     return hashlib.sha256("".join(programs).encode()).hexdigest()
 

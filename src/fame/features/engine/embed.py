@@ -9,11 +9,11 @@ import fcntl
 import hashlib
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +24,7 @@ from fame.features.engine import cards, cluster, local
 from fame.features.engine.code_version import digest_code
 from fame.features.engine.contents import NOWHERE, Contents, Items
 from fame.features.engine.embedder import Done, Pending
-from fame.features.engine.local import Task
+from fame.features.engine.local import SHARDS_HELD, Task
 from fame.features.engine.store import Shard, Store, is_among
 from fame.params import RuntimeParams
 from fame.runtime import files
@@ -82,12 +82,15 @@ class Job:
         """(m,) positions of the shard's items."""
         return np.searchsorted(self.items.keys, self.shard.keys)
 
-    @property
+    @cached_property
     def images(self) -> bytes | None:
         """Which images the shard shows."""
-        return (
-            None if self.items.images is None else np.unique(self.items.images[self.rows]).tobytes()
-        )
+        images = self.items.images
+        return None if images is None else np.unique(images[self.rows]).tobytes()
+
+    def count_images(self) -> int:
+        """How many they are."""
+        return 0 if self.items.images is None else len(np.unique(self.items.images[self.rows]))
 
 
 @contextmanager
@@ -147,27 +150,36 @@ def embed(
     Raises:
         InputError: an image archive is not whole, or an image is not the one that was ingested.
     """
-    features, jobs = _list_jobs(Contents(table), backbone, folder, runtime)
+    features = Features(Contents(table))
+    jobs = _list_jobs(features, backbone, folder, runtime)
     if not jobs:
         return features
     bundles: list[list[tuple[int, Job]]] = [[(0, job)] for job in jobs]
     of_images = {job.images: bundle for job, bundle in zip(jobs, bundles, strict=True)}
     of_images.pop(None, None)
-    for number, (other, place) in enumerate(beside, 1):
-        for job in _list_jobs(features.contents, other, place, runtime)[1]:
-            if job.images in of_images:
-                of_images[job.images].append((number, job))
-    _embed([backbone, *(other for other, _ in beside)], runtime, features, bundles)
+    backbones = [backbone]
+    for other, place in beside if of_images else []:
+        seen = _list_jobs(Features(features.contents), other, place, runtime, images_only=True)
+        wanted = [job for job in seen if job.images in of_images]
+        for job in wanted:
+            of_images[job.images].append((len(backbones), job))
+        backbones += [other] if wanted else []
+    _embed(backbones, runtime, features, bundles)
     return features
 
 
 def _list_jobs(
-    contents: Contents, backbone: Backbone, folder: Path, runtime: RuntimeParams
-) -> tuple[Features, list[Job]]:
-    """What a backbone has of the contents, and the shards that it lacks."""
-    features, jobs = Features(contents), []
+    features: Features,
+    backbone: Backbone,
+    folder: Path,
+    runtime: RuntimeParams,
+    images_only: bool = False,
+) -> list[Job]:
+    """The shards that a backbone lacks; what it has of the contents is noted in ``features``."""
+    jobs, contents = [], features.contents
     device = choose_device(runtime.device)
-    for kind in dict.fromkeys(shown.kind for shown in backbone.passes):
+    passes = [shown for shown in backbone.passes if shown.image or not images_only]
+    for kind in dict.fromkeys(shown.kind for shown in passes):
         items = contents.list_items(kind, backbone.passes)
         store = Store(folder / kind)
         features.kinds.append((items, store))
@@ -176,7 +188,7 @@ def _list_jobs(
         features.new += count
         features.reused += len(items.keys) - count
         jobs += own
-    return features, jobs
+    return jobs
 
 
 def _plan(contents: Contents, items: Items, store: Store, device: str) -> list[Shard]:
@@ -203,11 +215,15 @@ def _embed(
         for bundle in bundles
     )
     numbers = {id(job): number for bundle in bundles for number, job in bundle}
-    images_at_once = IMAGES_AT_ONCE[choose_device(runtime.device)]
-    done = _choose_engine(runtime)(backbones, runtime, work, images_at_once)
+    images = [bundle[0][1].count_images() for bundle in bundles]
+    slots = min(sum(images), SHARDS_HELD * max(images))
     total = sum(len(job.shard.keys) for bundle in bundles for _, job in bundle)
     # A shard is written while the next one is computed.
-    with bar(total, "embed", "item") as progress, ThreadPoolExecutor(1) as writing:
+    with (
+        closing(_choose_engine(runtime)(backbones, runtime, work, slots)) as done,
+        bar(total, "embed", "item") as progress,
+        ThreadPoolExecutor(1) as writing,
+    ):
         before: Future | None = None
         for job, pending in done:
             if before:
@@ -220,7 +236,7 @@ def _embed(
             before.result()
 
 
-def _choose_engine(runtime: RuntimeParams) -> Callable[..., Iterator[tuple[Job, Shown]]]:
+def _choose_engine(runtime: RuntimeParams) -> Callable[..., Generator[tuple[Job, Shown]]]:
     """On a cluster; else in a process for each GPU where there are several, or in this one."""
     if runtime.engine == "ray":
         return cluster.embed

@@ -71,7 +71,7 @@ class Watch:
     def __init__(self) -> None:
         self.idle_since = time.perf_counter()
         self.pending = 0  # shards
-        self.computing = threading.Lock()
+        self.computing, self.counting = threading.Lock(), threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -102,8 +102,9 @@ class Pending:
     ) -> None:
         self._watch, self._afterwards = watch, afterwards
         self._start = time.perf_counter()
-        self._waited = 0.0 if watch.pending else self._start - watch.idle_since
-        self._watch.pending += 1
+        with watch.counting:
+            self._waited = 0.0 if watch.pending else self._start - watch.idle_since
+            watch.pending += 1
         self._status, self._batches, self._outputs = status, batches, list(outputs)
 
     @cached_property
@@ -117,10 +118,11 @@ class Pending:
                     vectors[name] = np.full(shape, np.nan, dtype=np.float32)
                 vectors[name][batch] = _fetch(values)
         self._afterwards()
-        now = time.perf_counter()
-        computed = now - max(self._start, self._watch.idle_since)
-        self._watch.idle_since = now
-        self._watch.pending -= 1
+        with self._watch.counting:
+            now = time.perf_counter()
+            computed = now - max(self._start, self._watch.idle_since)
+            self._watch.idle_since = now
+            self._watch.pending -= 1
         return Result(Embedded(self._status, vectors), self._waited, computed)
 
 

@@ -1,7 +1,7 @@
 """The engine on this machine: one shard is computed while the next ones are prepared."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ from fame.features.engine.embedder import Embedder, Pending, Prepared, Watch, li
 from fame.features.engine.reader import Pixels, Reader, Reading, align
 from fame.params import RuntimeParams
 from fame.runtime import devices
-from fame.runtime.errors import InputError
 
 Job = TypeVar("Job")  # of no matter here
 Shards = list[Prepared | None]  # of tasks; None: the backbone of one cannot be loaded
 
 PREPARED_AHEAD = 2  # shards
+SHARDS_HELD = PREPARED_AHEAD + 2  # one is computed, and of one a GPU still owes the vectors
 DECODED_BYTES = 3 << 20  # of an image that a GPU resizes; larger ones are resized where decoded
 SHARDS_HELD = PREPARED_AHEAD + 1
 
@@ -38,8 +38,8 @@ def embed(
     backbones: Sequence[Backbone],
     runtime: RuntimeParams,
     work: Iterable[list[Task[Job]]],
-    images_at_once: int,
-) -> Iterator[tuple[Job, Pending | None]]:
+    slots: int,
+) -> Generator[tuple[Job, Pending | None]]:
     """The vectors of each job, in the order of ``work``, of which little is taken ahead.
 
     There are none (None) of a backbone, other than the first, that cannot be loaded.
@@ -48,7 +48,7 @@ def embed(
         backbones: by turns.
         runtime: the block.
         work: the shards of one element show the same images, which are decoded once for all.
-        images_at_once: about, of a shard.
+        slots: images of which the pixels are held at once, for SHARDS_HELD shards.
 
     Raises:
         InputError: see `fame.features.engine.reader.Reading.collect`.
@@ -56,7 +56,7 @@ def embed(
     watch = Watch()
     with ExitStack() as stack:
         embedders = [stack.enter_context(Embedder(each, runtime, watch)) for each in backbones]
-        reader = stack.enter_context(open_reader(backbones, runtime, images_at_once))
+        reader = stack.enter_context(open_reader(backbones, runtime, slots))
         # Ctrl-C is raised in the main thread alone: no process that starts is cut off by it.
         asking, ahead = ThreadPoolExecutor(1), ThreadPoolExecutor(1)
         for threads in (asking, ahead):
@@ -65,26 +65,23 @@ def embed(
         readings = ((tasks, asking.submit(_read, reader, tasks)) for tasks in work)
         first = list(islice(readings, PREPARED_AHEAD))
         lost = _load(embedders)
-        if reader.as_decoded:
+        if reader.as_decoded and slots:
             stack.enter_context(devices.pinning(reader.memory))
         waiting: deque[tuple[list[Task[Job]], Future[Reading], Future[Shards]]] = deque()
         for tasks, reading in chain(first, readings):
             shards = ahead.submit(_prepare, embedders, tasks, reading, lost)
             waiting.append((tasks, reading, shards))
             if len(waiting) > PREPARED_AHEAD:
-                yield from _compute(embedders, *waiting.popleft())
+                yield from _compute(embedders, *waiting.popleft(), lost)
         while waiting:
-            yield from _compute(embedders, *waiting.popleft())
+            yield from _compute(embedders, *waiting.popleft(), lost)
 
 
-def open_reader(
-    backbones: Sequence[Backbone], runtime: RuntimeParams, images_at_once: int
-) -> Reader:
-    """Of images for all of ``backbones``; its memory has room for the shards that are held."""
+def open_reader(backbones: Sequence[Backbone], runtime: RuntimeParams, slots: int) -> Reader:
+    """Of images for all of ``backbones``; its memory has room for those of ``slots``."""
     seeing = [each for each in backbones if any(shown.image for shown in each.passes)]
     preparers = [backbone.image_preparer() for backbone in seeing]
     slot_bytes = sum(align(backbone.pixel_bytes) for backbone in seeing)
-    slots = SHARDS_HELD * images_at_once
     if not slot_bytes or devices.choose_device(runtime.device) == "cpu":
         return Reader(preparers, runtime.workers, slot_bytes, slots)
     return Reader(
@@ -102,7 +99,7 @@ def _load(embedders: list[Embedder]) -> set[int]:
     for number, embedder in enumerate(embedders):
         try:
             embedder.load()
-        except InputError:
+        except Exception:
             if number == 0:
                 raise
             lost.add(number)  # its own stage says why
@@ -130,13 +127,39 @@ def _compute(
     tasks: list[Task[Job]],
     reading: "Future[Reading]",
     prepared: "Future[Shards]",
+    lost: set[int],
 ) -> Iterator[tuple[Job, Pending | None]]:
     """Shards of one reading are done in their order, so that the last frees its pixels."""
     shards = list(zip(tasks, prepared.result(), strict=True))
-    last = max(place for place, (_, own) in enumerate(shards) if own)  # the first is never lost
-    for place, (task, own) in enumerate(shards):
-        release = reading.result().release if place == last else _do_nothing
-        yield task.job, embedders[task.backbone].compute(own, release) if own else None
+    release = reading.result().release
+    given: list[Pending] = []
+    for task, own in shards[:-1]:
+        pending = _try(embedders, task, own, lost)
+        given += [pending] if pending else []
+        yield task.job, pending
+    task, own = shards[-1]
+    pending = _try(embedders, task, own, lost, release)
+    if pending is None:
+        for one in given:
+            _ = one.result  # a GPU may still read their pixels
+        release()
+    yield task.job, pending
 
 
-def _do_nothing() -> None: ...
+def _try(
+    embedders: list[Embedder],
+    task: Task,
+    own: Prepared | None,
+    lost: set[int],
+    *afterwards: Callable[[], None],
+) -> Pending | None:
+    """A shard, or None where another backbone than the first cannot compute it."""
+    if own is None or task.backbone in lost:
+        return None
+    try:
+        return embedders[task.backbone].compute(own, *afterwards)
+    except Exception:
+        if task.backbone == 0:
+            raise
+        lost.add(task.backbone)  # its own stage says why
+        return None
