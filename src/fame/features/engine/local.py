@@ -22,7 +22,6 @@ Shards = list[Prepared | None]  # of tasks; None: the backbone of one cannot be 
 PREPARED_AHEAD = 2  # shards
 SHARDS_HELD = PREPARED_AHEAD + 2  # one is computed, and of one a GPU still owes the vectors
 DECODED_BYTES = 3 << 20  # of an image that a GPU resizes; larger ones are resized where decoded
-SHARDS_HELD = PREPARED_AHEAD + 1
 
 
 @dataclass(frozen=True)
