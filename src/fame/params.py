@@ -7,8 +7,7 @@ holds no number; the values themselves are what DVC compares.
 """
 
 import hashlib
-import os
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, PlainValidator, StringConstraints
@@ -16,6 +15,7 @@ from pydantic import AfterValidator, ConfigDict, Field, PlainValidator, StringCo
 from fame.registry import BACKBONES, resolve, resolve_learner
 from fame.runtime import shared
 from fame.runtime.cores import check_cores, choose_cores
+from fame.runtime.data_root import check_root
 from fame.runtime.errors import InputError
 from fame.runtime.strict_yaml import Strict, parse, read_text, validate
 
@@ -26,33 +26,6 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 Cores = Annotated[int | Literal["auto"], PlainValidator(check_cores)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
-
-
-# What the pipeline writes: a folder of posts that holds one of these would depend on itself.
-WRITTEN = (
-    *("data/interim", "data/features", "data/tables", "data/predictions", "models"),
-    *("metrics", "reports", "runs", ".cache", ".dvc", ".git"),
-)
-
-
-def check_root(root: str) -> str:
-    """A folder's name that DVC can take as a dependency; it is never seen by a shell.
-
-    Raises:
-        ValueError: says what is allowed.
-    """
-    path = PurePosixPath(os.path.normpath(os.path.relpath(root) if root.startswith("/") else root))
-    if not root.strip() or any(ord(c) < 32 for c in root) or "${" in root or "://" in root:
-        raise ValueError("must be the name of a folder, without line breaks, ${ and ://")
-    for name in WRITTEN:
-        written = PurePosixPath(name)
-        is_above = set(path.parts) <= {".."}
-        if is_above or path == written or path in written.parents or written in path.parents:
-            raise ValueError(
-                f"must be a folder of its own, as data/raw/mine: it holds or lies in {name}, "
-                "which the pipeline writes"
-            )
-    return root
 
 
 class SampleParams(Strict):

@@ -42,8 +42,8 @@ from fame.setup.id_and_time import (
     choose_time,
     find_clock,
 )
-from fame.setup.leftovers import sort_rest
 from fame.setup.looks import BY_NAME, Choice, Look, by_name, by_words, look_at
+from fame.setup.other_columns import sort_rest
 
 # What each key of data.table.columns is, in words.
 NAMES = {

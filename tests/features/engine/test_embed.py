@@ -203,7 +203,7 @@ def test_another_that_cannot_be_loaded_is_left_to_its_own_stage(
 
 
 def test_another_that_fails_is_left_to_its_own_stage(
-    lengths, make_table, make_runtime, tmp_path, monkeypatch
+    lengths, make_table, make_runtime, tmp_path, monkeypatch, capsys
 ):
     run = lengths.run
 
@@ -217,6 +217,7 @@ def test_another_that_fails_is_left_to_its_own_stage(
     table = make_posts(make_table)
     with pytest.raises(MemoryError):  # of its own stage
         embed_beside(lengths, table, make_runtime, tmp_path, ("a", "b"))
+    assert capsys.readouterr().err.count("left to its own stage: MemoryError()") == 1
     first = embed.embed(lengths(1, make_runtime()), table, tmp_path / "a", make_runtime())
     assert first.new == 0
 

@@ -38,7 +38,7 @@ INPUTS = {
     "images": ["post_id", "status", "container", "member", "digest"],
     "contents": ["post_id", "title", "tags", "status", "container", "member", "digest"],
 }
-Shown = Pending | Done | None  # a shard; None: its backbone cannot be loaded
+Shown = Pending | Done | None  # a shard; None: its backbone has failed
 # Texts or images of a shard: what is lost by a kill, and what is sorted into batches.
 TEXTS_AT_ONCE = {"cpu": 4096, "cuda": 16_384}
 IMAGES_AT_ONCE = {"cpu": 128, "cuda": 256}

@@ -102,10 +102,10 @@ class Pending:
     ) -> None:
         self._watch, self._afterwards = watch, afterwards
         self._start = time.perf_counter()
+        self._status, self._batches, self._outputs = status, batches, list(outputs)
         with watch.counting:
             self._waited = 0.0 if watch.pending else self._start - watch.idle_since
             watch.pending += 1
-        self._status, self._batches, self._outputs = status, batches, list(outputs)
 
     @cached_property
     def result(self) -> Result:

@@ -1,5 +1,6 @@
 """The engine on this machine: one shard is computed while the next ones are prepared."""
 
+import sys
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -12,12 +13,13 @@ from typing import Generic, TypeVar
 from fame.features.contract import Backbone
 from fame.features.engine.contents import Inputs
 from fame.features.engine.embedder import Embedder, Pending, Prepared, Watch, list_places
-from fame.features.engine.reader import Pixels, Reader, Reading, align
+from fame.features.engine.reader import Reader, Reading, align
 from fame.params import RuntimeParams
 from fame.runtime import devices
 
 Job = TypeVar("Job")  # of no matter here
-Shards = list[Prepared | None]  # of tasks; None: the backbone of one cannot be loaded
+Given = TypeVar("Given")
+Shards = list[Prepared | None]  # of tasks; None: the backbone of one has failed
 
 PREPARED_AHEAD = 2  # shards
 SHARDS_HELD = PREPARED_AHEAD + 2  # one is computed, and of one a GPU still owes the vectors
@@ -41,7 +43,7 @@ def embed(
 ) -> Generator[tuple[Job, Pending | None]]:
     """The vectors of each job, in the order of ``work``, of which little is taken ahead.
 
-    There are none (None) of a backbone, other than the first, that cannot be loaded.
+    There are none (None) of a backbone, other than the first, that fails.
 
     Args:
         backbones: by turns.
@@ -63,7 +65,9 @@ def embed(
         # The processes always have the next shards to read, and the first while models are loaded.
         readings = ((tasks, asking.submit(_read, reader, tasks)) for tasks in work)
         first = list(islice(readings, PREPARED_AHEAD))
-        lost = _load(embedders)
+        lost: set[int] = set()  # numbers of backbones beside the first that failed
+        for number, embedder in enumerate(embedders):
+            _attempt(lost, number, embedder.load)
         if reader.as_decoded and slots:
             stack.enter_context(devices.pinning(reader.memory))
         waiting: deque[tuple[list[Task[Job]], Future[Reading], Future[Shards]]] = deque()
@@ -92,31 +96,16 @@ def _read(reader: Reader, tasks: list[Task]) -> Reading:
     return reader.read(list_places(tasks[0].inputs), [task.backbone for task in tasks])
 
 
-def _load(embedders: list[Embedder]) -> set[int]:
-    """Load them; the numbers of those that cannot be, of whom the first must not be one."""
-    lost = set()
-    for number, embedder in enumerate(embedders):
-        try:
-            embedder.load()
-        except Exception:
-            if number == 0:
-                raise
-            lost.add(number)  # its own stage says why
-    return lost
-
-
 def _prepare(
     embedders: list[Embedder], tasks: list[Task], reading: "Future[Reading]", lost: set[int]
 ) -> Shards:
     collect = cache(reading.result().collect)
 
-    def take(place: int) -> list[Pixels]:
-        return collect()[place]
+    def prepare(place: int, task: Task) -> Prepared:
+        return embedders[task.backbone].prepare(task.inputs, lambda: collect()[place])
 
     return [
-        None
-        if task.backbone in lost
-        else embedders[task.backbone].prepare(task.inputs, partial(take, place))
+        _attempt(lost, task.backbone, partial(prepare, place, task))
         for place, task in enumerate(tasks)
     ]
 
@@ -129,36 +118,36 @@ def _compute(
     lost: set[int],
 ) -> Iterator[tuple[Job, Pending | None]]:
     """Shards of one reading are done in their order, so that the last frees its pixels."""
-    shards = list(zip(tasks, prepared.result(), strict=True))
     release = reading.result().release
     given: list[Pending] = []
-    for task, own in shards[:-1]:
-        pending = _try(embedders, task, own, lost)
-        given += [pending] if pending else []
+    for place, (task, own) in enumerate(zip(tasks, prepared.result(), strict=True), 1):
+        then = [release] if place == len(tasks) else []
+        pending = None
+        if own:
+            compute = partial(embedders[task.backbone].compute, own, *then)
+            pending = _attempt(lost, task.backbone, compute)
+        if pending:
+            given.append(pending)
+        elif then:
+            for one in given:
+                _ = one.result  # a GPU may still read its pixels
+            release()
         yield task.job, pending
-    task, own = shards[-1]
-    pending = _try(embedders, task, own, lost, release)
-    if pending is None:
-        for one in given:
-            _ = one.result  # a GPU may still read their pixels
-        release()
-    yield task.job, pending
 
 
-def _try(
-    embedders: list[Embedder],
-    task: Task,
-    own: Prepared | None,
-    lost: set[int],
-    *afterwards: Callable[[], None],
-) -> Pending | None:
-    """A shard, or None where another backbone than the first cannot compute it."""
-    if own is None or task.backbone in lost:
+def _attempt(lost: set[int], number: int, call: Callable[[], Given]) -> Given | None:
+    """What the call for the backbone of a number gives; None of one that is or gets lost.
+
+    The stage is there for the first backbone: what stops another one is told, and left to its own
+    stage, which stops there if that is so when it runs by itself.
+    """
+    if number in lost:
         return None
     try:
-        return embedders[task.backbone].compute(own, *afterwards)
-    except Exception:
-        if task.backbone == 0:
+        return call()
+    except Exception as error:
+        if number == 0:
             raise
-        lost.add(task.backbone)  # its own stage says why
+        lost.add(number)
+        print(f"a backbone beside is left to its own stage: {error!r}", file=sys.stderr)
         return None

@@ -1,0 +1,30 @@
+"""Where a user's posts may lie: in a folder that the pipeline does not write."""
+
+import os
+from pathlib import PurePosixPath
+
+# What the pipeline writes: a folder of posts that holds one of these would depend on itself.
+WRITTEN = (
+    *("data/interim", "data/features", "data/tables", "data/predictions", "models"),
+    *("metrics", "reports", "runs", ".cache", ".dvc", ".git"),
+)
+
+
+def check_root(root: str) -> str:
+    """A folder's name that DVC can take as a dependency; it is never seen by a shell.
+
+    Raises:
+        ValueError: says what is allowed.
+    """
+    path = PurePosixPath(os.path.normpath(os.path.relpath(root) if root.startswith("/") else root))
+    if not root.strip() or any(ord(c) < 32 for c in root) or "${" in root or "://" in root:
+        raise ValueError("must be the name of a folder, without line breaks, ${ and ://")
+    for name in WRITTEN:
+        written = PurePosixPath(name)
+        is_above = set(path.parts) <= {".."}
+        if is_above or path == written or path in written.parents or written in path.parents:
+            raise ValueError(
+                f"must be a folder of its own, as data/raw/mine: it holds or lies in {name}, "
+                "which the pipeline writes"
+            )
+    return root
