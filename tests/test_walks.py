@@ -179,7 +179,7 @@ def test_ones_own_posts_are_read_checked_and_under_dvc(tmp_path):
     output = scientist.run("fame", "check")
     assert "data: 120 posts, 120 with a label" in output
     assert "that repeat an earlier row" in output
-    assert output.splitlines()[-1].endswith("checked was your posts in data/raw/mine/mine.csv")
+    assert output.splitlines()[-1].endswith("checked: your posts in data/raw/mine/mine.csv")
     # Of the sample, whose results the clone brings, nothing stays beside their own.
     said = scientist.run("python", "-m", "fame.variants.workspace")
     assert said.startswith("clear: removed the outputs of entries")

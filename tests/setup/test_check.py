@@ -60,7 +60,7 @@ def test_nothing_is_missing(project, capsys):
         cli.main(["check"])
     assert ended.value.code == 0
     last = capsys.readouterr().out.splitlines()[-1]
-    assert last == "nothing is missing; checked was your posts in mine/posts.csv"
+    assert last == "nothing is missing; checked: your posts in mine/posts.csv"
 
 
 def test_the_sample_is_not_taken_for_ones_own_posts(project, capsys):
@@ -68,7 +68,7 @@ def test_the_sample_is_not_taken_for_ones_own_posts(project, capsys):
     with pytest.raises(SystemExit):
         cli.main(["check"])
     last = capsys.readouterr().out.splitlines()[-1]
-    assert "checked was the simulated sample, no posts of yours; `fame init FILE`" in last
+    assert "checked: the simulated sample, no posts of yours; `fame init FILE`" in last
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ def run(_arguments: argparse.Namespace) -> int:
     if not problems:
         data = params.load(kinds=False).data
         hint = "; `fame init FILE` sets up yours" if data.source == "sample" else ""
-        print(f"nothing is missing; checked was {data.describe()}{hint}")
+        print(f"nothing is missing; checked: {data.describe()}{hint}")
     return 1 if problems else 0
 
 
