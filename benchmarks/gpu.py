@@ -8,6 +8,7 @@ The limits are measured in the same run. Without a GPU it says so and ends; `--d
 
 # Light imports only: the engine's processes import this file too.
 import argparse
+import math
 import os
 import subprocess
 import sys
@@ -15,7 +16,8 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from extraction import CORES, WORDS, count_encoder, make_backbone, make_image, make_posts
 
+from fame.features.contract import Item
 from fame.features.engine import embed
 from fame.features.engine.contents import Contents, Inputs
 from fame.features.engine.embedder import Embedder, Prepared, list_places
@@ -64,7 +67,7 @@ def main() -> None:
 
 
 def measure(root: Path, arguments: argparse.Namespace) -> None:
-    os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(root / "compiled")
+    os.environ["TRITON_CACHE_DIR"] = str(root / "compiled")
     devices.import_torchvision()  # transformers imports it
     make_checkpoints(root)
     posts = make_many_posts(root / "posts", arguments.posts, [(500, 375), (1024, 768)])
@@ -277,6 +280,24 @@ def preparing(
         yield embedder, embedder.prepare(inputs, lambda: reading.collect()[0])
 
 
+@contextmanager
+def resizing(prepared: Prepared, device: str) -> Iterator[Prepared]:
+    """The same items with their pixels as the model sees them, where the card copies from."""
+    import torch
+
+    from fame.features.backbones.shared.models import open_pixels
+
+    seen = {id(item.pixels): item.pixels for item in prepared.items if item.pixels is not None}
+    memory = np.empty((len(seen), max(math.prod(each.shape) for each in seen.values())), np.uint8)
+    resized = {}
+    for place, (key, pixels) in zip(memory, seen.items(), strict=True):
+        resized[key] = place[: math.prod(pixels.shape)].reshape(pixels.shape)
+        resized[key][...] = open_pixels([pixels], torch.device(device))[0].cpu().numpy()
+    items = [Item(item.tokens, resized.get(id(item.pixels))) for item in prepared.items]
+    with devices.pinning(memory) if device == "cuda" else nullcontext():
+        yield replace(prepared, items=items)
+
+
 def count_prepared(kind: str, prepared: Prepared) -> float:
     """Operations for items of ViLT (the patches of an image once) or images of BLIP."""
     tokens, kept, patches = [], [], {}
@@ -291,7 +312,7 @@ def count_prepared(kind: str, prepared: Prepared) -> float:
 
 
 def print_model_rates(root: Path, device: str, rate: float, arguments: argparse.Namespace) -> None:
-    """The model alone: pixels are in memory."""
+    """The model alone: pixels are in memory, as it sees them or as they were decoded."""
     count = min(arguments.posts, 512)
     heads = ("posts/s", "TFLOP/s", "of matrix rate", "first, s")
     print(f"{'model alone':28}" + "".join(f"{head:>16}" for head in heads))
@@ -305,15 +326,24 @@ def print_model_rates(root: Path, device: str, rate: float, arguments: argparse.
         if key not in made:
             made[key] = make_many_posts(root / f"shapes{key}", count, sizes)
         with preparing(kind, root, made[key], device) as (embedder, prepared):
-            start = time.perf_counter()
-            _ = embedder.compute(prepared).result
-            first = time.perf_counter() - start
-            seconds = time_calls(lambda: embedder.compute(prepared).result, device)
-            done = count_prepared(kind, prepared) / seconds
-            cells = f"{count / seconds:,.0f}", f"{done / 1e12:.1f}", f"{done / rate:.0%}"
-            print(f"{name:28}" + "".join(f"{c:>16}" for c in (*cells, f"{first:.1f}")), flush=True)
+            with resizing(prepared, device) as resized:
+                print_model_rate(embedder, kind, name, resized, device, rate)
+            print_model_rate(embedder, kind, "  resized there", prepared, device, rate)
             if arguments.profile:
                 print_profile(embedder, prepared)
+
+
+def print_model_rate(
+    embedder: Embedder, kind: str, name: str, prepared: Prepared, device: str, rate: float
+) -> None:
+    start = time.perf_counter()
+    _ = embedder.compute(prepared).result
+    first = time.perf_counter() - start
+    seconds = time_calls(lambda: embedder.compute(prepared).result, device)
+    count = len({id(item.pixels) for item in prepared.items})
+    done = count_prepared(kind, prepared) / seconds
+    cells = f"{count / seconds:,.0f}", f"{done / 1e12:.1f}", f"{done / rate:.0%}", f"{first:.1f}"
+    print(f"{name:28}" + "".join(f"{cell:>16}" for cell in cells), flush=True)
 
 
 def print_profile(embedder: Embedder, prepared: Prepared) -> None:
@@ -364,7 +394,7 @@ def embed_all(
 
 
 def print_first_shard(root: Path, posts: pa.Table, device: str) -> None:
-    """Seconds from the start of a process to its first shard, what is compiled being in a cache."""
+    """Seconds from the start of a process to its first shard; what Triton compiled is there."""
     pq.write_table(posts.slice(0, 2048), root / "some.parquet")
     for kind in KINDS:
         command = [sys.executable, __file__, "--device", device, "--stage"]

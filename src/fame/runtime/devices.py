@@ -3,7 +3,7 @@
 import ctypes
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -62,6 +62,15 @@ def pinning(memory: np.ndarray) -> Iterator[None]:
         if pinned:
             torch.cuda.synchronize()
             driver.cudaHostUnregister(memory.ctypes.data)
+
+
+def mark() -> Callable[[], None]:
+    """A function that waits, without using a core, until the GPU has done what it has to do now."""
+    import torch
+
+    event = torch.cuda.Event(blocking=True)
+    event.record()
+    return event.synchronize
 
 
 def use_one_thread() -> None:

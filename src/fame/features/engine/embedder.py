@@ -7,7 +7,7 @@ may depend on its batch, but neither on the number of threads nor on what runs b
 import math
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -65,6 +65,10 @@ class Result:
     computed: float
 
 
+def nothing() -> None:
+    """To be called where there is nothing to do."""
+
+
 class Watch:
     """Since when a device has been idle, and what it has to do."""
 
@@ -89,6 +93,7 @@ class Pending:
         status: (m,) int8 codes of STATUSES.
         batches: rows of each.
         outputs: of each.
+        wait: returns when they are there.
         afterwards: called when the pixels are not needed any more.
     """
 
@@ -97,12 +102,13 @@ class Pending:
         watch: Watch,
         status: np.ndarray,
         batches: list[list[int]],
-        outputs: "Iterable[dict[str, np.ndarray | torch.Tensor]]",
+        outputs: "Sequence[dict[str, np.ndarray | torch.Tensor]]",
+        wait: Callable[[], None],
         afterwards: Callable[[], None],
     ) -> None:
-        self._watch, self._afterwards = watch, afterwards
+        self._watch, self._wait, self._afterwards = watch, wait, afterwards
         self._start = time.perf_counter()
-        self._status, self._batches, self._outputs = status, batches, list(outputs)
+        self._status, self._batches, self._outputs = status, batches, outputs
         with watch.counting:
             self._waited = 0.0 if watch.pending else self._start - watch.idle_since
             watch.pending += 1
@@ -110,6 +116,7 @@ class Pending:
     @cached_property
     def result(self) -> Result:
         """The vectors, waited for where a GPU computes them."""
+        self._wait()
         vectors: dict[str, np.ndarray] = {}
         for batch, given in zip(self._batches, self._outputs, strict=True):
             for name, values in given.items():
@@ -178,7 +185,7 @@ class Embedder:
                     status[i] = STATUSES.index(image)
         return Prepared(inputs.kind, list(map(Item, tokens, pixels)), status)
 
-    def compute(self, prepared: Prepared, afterwards: Callable[[], None] = lambda: None) -> Pending:
+    def compute(self, prepared: Prepared, afterwards: Callable[[], None] = nothing) -> Pending:
         """Run the model on the items that are OK, in batches of about one size.
 
         A GPU has got all it must do when this returns, and a CPU has done it.
@@ -189,8 +196,9 @@ class Embedder:
         """
         with self._watch.computing:
             batches = self._cut(prepared)
-            outputs = self._threads.map(partial(self._run, prepared), batches)
-            pending = Pending(self._watch, prepared.status, batches, outputs, afterwards)
+            outputs = list(self._threads.map(partial(self._run, prepared), batches))
+            wait = devices.mark() if self._on_gpu else nothing
+            pending = Pending(self._watch, prepared.status, batches, outputs, wait, afterwards)
             if not self._on_gpu:
                 _ = pending.result
         return pending
@@ -198,7 +206,9 @@ class Embedder:
     def _cut(self, prepared: Prepared) -> list[list[int]]:
         """Rows of each batch; those of a GPU are of about one size, as a small one idles it."""
         ready = np.flatnonzero(prepared.status == 0).tolist()
-        rows = sorted(ready, key=partial(_order, prepared.items, self._on_gpu))
+        rows = sorted(ready, key=partial(_order, prepared.items))
+        if self._on_gpu:
+            rows = _join_images(prepared.items, rows)
         room: float = self._backbone.cost_at_once(prepared.kind)
         costs = [self._backbone.cost(prepared.kind, prepared.items[row]) for row in rows]
         if self._on_gpu:
@@ -236,14 +246,18 @@ def _fetch(values: "np.ndarray | torch.Tensor") -> np.ndarray:
     return values if isinstance(values, np.ndarray) else values.cpu().numpy()
 
 
-def _order(items: list[Item], on_gpu: bool, row: int) -> tuple[int, ...]:
-    """Height and width of the pixels, then tokens; the row makes the order the only one.
-
-    A GPU sees items of any length at once: those that show one image stay beside each other there,
-    as they are in a shard, so that it is copied and embedded once.
-    """
+def _order(items: list[Item], row: int) -> tuple[int, ...]:
+    """Height and width of the pixels, then tokens; the row makes the order the only one."""
     item = items[row]
-    if item.pixels is None:
-        return (0 if item.tokens is None else len(item.tokens)), row
-    tokens = 0 if item.tokens is None or on_gpu else len(item.tokens)
-    return (*item.pixels.shape, tokens, row)
+    tokens = 0 if item.tokens is None else len(item.tokens)
+    return (tokens, row) if item.pixels is None else (*item.pixels.shape, tokens, row)
+
+
+def _join_images(items: list[Item], rows: list[int]) -> list[int]:
+    """Items of one image beside each other, so that a GPU, which sees items of any length at once,
+    gets and embeds it once."""
+    images: dict[int, list[int]] = {}
+    for row in rows:
+        pixels = items[row].pixels
+        images.setdefault(-row - 1 if pixels is None else id(pixels), []).append(row)
+    return [row for together in images.values() for row in together]

@@ -12,7 +12,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import cache, cached_property, partial
 from multiprocessing import resource_tracker
-from typing import Any
+from multiprocessing.heap import Arena
 
 import numpy as np
 
@@ -71,9 +71,10 @@ class Reader:
         return _view(self._shared, self._slot_bytes)
 
     @cached_property
-    def _shared(self) -> Any:
-        # Where /dev/shm is too small for it, Python takes a file that has no name.
-        return _CONTEXT.RawArray("B", len(self._free) * self._slot_bytes)
+    def _shared(self) -> Arena:
+        # What multiprocessing's own arrays lie in, but not filled with zeros first, which takes
+        # seconds. Where /dev/shm is too small for it, Python takes a file that has no name.
+        return Arena(max(len(self._free) * self._slot_bytes, 1))
 
     @cached_property
     def _pool(self) -> ProcessPoolExecutor:
@@ -151,8 +152,10 @@ class Reading:
 _CONTEXT = multiprocessing.get_context("spawn")
 
 
-def _view(shared: Any, slot_bytes: int) -> np.ndarray:
-    return np.frombuffer(shared, np.uint8).reshape(-1, slot_bytes or 1)
+def _view(shared: Arena, slot_bytes: int) -> np.ndarray:
+    width = slot_bytes or 1
+    memory = np.frombuffer(shared.buffer, np.uint8)
+    return memory[: len(memory) // width * width].reshape(-1, width)
 
 
 def _find(sent: Sent, slot: np.ndarray | None) -> Pixels:
@@ -191,7 +194,7 @@ def shielding() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _start_worker(preparers: Sequence[Prepare], shared: Any, slot_bytes: int) -> None:
+def _start_worker(preparers: Sequence[Prepare], shared: Arena, slot_bytes: int) -> None:
     """Called in a new process: it leaves signals to its parent, and ends with it."""
     global _files, _preparers, _memory
     _files, _preparers, _memory = ImageReader(), preparers, _view(shared, slot_bytes)

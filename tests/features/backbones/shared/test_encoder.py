@@ -86,21 +86,6 @@ def test_each_item_is_as_if_it_were_alone(norm_first, packed, activation, causal
     torch.testing.assert_close(found, torch.stack(expected), rtol=1e-4, atol=1e-5)
 
 
-def test_what_a_gpu_compiles_is_compiled_once_for_all_layers_and_sizes():
-    reference = make_reference(norm_first=True, layers=12)
-    encoder = make_encoder(reference, norm_first=True)
-    sizes = [[Run(2, n, (0, 3)), Run(3, n + 2, (1, 2))] for n in (5, 9, 17)]
-    with torch.inference_mode():
-        inputs = [torch.randn(sum(run.count * run.length for run in runs), WIDTH) for runs in sizes]
-        expected = [encoder(rows, runs) for rows, runs in zip(inputs, sizes, strict=True)]
-        torch._dynamo.utils.counters.clear()
-        encoder.compile_rows(backend="aot_eager")
-        for rows, runs, values in zip(inputs, sizes, expected, strict=True):
-            torch.testing.assert_close(encoder(rows, runs), values)
-    # Keys and queries of the same rows, or of other rows in the last layer; what follows.
-    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 3
-
-
 def test_what_stands_over_the_layers_runs_in_full_precision():
     layers = make_encoder(make_reference(norm_first=True), norm_first=True).layers
     encoder = Encoder(layers, nn.Linear(WIDTH, 3)).eval().requires_grad_(False).bfloat16()

@@ -37,10 +37,6 @@ ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
 }
 
 
-# Graphs that torch keeps of a function: its own limit is below what several encoders need.
-RECOMPILE_LIMIT = 64
-
-
 @dataclass(frozen=True)
 class Run:
     """Items of one size that follow each other.
@@ -97,6 +93,17 @@ class Packing:
         return self._bound([run.width for run in self.runs])
 
     @cached_property
+    def kept_rows(self) -> torch.Tensor:
+        """(kept tokens,) int64, where each lies among all."""
+        counts = [run.count for run in self.runs]
+        first = np.repeat([run.kept[0] for run in self.runs], counts)
+        lengths = np.repeat([run.length for run in self.runs], counts)
+        widths = np.repeat([run.width for run in self.runs], counts)
+        begin = np.cumsum(lengths) - lengths + first
+        places = np.arange(widths.sum()) + np.repeat(begin - (np.cumsum(widths) - widths), widths)
+        return torch.from_numpy(places).to(self._device, non_blocking=True)
+
+    @cached_property
     def ends(self) -> bool:
         """Whether each item's kept tokens are its last."""
         return all(run.kept[1] == run.length for run in self.runs)
@@ -111,7 +118,8 @@ class Linear(nn.Module):
     """A linear layer, and one of ACTIVATIONS after it if wanted.
 
     On a CPU, oneDNN multiplies with the weight in its own layout and applies GELU while the result
-    is in the core's cache (docs/performance.md has what that is worth).
+    is in the core's cache (docs/performance.md has what that is worth). On a GPU, in bfloat16,
+    cuBLAS applies it while the result is in registers, by a tanh that is nearer than a bfloat16 is.
     """
 
     def __init__(
@@ -132,6 +140,8 @@ class Linear(nn.Module):
         """(t, inputs) -> (t, outputs) of the weight's dtype."""
         rows = rows.to(self.bias.dtype)
         if self._packed is None:
+            if self._activation == "gelu" and rows.is_cuda and rows.dtype == torch.bfloat16:
+                return torch._addmm_activation(self.bias, rows, self.weight.t(), use_gelu=True)
             result = functional.linear(rows, self.weight, self.bias)
             return ACTIVATIONS[self._activation](result) if self._activation else result
         fused = "gelu" if self._activation == "gelu" else "none"
@@ -188,17 +198,36 @@ class Layer(nn.Module):
     def project(self, rows: torch.Tensor, kept: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Queries of the kept rows; keys and values of all."""
         if self._norm_first:
-            same, rows = kept is rows, self.attention_norm(rows)
-            kept = rows if same else self.attention_norm(kept)
+            same, rows = kept is rows, self._normalise(rows, self.attention_norm)
+            kept = rows if same else self._normalise(kept, self.attention_norm)
         return self.query(kept), self.key_value(rows)
 
     def finish(self, rows: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
         """What follows attention, row by row."""
-        rows = rows + self.attended(context)
+        update = self.attended(context)
         if self._norm_first:
-            return rows + self.down(self.up(self.perceptron_norm(rows)))
-        rows = self.attention_norm(rows)
-        return self.perceptron_norm(rows + self.down(self.up(rows)))
+            rows, normed = self._add_and_normalise(rows, update, self.perceptron_norm)
+            return rows + self.down(self.up(normed))
+        rows = self._normalise(rows + update, self.attention_norm)
+        return self._normalise(rows + self.down(self.up(rows)), self.perceptron_norm)
+
+    def _normalise(self, rows: torch.Tensor, norm: nn.LayerNorm) -> torch.Tensor:
+        """In float32 where the norm's result is the residual too, else as it is multiplied."""
+        if not rows.is_cuda:
+            return norm(rows)
+        from fame.features.backbones.shared import kernels
+
+        return kernels.normalise(rows, norm, self._dtype if self._norm_first else rows.dtype)
+
+    def _add_and_normalise(
+        self, rows: torch.Tensor, update: torch.Tensor, norm: nn.LayerNorm
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        if not rows.is_cuda:
+            rows = rows + update
+            return rows, norm(rows)
+        from fame.features.backbones.shared import kernels
+
+        return kernels.add_and_normalise(rows, update, norm, self._dtype)
 
     def _attend_at_once(
         self, query: torch.Tensor, key_value: torch.Tensor, packing: Packing, last: bool
@@ -248,6 +277,10 @@ class Layer(nn.Module):
     def _size(self) -> int:
         return len(self.query.bias) // self._heads
 
+    @property
+    def _dtype(self) -> torch.dtype:
+        return self.query.bias.dtype
+
 
 def convert_bert_layer(layer: "BertLayer | BlipTextLayer", config: Any) -> Layer:
     """A layer of transformers' BERT, or of BLIP's text encoder, which is one."""
@@ -275,7 +308,7 @@ class Encoder(nn.Module):
         self.norm = norm or nn.Identity()
 
     def optimise(self) -> None:
-        """Once it is on its device and has its dtype: packed on a CPU, compiled on a GPU."""
+        """Once it is on its device and has its dtype: norms in full, the rest packed on a CPU."""
         for norm in self.modules():
             if isinstance(norm, nn.LayerNorm):
                 norm.float()  # with the residuals: bfloat16 would lose what each layer adds
@@ -284,18 +317,6 @@ class Encoder(nn.Module):
             for linear in self.modules():
                 if isinstance(linear, Linear):
                     linear.pack()
-        else:
-            self.compile_rows()
-
-    def compile_rows(self, backend: str = "inductor") -> None:
-        """Compile what sees rows and no items: no number of layers or size compiles it anew."""
-        from torch._dynamo import config
-
-        config.recompile_limit = RECOMPILE_LIMIT
-        for layer in self.layers:
-            for method in (layer.project, layer.finish):
-                compiled = torch.compile(method, dynamic=True, backend=backend)
-                setattr(layer, method.__name__, compiled)
 
     def forward(self, rows: torch.Tensor, runs: Sequence[Run]) -> torch.Tensor:
         """Rows (t, width) of the items' tokens -> (items, width) float32: mean over the kept."""
@@ -304,23 +325,16 @@ class Encoder(nn.Module):
         *first, final = self.layers
         for layer in first:
             rows = layer(rows, rows, packing, last=False)
-        kept = self.norm(final(rows, keep(rows, runs), packing, last=True))
-        means, start = [], 0
-        for run in runs:
-            items = kept[start : start + run.count * run.width].view(run.count, run.width, -1)
-            means.append(items.mean(1))
-            start += run.count * run.width
-        return torch.cat(means)
+        kept = self.norm(final(rows, rows[packing.kept_rows], packing, last=True))
+        return average(kept, packing.kept)
 
 
-def keep(rows: torch.Tensor, runs: Sequence[Run]) -> torch.Tensor:
-    """The kept rows of ``rows`` (t, width)."""
-    kept, start = [], 0
-    for run in runs:
-        items = rows[start : start + run.count * run.length].view(run.count, run.length, -1)
-        kept.append(items[:, slice(*run.kept)].flatten(0, 1))
-        start += run.count * run.length
-    return torch.cat(kept)
+def average(rows: torch.Tensor, bounds: Bounds) -> torch.Tensor:
+    """The mean of each item's rows: (t, width) -> (items, width)."""
+    places = torch.arange(len(rows), dtype=bounds.rows.dtype, device=rows.device)
+    return functional.embedding_bag(
+        places, rows, bounds.rows, mode="mean", include_last_offset=True
+    )
 
 
 class Patches(nn.Module):

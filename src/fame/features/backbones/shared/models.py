@@ -63,10 +63,8 @@ def open_model(model: Model, dtype: str, runtime: RuntimeParams) -> tuple[Model,
     """
     # cuBLAS reads it at its start and is not deterministic without it.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    # What torch's compiler made of a model: the next run does not compile it again.
-    os.environ.setdefault(
-        "TORCHINDUCTOR_CACHE_DIR", str(Path(runtime.cache).absolute() / "compiled")
-    )
+    # What Triton compiles: the next run does not compile it again.
+    os.environ.setdefault("TRITON_CACHE_DIR", str(Path(runtime.cache).absolute() / "compiled"))
     import torch
 
     torch.set_deterministic_debug_mode("error")
@@ -81,11 +79,13 @@ def join_tokens(items: list[Item], device: "torch.device") -> "tuple[torch.Tenso
     """Ids and positions of all tokens (t, 1) int64: each a sequence of its own to an embedding."""
     import torch
 
-    ids = [item.tokens for item in items if item.tokens is not None]
-    places = [np.arange(len(one)) for one in ids]
-    joined = (np.concatenate(parts).astype(np.int64)[:, None] for parts in (ids, places))
-    ids_of, places_of = (torch.from_numpy(each).to(device, non_blocking=True) for each in joined)
-    return ids_of, places_of
+    texts = [item.tokens for item in items if item.tokens is not None]
+    lengths = [len(text) for text in texts]
+    ids = np.concatenate(texts).astype(np.int64)
+    positions = np.arange(len(ids)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    shown = (torch.from_numpy(each[:, None]) for each in (ids, positions))
+    ids_of, positions_of = (each.to(device, non_blocking=True) for each in shown)
+    return ids_of, positions_of
 
 
 def open_pixels(images: Sequence[np.ndarray | Decoded], device: "torch.device") -> "torch.Tensor":
