@@ -65,11 +65,11 @@ def embed(
         # The processes always have the next shards to read, and the first while models are loaded.
         readings = ((tasks, asking.submit(_read, reader, tasks)) for tasks in work)
         first = list(islice(readings, PREPARED_AHEAD))
+        pinned = asking.submit(_pin, stack, reader, slots)
         lost: set[int] = set()  # numbers of backbones beside the first that failed
         for number, embedder in enumerate(embedders):
             _attempt(lost, number, embedder.load)
-        if reader.as_decoded and slots:
-            stack.enter_context(devices.pinning(reader.memory))
+        pinned.result()
         waiting: deque[tuple[list[Task[Job]], Future[Reading], Future[Shards]]] = deque()
         for tasks, reading in chain(first, readings):
             shards = ahead.submit(_prepare, embedders, tasks, reading, lost)
@@ -90,6 +90,11 @@ def open_reader(backbones: Sequence[Backbone], runtime: RuntimeParams, slots: in
     return Reader(
         preparers, runtime.workers, max(slot_bytes, DECODED_BYTES), slots, as_decoded=True
     )
+
+
+def _pin(stack: ExitStack, reader: Reader, slots: int) -> None:
+    if reader.as_decoded and slots:
+        stack.enter_context(devices.pinning(reader.memory))
 
 
 def _read(reader: Reader, tasks: list[Task]) -> Reading:
