@@ -148,7 +148,8 @@ TINY = {
     "learners.dae.phase_1.epochs": 2,
     "learners.dae.phase_2.epochs": 2,
     "tables.trees.blocks": [
-        *("meta", "history", "char_ngrams", "glove", "image_stats", "minilm", "efficientnet"),
+        *("meta", "history", "char_ngrams", "glove", "image_stats", "pixel_stats"),
+        *("minilm", "efficientnet"),
     ],
     "tables.trees.reduce": {"efficientnet": 10},
     # A learner whose table leaves the pictures out.

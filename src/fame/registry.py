@@ -17,6 +17,7 @@ SOURCES = {
 BACKBONES = {
     "glove": "fame.features.backbones.glove:Glove",
     "image_stats": "fame.features.backbones.image_stats:ImageStats",
+    "pixel_stats": "fame.features.backbones.pixel_stats:PixelStats",
     "minilm": "fame.features.backbones.minilm:MiniLM",
     "efficientnet": "fame.features.backbones.efficientnet:EfficientNet",
     "vilt": "fame.features.backbones.vilt:Vilt",

@@ -16,6 +16,7 @@ BLOCKS = {
     "meta": (30, 1, 20_000.0),
     "glove": (20, 2, 7_000.0),
     "image_stats": (4, 1, 2_300.0),
+    "pixel_stats": (12, 1, 500.0),
     "minilm": (384, 2, 100.0),
     "efficientnet": (1_280, 1, 34.0),  # an estimate, see docs/scale.md
     "char_ngrams": (50, 1, 1_400.0),
@@ -27,7 +28,7 @@ BLOCKS = {
 }
 ANOTHER = (500, 1, 100.0)  # kind of block
 DESCRIPTION_COLUMNS = 800  # of meta, where they are on
-FROZEN = {"glove", "image_stats", "minilm", "efficientnet", "vilt", "blip", "clip"}
+FROZEN = {"glove", "image_stats", "pixel_stats", "minilm", "efficientnet", "vilt", "blip", "clip"}
 # Learner -> the parameters that count its iterations, and the seconds that two cores take for one
 # iteration of all folds over a training post's column.
 TRAININGS = {
