@@ -78,12 +78,12 @@ def open_model(model: Model, dtype: str, runtime: RuntimeParams) -> tuple[Model,
 
 
 def join_tokens(items: list[Item], device: "torch.device") -> "tuple[torch.Tensor, torch.Tensor]":
-    """Ids and positions of all tokens (t, 1) int64: each a sequence of its own to an embedding."""
+    """Ids and positions of all tokens, each (t,) int64."""
     import torch
 
     ids = [item.tokens for item in items if item.tokens is not None]
     places = [np.arange(len(one)) for one in ids]
-    joined = (np.concatenate(parts).astype(np.int64)[:, None] for parts in (ids, places))
+    joined = (np.concatenate(parts).astype(np.int64) for parts in (ids, places))
     ids_of, places_of = (torch.from_numpy(each).to(device, non_blocking=True) for each in joined)
     return ids_of, places_of
 
