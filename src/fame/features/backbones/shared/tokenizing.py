@@ -24,6 +24,7 @@ FILE, SETTINGS, SPECIAL, ADDED = (
     "special_tokens_map.json",
     "added_tokens.json",
 )
+VOCABULARIES = (FILE, "vocab.txt", "vocab.json")
 BERT, CLIP, AS_IT_IS = "BertTokenizer", "CLIPTokenizer", "TokenizersBackend"
 CLASSES = {
     **{BERT: BERT, "BertTokenizerFast": BERT, CLIP: CLIP, "CLIPTokenizerFast": CLIP},
@@ -77,10 +78,13 @@ def open_tokenizer(folder: Path, config: Mapping[str, Any], limit: int) -> Token
     Raises:
         InputError: it has none, or a damaged one; the sentence does not name the checkpoint.
     """
+    if not any((folder / name).is_file() for name in VOCABULARIES):
+        # transformers would make one that knows five tokens.
+        raise InputError(f"has none of {', '.join(VOCABULARIES)}, so no text can be read")
     try:
         found = describe(folder, config)
         return _open_by_transformers(folder, limit) if found is None else make(found, limit)
-    except (OSError, ValueError) as error:
+    except ValueError as error:
         problem = str(error).splitlines()[0]
         raise InputError(f"no usable tokenizer: {problem}") from None
 
@@ -113,7 +117,10 @@ def _open_by_transformers(folder: Path, limit: int) -> Tokenize:
     import_torchvision()  # where it is installed, transformers imports it
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except Exception as error:  # as above
+        raise ValueError(str(error)) from None
 
     def tokenize(texts: list[str]) -> list[np.ndarray]:
         found = tokenizer(texts, truncation=True, max_length=limit)["input_ids"]
