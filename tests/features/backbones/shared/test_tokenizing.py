@@ -190,7 +190,21 @@ def make_without_a_special_token(folder):
     (folder / "tokenizer.json").write_text(json.dumps(document))
 
 
+def make_with_another_decoder(folder):
+    make_with_decoder(folder)
+    said = json.loads((folder / "tokenizer_config.json").read_text())["added_tokens_decoder"]
+    said["3"]["lstrip"] = True
+    change(folder, "tokenizer_config.json", added_tokens_decoder=said)
+
+
+def make_bare(folder):
+    make_general(folder)
+    change(folder, "tokenizer.json", post_processor=None)
+
+
 UNKNOWN = {
+    "other_decoder": make_with_another_decoder,
+    "no_special_tokens_around": make_bare,
     "words": make_from_words,
     "cut_left": make_with("tokenizer_config.json", truncation_side="left"),
     "split": make_with("tokenizer_config.json", split_special_tokens=True),

@@ -120,7 +120,7 @@ def _open_by_transformers(folder: Path, limit: int) -> Tokenize:
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     except Exception as error:  # as above
-        raise ValueError(str(error)) from None
+        raise ValueError(str(error) or type(error).__name__) from None
 
     def tokenize(texts: list[str]) -> list[np.ndarray]:
         found = tokenizer(texts, truncation=True, max_length=limit)["input_ids"]
