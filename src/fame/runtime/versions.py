@@ -4,7 +4,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 LIBRARIES = (
     *("numpy", "pandas", "pyarrow", "scipy", "scikit-learn"),
-    *("torch", "transformers", "safetensors", "onnxruntime"),
+    *("torch", "transformers", "tokenizers", "safetensors", "onnxruntime"),
     *("catboost", "lightgbm", "autogluon.tabular", "autogluon.multimodal"),
 )
 

@@ -1,7 +1,9 @@
 """The recipe of docs/extending.md: a checkpoint backbone in sixty lines."""
 
 import importlib.util
+import json
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -117,3 +119,42 @@ def test_texts_only_need_no_image(make):
         backbone.planner()
     with pytest.raises(InputError, match=r"^params.yaml: max_text_tokens .* found 600.*3 to 512$"):
         make(max_text_tokens=600)[0].fingerprint()
+
+
+def copy_changed(folder, target, **changes):
+    shutil.copytree(folder, target)
+    config = json.loads((target / "config.json").read_text())
+    (target / "config.json").write_text(json.dumps(config | changes))
+    return str(target)
+
+
+def test_a_configuration_that_makes_no_model_is_refused(make, folder, tmp_path):
+    changed = copy_changed(folder, tmp_path / "bad", intermediate_size="wide", hidden_act="relu")
+    found = (
+        r"^checkpoint \S+: intermediate_size is 'wide'; allowed here: a value of type int\n"
+        r"checkpoint \S+: its activation is 'relu'; allowed here: 'gelu', 'quick_gelu'$"
+    )
+    with pytest.raises(InputError, match=found):
+        make(checkpoint=changed)[0].load()
+
+
+def test_a_checkpoint_that_is_not_what_its_configuration_says_is_refused(make, folder, tmp_path):
+    deeper = copy_changed(folder, tmp_path / "deeper", num_hidden_layers=4)
+    with pytest.raises(InputError, match=r"holds 53 of the 69 weights under 'bert\.' or '' that"):
+        make(checkpoint=deeper)[0].load()
+    wider = copy_changed(folder, tmp_path / "wider", intermediate_size=128)
+    with pytest.raises(
+        InputError,
+        match=r"does not fit its config.json: size mismatch for encoder\.layer\.0\.inter",
+    ):
+        make(checkpoint=wider)[0].load()
+
+
+def test_a_checkpoint_without_a_usable_tokenizer_is_refused(make, folder, tmp_path):
+    changed = Path(copy_changed(folder, tmp_path / "mute"))
+    (changed / "tokenizer.json").write_text("{")
+    with pytest.raises(InputError, match=r"^checkpoint \S+mute: no usable tokenizer: "):
+        make(checkpoint=str(changed))[0].load()
+    (changed / "tokenizer.json").unlink()
+    with pytest.raises(InputError, match=r"^checkpoint \S+mute: has none of tokenizer\.json, voc"):
+        make(checkpoint=str(changed))[0].load()

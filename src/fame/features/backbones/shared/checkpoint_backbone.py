@@ -7,12 +7,13 @@ columns, its parts, and which tokens make the vector.
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from fame.features.backbones.shared.architecture import Part
 from fame.features.backbones.shared.checkpoints import Checkpoint, find_checkpoint
 from fame.features.backbones.shared.models import (
     SPECIAL_TOKENS,
@@ -22,14 +23,17 @@ from fame.features.backbones.shared.models import (
     open_model,
     open_pixels,
 )
+from fame.features.backbones.shared.tokenizing import open_tokenizer
 from fame.features.contract import Backbone, Item, Pass, Preparer
 from fame.features.resampling import Geometry
 from fame.params import RuntimeParams
-from fame.runtime.devices import choose_device, import_torchvision
+from fame.runtime.devices import choose_device
 from fame.runtime.errors import InputError
 
 if TYPE_CHECKING:
     import torch
+
+    from fame.features.backbones.shared.tensors import Weights
 
 # Of a model that reads a text without an image, and the other way round.
 TEXT_AND_IMAGE = (
@@ -41,19 +45,6 @@ POSITIONS, PATCH = "max_position_embeddings", "patch_size"  # names in config.js
 TOKENS_AT_ONCE = 65_536  # of a batch on a GPU, whose launches then take less than its arithmetic
 # Parameters that name weights or say how they are used; the fingerprint has what they resolve to.
 RESOLVED = {"kind", "reads", "checkpoint", "revision", "dtype"}
-
-
-@dataclass(frozen=True)
-class Part:
-    """What config.json says of an encoder.
-
-    Attributes:
-        key: of its block; None where it is the file itself.
-        defaults: sizes where it says nothing, those of transformers.
-    """
-
-    key: str | None
-    defaults: Mapping[str, int]
 
 
 class CheckpointBackbone(Backbone):
@@ -72,13 +63,8 @@ class CheckpointBackbone(Backbone):
         self._runtime = runtime
 
     @abstractmethod
-    def build(self, checkpoint: Checkpoint, config: Any) -> "dict[str, torch.nn.Module]":
-        """The model's parts, filled; an `Encoder` under the name of each kind of pass.
-
-        Args:
-            checkpoint: to load from.
-            config: its configuration, of transformers.
-        """
+    def build(self) -> "dict[str, torch.nn.Module]":
+        """The model's parts, filled; an `Encoder` under the name of each kind of pass."""
 
     def planner(self) -> Callable[[int, int], Geometry]:
         """A function that worker processes import: width and height -> what the model sees."""
@@ -96,11 +82,10 @@ class CheckpointBackbone(Backbone):
         """
         if items[0].tokens is None:
             images = [item.pixels for item in items if item.pixels is not None]
-            shown = self._parts["grid"](open_pixels(images, self._device))
+            shown = self._parts["grid"](open_pixels(images, self._device)).flatten(0, 1)
         else:
-            ids, positions = join_tokens(items, self._device)
-            shown = self._parts["words"](ids, position_ids=positions)
-        return shown.flatten(0, 1), [self.count_tokens(item) for item in items]
+            shown = self._parts["words"](*join_tokens(items, self._device))
+        return shown, [self.count_tokens(item) for item in items]
 
     def fingerprint(self) -> dict[str, Any]:
         """Files of the checkpoint, and all that is done with them."""
@@ -114,13 +99,20 @@ class CheckpointBackbone(Backbone):
         """Where the weights come from."""
         return self._checkpoint.note()
 
-    def read_size(self, part: Part, name: str) -> int:
-        """A size of an encoder, by its name in config.json."""
-        config = self._checkpoint.read_config()
-        if part.key:
-            # A block "..._dict", which older checkpoints have, counts before the other.
-            config = config.get(f"{part.key}_dict") or config.get(part.key) or {}
-        return config.get(name, part.defaults[name])
+    def read_sizes(self, part: Part) -> dict[str, Any]:
+        """Sizes of an encoder, by their names in config.json."""
+        return part.read(self._checkpoint.read_config())
+
+    def read_weights(self, *prefixes: str) -> "AbstractContextManager[Weights]":
+        """Weights of the checkpoint under the first of ``prefixes`` that there are.
+
+        Raises:
+            InputError: at the end, some that were asked for are missing or of another shape.
+        """
+        from fame.features.backbones.shared.tensors import open_weights
+
+        checkpoint, device = self._checkpoint, choose_device(self._runtime.device)
+        return open_weights(checkpoint.name, checkpoint.find_weights(), device, *prefixes)
 
     def load(self) -> None:
         """The tokenizer and the model.
@@ -130,17 +122,13 @@ class CheckpointBackbone(Backbone):
         """
         from torch import nn
 
-        import_torchvision()  # where it is installed, transformers imports it
-        from transformers.initialization import no_init_weights
-
         from fame.features.backbones.shared.encoder import Encoder
 
+        self._checkpoint.check_type(self.model_type)
+        self._check_sizes()
         if self.text:
-            self._tokenizer = self._checkpoint.open_tokenizer()
-        config = self._checkpoint.open_config(self.model_type)
-        self._check_activations(config)
-        with no_init_weights():  # all of them are loaded
-            parts = nn.ModuleDict(self.build(self._checkpoint, config))
+            self._tokenize = self._open_tokenizer()
+        parts = nn.ModuleDict(self.build())
         parts, self._device = open_model(parts, self._dtype, self._runtime)
         self._parts: dict[str, Any] = dict(parts.items())
         for part in self._parts.values():
@@ -149,8 +137,7 @@ class CheckpointBackbone(Backbone):
 
     def tokenize(self, texts: list[str]) -> list[np.ndarray]:
         """Ids with the two special ones; texts are cut after `max_text_tokens`."""
-        tokens = self._tokenizer(texts, truncation=True, max_length=self._params.max_text_tokens)
-        return [np.array(ids, dtype=np.int32) for ids in tokens["input_ids"]]
+        return self._tokenize(texts)
 
     def image_preparer(self) -> Preparer:
         """Pixels are (height, width, 3) uint8."""
@@ -193,7 +180,7 @@ class CheckpointBackbone(Backbone):
     @cached_property
     def _side(self) -> int:
         assert self.image
-        return self.read_size(self.image, PATCH)
+        return self.read_sizes(self.image)[PATCH]
 
     @cached_property
     def _on_gpu(self) -> bool:
@@ -212,7 +199,7 @@ class CheckpointBackbone(Backbone):
         """Parameters that do not fit the checkpoint."""
         problems = []
         if self.text:
-            tokens, limit = self._params.max_text_tokens, self.read_size(self.text, POSITIONS)
+            tokens, limit = self._params.max_text_tokens, self.read_sizes(self.text)[POSITIONS]
             if tokens > limit:
                 problems.append(
                     f"params.yaml: max_text_tokens of the {self._params.kind} backbone: found "
@@ -220,7 +207,7 @@ class CheckpointBackbone(Backbone):
                     f"allowed: {self.special_tokens + 1} to {limit}"
                 )
         if self.image and self.whole_patches:
-            size, patch = self._params.image_size, self.read_size(self.image, PATCH)
+            size, patch = self._params.image_size, self.read_sizes(self.image)[PATCH]
             if size % patch:
                 problems.append(
                     f"params.yaml: image_size of the {self._params.kind} backbone: found {size}; "
@@ -228,13 +215,25 @@ class CheckpointBackbone(Backbone):
                 )
         return problems
 
-    def _check_activations(self, config: Any) -> None:
+    def _open_tokenizer(self) -> Callable[[list[str]], list[np.ndarray]]:
+        checkpoint, limit = self._checkpoint, self._params.max_text_tokens
+        try:
+            return open_tokenizer(checkpoint.folder, checkpoint.read_config(), limit)
+        except InputError as error:
+            raise InputError(f"checkpoint {checkpoint.name}: {error}") from None
+
+    def _check_sizes(self) -> None:
         from fame.features.backbones.shared.encoder import ACTIVATIONS
 
-        for part in filter(None, (self.text, self.image)):
-            found = (getattr(config, part.key) if part.key else config).hidden_act
+        config, problems = self._checkpoint.read_config(), []
+        for part in {id(part): part for part in (self.text, self.image) if part}.values():
+            problems += part.find_problems(config)
+            found = part.read(config)["hidden_act"]
             if found not in ACTIVATIONS:
-                raise InputError(
-                    f"checkpoint {self._checkpoint.name}: its activation is {found!r}; "
+                problems.append(
+                    f"its activation is {found!r}; "
                     f"allowed here: {', '.join(map(repr, ACTIVATIONS))}"
                 )
+        if problems:
+            lines = (f"checkpoint {self._checkpoint.name}: {problem}" for problem in problems)
+            raise InputError("\n".join(lines))

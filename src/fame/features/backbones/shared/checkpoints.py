@@ -13,14 +13,10 @@ import shutil
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fame.runtime.errors import InputError
 from fame.runtime.files import digest_file, replacing_folder
-
-if TYPE_CHECKING:
-    import torch
-    from transformers import PreTrainedConfig, PreTrainedTokenizerBase
 
 WEIGHTS, PICKLED = "*.safetensors", "*.bin"
 CONFIG, PREPROCESSOR = "config.json", "preprocessor_config.json"
@@ -65,7 +61,7 @@ class Checkpoint:
     def _digests(self) -> dict[str, str]:
         names = [CONFIG, PREPROCESSOR, *TOKENIZER]
         paths = [path for path in (self.folder / name for name in names) if path.is_file()]
-        return {path.name: digest_file(path) for path in [*paths, *self._find_weights()]}
+        return {path.name: digest_file(path) for path in [*paths, *self.find_weights()]}
 
     def read_config(self, name: str = CONFIG) -> dict[str, Any]:
         """A JSON file of the checkpoint; empty where it has none.
@@ -86,88 +82,22 @@ class Checkpoint:
         found = self.read_config(PREPROCESSOR)
         return found.get("image_mean", mean), found.get("image_std", deviation)
 
-    def open_config(self, model_type: str) -> "PreTrainedConfig":
-        """The configuration as transformers has it.
+    def check_type(self, model_type: str) -> None:
+        """Whether it is of such a model.
 
         Raises:
-            InputError: it is of another type of model.
+            InputError: it is of another one.
         """
-        from transformers import AutoConfig
-
         found = self.read_config().get("model_type")
         if found != model_type:
             raise InputError(
                 f"checkpoint {self.name}: is of a model of type {found!r}; "
                 f"allowed here: {model_type!r}"
             )
-        return AutoConfig.from_pretrained(self.folder, local_files_only=True)
 
-    def open_tokenizer(self) -> "PreTrainedTokenizerBase":
-        """The tokenizer.
-
-        Raises:
-            InputError: the checkpoint has none.
-        """
-        from transformers import AutoTokenizer
-
-        try:
-            return AutoTokenizer.from_pretrained(self.folder, local_files_only=True)
-        except (OSError, ValueError) as error:
-            problem = str(error).splitlines()[0]
-            raise InputError(f"checkpoint {self.name}: no usable tokenizer: {problem}") from None
-
-    def load(self, module: "torch.nn.Module", *prefixes: str) -> None:
-        """Fill ``module`` with the weights under the first of ``prefixes`` that there are.
-
-        Raises:
-            InputError: weights are missing, or of another shape.
-        """
-        wanted, found = module.state_dict(), {}
-        names = [(path, name) for path in self._find_weights() for name in list_tensors(path)]
-        prefix = next((p for p in prefixes if any(n.startswith(p) for _, n in names)), prefixes[0])
-        for path, name in names:
-            if name.startswith(prefix) and (own := name.removeprefix(prefix)) in wanted:
-                found[own] = read_tensor(path, name)
-        missing = sorted(wanted.keys() - found.keys())
-        if missing:
-            raise InputError(
-                f"checkpoint {self.name}: holds {len(found)} of the {len(wanted)} weights under "
-                f"{' or '.join(map(repr, prefixes))} that {type(module).__name__} needs; missing: "
-                f"{missing[0]}, ...; name a checkpoint of a model that has them"
-            )
-        try:
-            module.load_state_dict(found)
-        except RuntimeError as error:
-            problem = str(error).splitlines()[-1].strip()
-            raise InputError(
-                f"checkpoint {self.name}: does not fit its {CONFIG}: {problem}"
-            ) from None
-
-    def _find_weights(self) -> list[Path]:
+    def find_weights(self) -> list[Path]:
+        """Its safetensors files, in the order of their names."""
         return sorted(self.folder.glob(WEIGHTS))
-
-
-def list_tensors(path: Path) -> list[str]:
-    """The names of a safetensors file.
-
-    Raises:
-        InputError: the file is damaged.
-    """
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, "pt") as file:
-            return list(file.keys())
-    except SafetensorError as error:
-        raise InputError(f"{path}: not a readable safetensors file: {error}") from None
-
-
-def read_tensor(path: Path, name: str) -> "torch.Tensor":
-    """A tensor of a safetensors file."""
-    from safetensors import safe_open
-
-    with safe_open(path, "pt") as file:
-        return file.get_tensor(name)
 
 
 def find_checkpoint(name: str, revision: str, key: str) -> Checkpoint:

@@ -11,18 +11,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, cast
+from typing import cast
 
 import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
-
-if TYPE_CHECKING:
-    from transformers.models.bert.modeling_bert import BertLayer
-    from transformers.models.blip.modeling_blip import BlipVisionEmbeddings
-    from transformers.models.blip.modeling_blip_text import BlipTextLayer
-    from transformers.models.clip.modeling_clip import CLIPVisionEmbeddings
 
 
 def quick_gelu(rows: torch.Tensor) -> torch.Tensor:
@@ -151,15 +145,6 @@ class Linear(nn.Module):
         return quick_gelu(result) if self._activation == "quick_gelu" else result
 
 
-def join(*layers: nn.Linear, activation: str | None = None) -> Linear:
-    """Layers that see the same input, side by side, as one."""
-    weights: list[torch.Tensor] = [layer.weight for layer in layers]
-    biases: list[torch.Tensor] = [
-        torch.zeros(layer.out_features) if layer.bias is None else layer.bias for layer in layers
-    ]
-    return Linear(torch.cat(weights), torch.cat(biases), activation)
-
-
 class Layer(nn.Module):
     """Attention, then a perceptron, each with a residual and a norm: before it, or after both.
 
@@ -282,23 +267,6 @@ class Layer(nn.Module):
         return self.query.bias.dtype
 
 
-def convert_bert_layer(layer: "BertLayer | BlipTextLayer", config: Any) -> Layer:
-    """A layer of transformers' BERT, or of BLIP's text encoder, which is one."""
-    attention = layer.attention.self
-    return Layer(
-        query=join(attention.query),
-        key_value=join(attention.key, attention.value),
-        attended=join(layer.attention.output.dense),
-        perceptron=(
-            join(layer.intermediate.dense, activation=config.hidden_act),
-            join(layer.output.dense),
-        ),
-        norms=(layer.attention.output.LayerNorm, layer.output.LayerNorm),
-        heads=config.num_attention_heads,
-        norm_first=False,
-    )
-
-
 class Encoder(nn.Module):
     """Layers, and a norm (or whatever stands there) over what they give."""
 
@@ -338,13 +306,22 @@ def average(rows: torch.Tensor, bounds: Bounds) -> torch.Tensor:
 
 
 class Patches(nn.Module):
-    """A convolution over patches that do not overlap, as one multiplication."""
+    """A convolution over patches that do not overlap, as one multiplication.
 
-    def __init__(self, convolution: nn.Conv2d, mean: list[float], deviation: list[float]) -> None:
+    Its weight is (outputs, 3, side, side), as a convolution has it.
+    """
+
+    def __init__(
+        self,
+        weight: torch.Tensor,
+        bias: torch.Tensor | None,
+        mean: list[float],
+        deviation: list[float],
+    ) -> None:
         super().__init__()
-        self._side = convolution.kernel_size[0]
+        self.side = weight.shape[2]
         # Channels last, as pixels lie in an image.
-        self.linear = Linear(convolution.weight.permute(0, 2, 3, 1).flatten(1), convolution.bias)
+        self.linear = Linear(weight.permute(0, 2, 3, 1).flatten(1), bias)
         # No buffers: those would be rounded with the weights.
         self._colours = torch.tensor(mean), torch.tensor(deviation)
 
@@ -353,8 +330,8 @@ class Patches(nn.Module):
         n, height, width, _ = pixels.shape
         mean, deviation = (values.to(pixels.device, non_blocking=True) for values in self._colours)
         scaled = ((pixels.float() / 255 - mean) / deviation).to(self.linear.bias.dtype)
-        rows, columns = height // self._side, width // self._side
-        cut = scaled.view(n, rows, self._side, columns, self._side, 3).transpose(2, 3)
+        rows, columns = height // self.side, width // self.side
+        cut = scaled.view(n, rows, self.side, columns, self.side, 3).transpose(2, 3)
         return cut.reshape(n, rows * columns, -1)
 
     def forward(self, patches: torch.Tensor) -> torch.Tensor:
@@ -365,22 +342,18 @@ class Patches(nn.Module):
 class Grid(nn.Module):
     """A square image as an encoder sees it: a class token, then its patches, at their positions.
 
-    The learnt grid of positions is stretched over the image's, as transformers does.
+    The learnt positions (1 + places, width), the class token's first, are stretched over the
+    image's, as transformers does, on the CPU: a GPU would round otherwise.
     """
 
     def __init__(
-        self,
-        embeddings: "BlipVisionEmbeddings | CLIPVisionEmbeddings",
-        size: int,
-        colours: tuple[list[float], list[float]],
+        self, patches: Patches, learnt: torch.Tensor, token: torch.Tensor, size: int
     ) -> None:
         super().__init__()
-        self.patches = Patches(embeddings.patch_embedding, *colours)
-        side = embeddings.patch_embedding.kernel_size[0]
-        tokens = torch.empty(1, (size // side) ** 2 + 1, embeddings.embed_dim)
+        self.patches = patches
         with torch.no_grad():
-            positions = embeddings.interpolate_pos_encoding(tokens, size, size)[0].clone()
-            positions[:1] += embeddings.class_embedding.reshape(1, -1)
+            positions = stretch(learnt.cpu(), size // patches.side)
+            positions[:1] += token.cpu()
         self.positions = nn.Parameter(positions)
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
@@ -388,3 +361,14 @@ class Grid(nn.Module):
         first = self.positions[:1].expand(len(pixels), 1, -1)
         patches = self.patches(self.patches.cut(pixels))
         return torch.cat([first, patches + self.positions[1:]], dim=1)
+
+
+def stretch(learnt: torch.Tensor, side: int) -> torch.Tensor:
+    """Positions (1 + places, width) of a square -> (1 + side x side, width), a copy."""
+    places, width = len(learnt) - 1, learnt.shape[1]
+    if places == side**2:
+        return learnt.clone()
+    own = int(places**0.5)
+    square = learnt[1:].reshape(1, own, own, width).permute(0, 3, 1, 2)
+    grid = functional.interpolate(square, size=(side, side), mode="bicubic", align_corners=False)
+    return torch.cat([learnt[:1], grid.permute(0, 2, 3, 1).view(-1, width)])

@@ -76,14 +76,14 @@ def open_model(model: Model, dtype: str, runtime: RuntimeParams) -> tuple[Model,
 
 
 def join_tokens(items: list[Item], device: "torch.device") -> "tuple[torch.Tensor, torch.Tensor]":
-    """Ids and positions of all tokens (t, 1) int64: each a sequence of its own to an embedding."""
+    """Ids and positions of all tokens, each (t,) int64."""
     import torch
 
     texts = [item.tokens for item in items if item.tokens is not None]
     lengths = [len(text) for text in texts]
     ids = np.concatenate(texts).astype(np.int64)
     positions = np.arange(len(ids)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    shown = (torch.from_numpy(each[:, None]) for each in (ids, positions))
+    shown = (torch.from_numpy(each) for each in (ids, positions))
     ids_of, positions_of = (each.to(device, non_blocking=True) for each in shown)
     return ids_of, positions_of
 
