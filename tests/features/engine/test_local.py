@@ -61,7 +61,7 @@ def test_there_is_a_slot_for_each_image_that_is_held(table, make_runtime, tmp_pa
     assert slots == [4] * 8
 
 
-@pytest.mark.parametrize(("count", "slots"), [(3, 3), (32, 16)])
+@pytest.mark.parametrize(("count", "slots"), [(3, 3), (32, 20)])
 def test_no_more_memory_is_shared_than_the_images_need(
     table, make_runtime, tmp_path, monkeypatch, count, slots
 ):

@@ -9,6 +9,7 @@ import fcntl
 import hashlib
 import json
 import sys
+from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -24,7 +25,7 @@ from fame.features.engine import cards, cluster, local
 from fame.features.engine.code_version import digest_code
 from fame.features.engine.contents import NOWHERE, Contents, Items
 from fame.features.engine.embedder import Done, Pending
-from fame.features.engine.local import SHARDS_HELD, Task
+from fame.features.engine.local import SHARDS_HELD, WRITTEN_BEHIND, Task
 from fame.features.engine.store import Shard, Store, is_among
 from fame.params import RuntimeParams
 from fame.runtime import files
@@ -218,22 +219,22 @@ def _embed(
     images = [bundle[0][1].count_images() for bundle in bundles]
     slots = min(sum(images), SHARDS_HELD * max(images))
     total = sum(len(job.shard.keys) for bundle in bundles for _, job in bundle)
-    # A shard is written while the next one is computed.
+    # Shards are written while the next ones are computed, so that a GPU never waits for a disk.
     with (
         closing(_choose_engine(runtime)(backbones, runtime, work, slots)) as done,
         bar(total, "embed", "item") as progress,
         ThreadPoolExecutor(1) as writing,
     ):
-        before: Future | None = None
+        before: deque[Future] = deque()
         for job, pending in done:
-            if before:
-                before.result()
+            if len(before) == WRITTEN_BEHIND:
+                before.popleft().result()
             if pending:
                 own = features if numbers[id(job)] == 0 else None
-                before = writing.submit(_keep, job, pending, own)
+                before.append(writing.submit(_keep, job, pending, own))
             progress.update(len(job.shard.keys))
-        if before:
-            before.result()
+        for kept in before:
+            kept.result()
 
 
 def _choose_engine(runtime: RuntimeParams) -> Callable[..., Generator[tuple[Job, Shown]]]:

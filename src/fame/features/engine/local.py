@@ -22,7 +22,8 @@ Given = TypeVar("Given")
 Shards = list[Prepared | None]  # of tasks; None: the backbone of one has failed
 
 PREPARED_AHEAD = 2  # shards
-SHARDS_HELD = PREPARED_AHEAD + 2  # one is computed, and of one a GPU still owes the vectors
+WRITTEN_BEHIND = 2  # shards of which a GPU still owes the vectors, or that are not yet written
+SHARDS_HELD = PREPARED_AHEAD + WRITTEN_BEHIND + 1  # and one is computed
 DECODED_BYTES = 3 << 20  # of an image that a GPU resizes; larger ones are resized where decoded
 
 

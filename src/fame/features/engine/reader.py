@@ -24,7 +24,7 @@ from fame.posts.archives import UNREADABLE, ImageReader
 from fame.posts.contract import MISSING
 from fame.runtime.errors import InputError
 
-IMAGES_AT_ONCE = 4  # sent to a process
+IMAGES_AT_ONCE = 8  # sent to a process; with fewer it often waits for the parent's interpreter
 NICENESS = 5  # of the processes that decode: they are ahead anyway, and who computes comes first
 ALIGNED = 64  # bytes: where pixels begin in a slot
 Prepare = Callable[[bytes], np.ndarray]
