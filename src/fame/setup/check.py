@@ -16,6 +16,7 @@ from fame.posts import ingest
 from fame.posts.data_report import RAW_COUNTS, looks_like_counts
 from fame.posts.sources.images import IMAGE_SUFFIXES
 from fame.runtime.cores import count_cores
+from fame.runtime.data_root import require_folder
 from fame.runtime.errors import InputError
 from fame.setup.estimate import describe_seconds, estimate
 
@@ -102,17 +103,11 @@ def _check_data(settings: params.Params) -> tuple[tuple[int, int], list[str]]:
     Raises:
         InputError: all that is wrong with them.
     """
-    data, root = settings.data, Path(settings.data.root)
+    data = settings.data
     if data.source == "sample":
         labelled, others = data.sample.training_posts, data.sample.challenge_posts
         return (labelled + others, labelled), ["sample: is simulated"]
-    if not root.is_dir():
-        hint = "; ~ and $ stand for themselves" if data.root[:1] in "~$" else ""
-        whose = "FOLDER` reads SMPD where it lies" if data.source == "smpd" else "FILE` puts your "
-        whose += "" if data.source == "smpd" else "posts where they belong"
-        raise InputError(
-            f"params.yaml: data.root: no folder {data.root!r}{hint}; `fame init {whose}"
-        )
+    require_folder(data.source, data.root)
     posts, _ = ingest.read(settings)
     count, labels = len(posts.table), posts.table["popularity"]
     labelled = count - labels.null_count
