@@ -16,6 +16,7 @@ from fame import params
 from fame.fusion import fusion_file
 from fame.learners import table_files
 from fame.report import charts, figures, kept, shown_posts
+from fame.report.report import order_models
 from fame.report.vega import scripts
 from fame.runtime import files as stored
 
@@ -238,6 +239,31 @@ def test_the_papers_numbers_are_nowhere_beside_ones_own_posts(report, tmp_path):
     )
     shown = text + page
     assert [w for w in ("published", "SMPD", "0.7543", "Figure 3", "Table 3") if w in shown] == []
+
+
+def test_models_stand_everywhere_as_in_the_metrics_the_fusion_first():
+    """Records have sorted keys, and some are of a learner that was deleted since."""
+    found = {
+        "metrics": {"weights": {"tabm": 0.5, "dae": 0.5}},
+        "evaluation": {
+            "scores": {"dae": 1, "fame": 2, "tabm": 3},
+            "fusions": {"mean": {"weights": {"dae": 0.5, "tabm": 0.5}}},
+            "densities": {"series": {"dae": 1, "fame": 2, "labels": 4, "tabm": 3}},
+        },
+        "protocols": {"protocols": {"user": {"scores": {"dae": 1, "fame": 2, "old": 4}}}},
+    }
+    order_models(found, list(found["metrics"]["weights"]))
+    evaluation = found["evaluation"]
+    assert list(evaluation["scores"]) == ["fame", "tabm", "dae"]
+    assert list(evaluation["fusions"]["mean"]["weights"]) == ["tabm", "dae"]
+    assert list(evaluation["densities"]["series"]) == ["fame", "tabm", "dae", "labels"]
+    assert list(found["protocols"]["protocols"]["user"]["scores"]) == ["fame", "dae", "old"]
+
+
+def test_the_unit_of_the_error_stands_on_the_page(report, tmp_path):
+    report()
+    page = (tmp_path / "report.html").read_text()
+    assert "The unit is SMPD&#39;s popularity, log2 of the views a day plus 1" in page
 
 
 def test_what_the_bootstrap_drew_stands_beside_its_intervals(report, tmp_path):

@@ -44,7 +44,7 @@ def test_writes_the_sample(
     assert len((tmp_path / "raw/sample/simulated_truth.csv").read_text().split()) == 51
     line = capsys.readouterr().out
     assert line.startswith("simulate: 50 simulated posts, 50 images; simulated labels: mean 6.")
-    assert "upper bound SRC 0." in line
+    assert "upper bound over all 40 labelled posts SRC 0." in line
     assert line.count("\n") == 1
 
 

@@ -34,8 +34,9 @@ def main() -> None:
         summary = simulate(data.sample, folder)
     print(
         f"simulate: {summary.posts} simulated posts, {summary.images} images; simulated labels: "
-        f"mean {summary.mean:.2f}, sd {summary.standard_deviation:.2f}, upper bound "
-        f"SRC {summary.best_spearman:.3f}, MAE {summary.best_mean_absolute_error:.3f}"
+        f"mean {summary.mean:.2f}, sd {summary.standard_deviation:.2f}, upper bound over all "
+        f"{data.sample.training_posts} labelled posts SRC {summary.best_spearman:.3f}, "
+        f"MAE {summary.best_mean_absolute_error:.3f}"
     )
 
 
