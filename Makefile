@@ -7,7 +7,7 @@ PIP_SAID := .venv/pip.log
 # The environment first: DVC runs a stage with the first `python` on the path.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help links repro ablation protocols test test-slow test-walks test-faults test-browser lint bench bench-accuracy bench-extraction bench-gpu bench-training bench-scale bench-serving clean profile
+.PHONY: help links repro results ablation protocols test test-slow test-walks test-faults test-browser lint bench bench-accuracy bench-extraction bench-gpu bench-training bench-scale bench-serving clean profile
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -20,6 +20,9 @@ repro: links  ## set up, run every stage that something changed for, print the r
 	@fame check
 	@python -m fame.variants.workspace
 	@python -m fame.runtime.reproduce --all-pipelines
+	@python -m fame.fusion.results
+
+results: $(INSTALLED)  ## print the last run's results again, a row a model
 	@python -m fame.fusion.results
 
 ablation: repro  ## the paper's tables and figure: trains the cells of Table 3, redraws the report
