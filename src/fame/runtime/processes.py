@@ -81,6 +81,11 @@ class Interrupts:
                 return
 
 
+def find_stage() -> str:
+    """The stage that DVC runs in this process, as `train@dae`; "" where it is none."""
+    return os.environ.get("DVC_STAGE", "").rpartition(":")[2]
+
+
 def list_started() -> "set[psutil.Process]":
     """All processes below this one."""
     import psutil  # here, for it is seldom asked and `fuse` is to start in a blink

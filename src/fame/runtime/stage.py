@@ -15,7 +15,7 @@ from typing import Any
 from fame.runtime import files
 from fame.runtime.dvc_lock import keep_locks
 from fame.runtime.errors import InputError
-from fame.runtime.processes import SIGNALS, Interrupts
+from fame.runtime.processes import SIGNALS, Interrupts, find_stage
 from fame.runtime.versions import list_versions
 
 RUNS = Path("runs")
@@ -37,7 +37,7 @@ def run(main: Callable[[], dict[str, Any] | None]) -> None:
     """
     start = time.perf_counter()
     # DVC names the stage it runs; by hand the module's name has to do.
-    name = os.environ.get("DVC_STAGE", Path(sys.argv[0]).stem).split(":")[-1]
+    name = find_stage() or Path(sys.argv[0]).stem
     with Interrupts() as interrupts:
         try:
             if "DVC_STAGE" in os.environ:

@@ -221,7 +221,7 @@ def _embed(
     # A shard is written while the next one is computed.
     with (
         closing(_choose_engine(runtime)(backbones, runtime, work, slots)) as done,
-        bar(total, "embed", "item") as progress,
+        bar(total, "embedding", _name_items(bundles)) as progress,
         ThreadPoolExecutor(1) as writing,
     ):
         before: Future | None = None
@@ -234,6 +234,12 @@ def _embed(
             progress.update(len(job.shard.keys))
         if before:
             before.result()
+
+
+def _name_items(bundles: list[list[tuple[int, Job]]]) -> str:
+    """What the items are that the backbones see."""
+    names = {job.items.describe() for bundle in bundles for _, job in bundle}
+    return " and ".join(sorted(names))
 
 
 def _choose_engine(runtime: RuntimeParams) -> Callable[..., Generator[tuple[Job, Shown]]]:
