@@ -85,9 +85,11 @@ def report(run_stage, write_params, make_posts, tmp_path):
         learner="dae",
         evaluation=EVALUATION,
         posts=8,
+        fusion="fixed",
     ):
         known = YAML(typ="safe").load((ROOT / "params.yaml").read_text())["learners"]
-        write_params(**{"data.source": source, "learners": {learner: known[learner]}})
+        mode = {"data.source": source, "fusion.mode": fusion}
+        write_params(**mode | {"learners": {learner: known[learner]}})
         for name, content in FILES.items():
             (tmp_path / name).parent.mkdir(exist_ok=True)
             (tmp_path / name).write_text(content)
@@ -174,7 +176,12 @@ def write_posts(folder, make_posts, count=8):
     widths = {"80": 0.4, "95": 2.0}
     fusion_file.write(
         folder / "fusion.json",
-        {"intervals": {"known": widths, "new": widths}, "reach": [-100.0, 100.0]},
+        {
+            "intervals": {"known": widths, "new": widths},
+            "reach": [-100.0, 100.0],
+            "weights": {"known": {"dae": 1.0}, "new": {"dae": 1.0}},
+            "lines": {"known": [-1.4, 1.3], "new": [-1.4, 1.3]},
+        },
     )
 
 
@@ -258,6 +265,14 @@ def test_models_stand_everywhere_as_in_the_metrics_the_fusion_first():
     assert list(evaluation["fusions"]["mean"]["weights"]) == ["tabm", "dae"]
     assert list(evaluation["densities"]["series"]) == ["fame", "tabm", "dae", "labels"]
     assert list(found["protocols"]["protocols"]["user"]["scores"]) == ["fame", "dae", "old"]
+
+
+def test_what_was_learned_to_fuse_with_is_told_as_by_the_run(report, tmp_path):
+    said = "Then a straight line, fitted out of fold: prediction = -1.400 + 1.300 * weighted mean."
+    report()
+    assert said not in (tmp_path / "report.html").read_text()
+    report(fusion="learned")
+    assert said in (tmp_path / "report.html").read_text()
 
 
 def test_the_unit_of_the_error_stands_on_the_page(report, tmp_path):

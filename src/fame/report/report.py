@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from fame import params
-from fame.fusion import fusion_file
+from fame.fusion import fusion_file, wording
+from fame.fusion.combination import Combination
 from fame.fusion.known import find_known_authors
 from fame.learners import table_files
 from fame.report import (
@@ -98,6 +99,16 @@ def read_inputs(arguments: argparse.Namespace, settings: params.Params) -> dict[
     if not found["ablation"] and not published_results.concerns(settings.data.source):
         found["ablation_notice"] = ""  # nobody waits for the paper's Table 3 of their own posts
     order_models(found, list(found["metrics"]["weights"]))
+    found["learned"] = []
+    if settings.fusion.mode == "learned":
+        fusion = fusion_file.read(arguments.fusion)
+        weights = {
+            group: {name: shares[name] for name in learners}
+            for group, shares in fusion["weights"].items()
+        }
+        lines = {group: tuple(line) for group, line in fusion["lines"].items()}
+        learned = Combination(weights, lines)
+        found["learned"] = wording.describe_learned(learned, settings.fusion.metric)
     return found
 
 
