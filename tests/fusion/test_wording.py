@@ -1,7 +1,6 @@
 """What was learned to fuse with is told in plain words."""
 
 from fame.fusion.combination import IDENTITY, Combination
-from fame.fusion.intervals import GROUPS
 from fame.fusion.wording import describe_learned
 
 UNEVEN = {"dae": 0.25, "catboost": 0.75, "ridge": 0.0}
