@@ -17,7 +17,7 @@ links: $(INSTALLED)  ## write deps/ and docs/dependencies.md anew: which source 
 	@python -m fame.dependencies
 
 repro: links  ## set up, run every stage that something changed for, print the results
-	@fame check
+	@fame check --brief
 	@python -m fame.variants.workspace
 	@python -m fame.runtime.reproduce --all-pipelines
 	@python -m fame.fusion.results

@@ -30,13 +30,16 @@ HUB_SECONDS = 5
 LARGE = ("data/features", "data/tables")
 
 
-def add(_parser: argparse.ArgumentParser) -> None:
-    """The command has no arguments."""
+def add(parser: argparse.ArgumentParser) -> None:
+    """The command's argument."""
+    parser.add_argument(
+        "--brief", action="store_true", help="without what reading the posts finds: ingest tells it"
+    )
 
 
-def run(_arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Print each problem; 1 if there is one."""
-    problems, facts = check()
+    problems, facts = check(brief=arguments.brief)
     print("\n".join([*facts, *(f"missing or wrong: {problem}" for problem in problems)]))
     if not problems:
         data = params.load(kinds=False).data
@@ -45,8 +48,8 @@ def run(_arguments: argparse.Namespace) -> int:
     return 1 if problems else 0
 
 
-def check() -> tuple[list[str], list[str]]:
-    """All problems, and what was found in order."""
+def check(*, brief: bool = False) -> tuple[list[str], list[str]]:
+    """All problems, and what was found in order; ``brief``: but for how the posts were read."""
     problems = _check_packages()
     try:
         settings = params.load(kinds=not problems)
@@ -57,7 +60,7 @@ def check() -> tuple[list[str], list[str]]:
     counts = SMPD if is_to_come else (0, 0)
     try:
         counts, found = _check_data(settings)
-        facts += found
+        facts += found[:1] if brief else found
     except InputError as error:
         problems.append(str(error))
     except ImportError:  # of a package that is named as missing
