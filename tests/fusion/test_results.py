@@ -41,8 +41,8 @@ def test_a_learner_without_a_weight_is_said_to_change_nothing():
     one = {"catboost": 1.0, "dae": 0.0}
     text = results.render(METRICS | {"weights": one}, DATA, UNIT)
     assert "FAME without dae is FAME as it is: its weight is 0." in text.splitlines()
-    both = results.describe_idle(one | {"ridge": 0.0})
-    assert both == "FAME without dae and ridge is FAME as it is: their weights are 0."
+    three = results.describe_idle(one | {"tabm": 0.0, "ridge": 0.0})
+    assert three == "FAME without dae, tabm and ridge is FAME as it is: their weights are 0."
 
 
 def test_simulated_numbers_are_called_simulated():

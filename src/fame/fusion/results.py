@@ -50,11 +50,12 @@ def render(metrics: dict[str, Any], data: dict[str, Any], unit: str) -> str:
 
 def describe_idle(weights: dict[str, float]) -> str:
     """Which learners have weight 0, so that no score without them is shown; "" if none has."""
-    idle = sorted(name for name, weight in weights.items() if weight == 0)
+    idle = [name for name, weight in weights.items() if weight == 0]
     if not idle:
         return ""
     whose = "its weight is 0" if len(idle) == 1 else "their weights are 0"
-    return f"FAME without {' and '.join(idle)} is FAME as it is: {whose}."
+    names = " and ".join(filter(None, (", ".join(idle[:-1]), idle[-1])))
+    return f"FAME without {names} is FAME as it is: {whose}."
 
 
 def show_number(value: float) -> str:
