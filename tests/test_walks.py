@@ -15,7 +15,7 @@ pytestmark = pytest.mark.walks
 WIDTH = 120  # columns of a terminal
 # `make repro` as users type it; the environment is that of the tests.
 MAKE = ("make", "--old-file=.venv/.installed")
-LAST = r"^FAME +[-\d. ]+\nreport: reports/report\.html$"
+LAST = r"^upper bound on held-out posts +[-\d. ]+\nreport: reports/report\.html$"
 NOT_SAID = (
     *("Updating lock file", "> python", "git add", "dvc push", "didn't change", "Running stage"),
     *("Loading weights", "Load pretrained", "Predicting", "arning", "Traceback"),
@@ -65,7 +65,7 @@ def test_a_run_is_a_line_a_stage_one_table_and_the_report(first):
     assert sorted(read_stages(output)) == sorted(name for name, *_ in list_stages(made.folder))
     assert [said for said in NOT_SAID if said in output] == []
     assert re.search(r"^train@dae .* validation MAE \d", output, re.MULTILINE)
-    assert output.count("upper bound (simulated truth)") == 1
+    assert output.count("median of the training posts") == 1
     assert re.search(LAST, output, re.MULTILINE)
 
 

@@ -91,6 +91,16 @@ class DataParams(Strict):
         }
         return names[self.source]
 
+    def describe_unit(self) -> str:
+        """What labels, predictions and the MAE are counted in."""
+        own = self.table.columns.target
+        if self.target_transform == "log2p1":
+            count = own if self.source == "table" else "popularity"
+            return f"log2({count} + 1), in which 1 is a factor of 2"
+        if self.source == "table":
+            return f"the target as it is given ({own})"
+        return "SMPD's popularity, log2 of the views a day plus 1, in which 1 is a factor of 2"
+
 
 class SplitParams(Strict):
     """Holdout and folds."""

@@ -260,11 +260,12 @@ def read_training(folder, label):
 
 
 def test_learned_weights_come_from_the_fit_rows_alone(
-    fuse, posts, predictions, write_params, tmp_path
+    fuse, posts, predictions, write_params, tmp_path, capsys
 ):
     split, label = posts
     write_params(**{"fusion.mode": "learned"})
     metrics = fuse()
+    assert "fusion: learned weights: " in capsys.readouterr().out
     fit = split == "fit"
     own = {name: values[fit] for name, values in predictions.items()}
     expected = combination.choose_weights(read_training(tmp_path, label), own, "mae")

@@ -1,5 +1,6 @@
 import csv
 
+from fame.report.leaderboard import collect
 from fame.runtime import files
 
 MODELS = [
@@ -42,6 +43,13 @@ def test_models_of_stacks_are_listed_with_the_seconds_that_are_known(
                 "fit_seconds": "",
             },
         ]
+
+
+def test_learners_stand_in_the_order_of_params(tmp_path):
+    for name in ("stack", "autogluon"):
+        files.write_json(tmp_path / f"{name}.json", {"leaderboard": MODELS[:1]})
+    rows = collect(["stack", "autogluon"], tmp_path, tmp_path)
+    assert [row["learner"] for row in rows] == ["stack", "autogluon"]
 
 
 def test_without_a_stack_the_table_is_empty(tmp_path, run_stage, write_params):

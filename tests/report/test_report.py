@@ -16,6 +16,7 @@ from fame import params
 from fame.fusion import fusion_file
 from fame.learners import table_files
 from fame.report import charts, figures, kept, shown_posts
+from fame.report.report import order_models
 from fame.report.vega import scripts
 from fame.runtime import files as stored
 
@@ -84,9 +85,11 @@ def report(run_stage, write_params, make_posts, tmp_path):
         learner="dae",
         evaluation=EVALUATION,
         posts=8,
+        fusion="fixed",
     ):
         known = YAML(typ="safe").load((ROOT / "params.yaml").read_text())["learners"]
-        write_params(**{"data.source": source, "learners": {learner: known[learner]}})
+        mode = {"data.source": source, "fusion.mode": fusion}
+        write_params(**mode | {"learners": {learner: known[learner]}})
         for name, content in FILES.items():
             (tmp_path / name).parent.mkdir(exist_ok=True)
             (tmp_path / name).write_text(content)
@@ -173,7 +176,12 @@ def write_posts(folder, make_posts, count=8):
     widths = {"80": 0.4, "95": 2.0}
     fusion_file.write(
         folder / "fusion.json",
-        {"intervals": {"known": widths, "new": widths}, "reach": [-100.0, 100.0]},
+        {
+            "intervals": {"known": widths, "new": widths},
+            "reach": [-100.0, 100.0],
+            "weights": {"known": {"dae": 1.0}, "new": {"dae": 1.0}},
+            "lines": {"known": [-1.4, 1.3], "new": [-1.4, 1.3]},
+        },
     )
 
 
@@ -238,6 +246,39 @@ def test_the_papers_numbers_are_nowhere_beside_ones_own_posts(report, tmp_path):
     )
     shown = text + page
     assert [w for w in ("published", "SMPD", "0.7543", "Figure 3", "Table 3") if w in shown] == []
+
+
+def test_models_stand_everywhere_as_in_the_metrics_the_fusion_first():
+    """Records have sorted keys, and some are of a learner that was deleted since."""
+    found = {
+        "metrics": {"weights": {"tabm": 0.5, "dae": 0.5}},
+        "evaluation": {
+            "scores": {"dae": 1, "fame": 2, "tabm": 3},
+            "fusions": {"mean": {"weights": {"dae": 0.5, "tabm": 0.5}}},
+            "densities": {"series": {"dae": 1, "fame": 2, "labels": 4, "tabm": 3}},
+        },
+        "protocols": {"protocols": {"user": {"scores": {"dae": 1, "fame": 2, "old": 4}}}},
+    }
+    order_models(found, list(found["metrics"]["weights"]))
+    evaluation = found["evaluation"]
+    assert list(evaluation["scores"]) == ["fame", "tabm", "dae"]
+    assert list(evaluation["fusions"]["mean"]["weights"]) == ["tabm", "dae"]
+    assert list(evaluation["densities"]["series"]) == ["fame", "tabm", "dae", "labels"]
+    assert list(found["protocols"]["protocols"]["user"]["scores"]) == ["fame", "dae", "old"]
+
+
+def test_what_was_learned_to_fuse_with_is_told_as_by_the_run(report, tmp_path):
+    said = "Then a straight line, fitted out of fold: prediction = -1.400 + 1.300 * weighted mean."
+    report()
+    assert said not in (tmp_path / "report.html").read_text()
+    report(fusion="learned")
+    assert said in (tmp_path / "report.html").read_text()
+
+
+def test_the_unit_of_the_error_stands_on_the_page(report, tmp_path):
+    report()
+    page = (tmp_path / "report.html").read_text()
+    assert "The unit is SMPD&#39;s popularity, log2 of the views a day plus 1" in page
 
 
 def test_what_the_bootstrap_drew_stands_beside_its_intervals(report, tmp_path):

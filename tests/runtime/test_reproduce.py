@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fame.runtime.reproduce import IN_CACHE, Lines
+from fame.runtime.reproduce import GOES_ON, IN_CACHE, Lines
 
 ROOT = Path(__file__).parents[2]
 # As DVC 3 prints it.
@@ -92,7 +92,7 @@ def test_a_stage_that_failed_shows_all_that_it_said():
     lines = Lines(told.append, lambda: 0)
     for line in ("Running stage 'fuse':", "> python", "a line", "fuse: another"):
         lines.take(line)
-    lines.end(failed=True)
+    lines.end("failed")
     assert told[1:] == ["  a line", "  fuse: another"]
     assert told[0].split() == ["fuse", "0.0", "s", "failed"]
 
@@ -133,6 +133,38 @@ def test_arguments_errors_and_the_status_are_dvcs(start):
     assert (out, error, process.returncode) == ("repro --all-pipelines\n", "ERROR: all of it\n", 7)
 
 
+@pytest.mark.parametrize("word", ["terminated", "interrupted"])
+def test_a_stage_that_a_signal_ended_is_stopped_not_failed(start, word):
+    """Sent to the stage alone: what DVC says, and its status, are those of a failure."""
+    process = start(f"echo \"Running stage 'a':\"; echo 9 posts; echo; echo {word}; exit 255")
+    out, _ = process.communicate(timeout=60)
+    first, *others = out.splitlines()
+    assert first.split()[0] == "a"
+    assert first.endswith(f" s  stopped ({word})")
+    assert (others, process.returncode) == (["  9 posts", GOES_ON], 255)
+
+
+def test_a_stage_that_a_signal_to_all_ended_is_stopped_though_it_says_nothing(start):
+    process = start(
+        "trap 'exit 3' TERM\necho ready\necho \"Running stage 'a':\"\necho go >&2\n"
+        "while true; do sleep 0.05; done",
+        start_new_session=True,
+    )
+    assert process.stdout.readline() == "ready\n"
+    assert process.stderr.readline() == "go\n"
+    os.killpg(process.pid, signal.SIGTERM)
+    out, _ = process.communicate(timeout=60)
+    assert out.splitlines()[0].endswith(" s  stopped")
+    assert (out.splitlines()[1:], process.returncode) == ([GOES_ON], 3)
+
+
+def test_a_dvc_that_a_signal_ended_is_stopped(start):
+    process = start("echo \"Running stage 'a':\"; kill -TERM $$")
+    out, _ = process.communicate(timeout=60)
+    assert out.splitlines()[0].endswith(" s  stopped")
+    assert process.returncode == 128 + signal.SIGTERM
+
+
 def test_a_line_comes_when_its_stage_ends_not_when_dvc_does(start):
     script = "echo \"Running stage 'a':\"; echo \"Updating lock file 'dvc.lock'\"; read x"
     process = start(script, stdin=subprocess.PIPE)
@@ -153,5 +185,5 @@ def test_what_dvc_clears_away_on_a_signal_is_waited_for(start, number, to_all, s
     sent = time.monotonic()
     (os.killpg if to_all else os.kill)(process.pid, number)
     out, error = process.communicate(timeout=60)
-    assert (out, error, process.returncode) == ("cleared\n", "", status)
+    assert (out, error, process.returncode) == (f"cleared\n{GOES_ON}\n", "", status)
     assert time.monotonic() - sent > 0.9

@@ -167,6 +167,13 @@ def test_a_signal_ends_it_with_nothing_half_made(number, said, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_who_writes_a_line_a_stage_reads_that_a_signal_ended_it():
+    process = start(WRITING.format(working=WAITING), env={"FAME_LINES": "1"})
+    process.send_signal(signal.SIGTERM)
+    assert process.communicate(timeout=20) == ("terminated\n", "")
+    assert process.returncode == 128 + signal.SIGTERM
+
+
 @pytest.mark.parametrize(
     ("error", "said"), [("KeyboardInterrupt", "interrupted"), ("ValueError('x')", "ValueError: x")]
 )

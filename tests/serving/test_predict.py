@@ -70,9 +70,19 @@ def test_the_output_has_the_form_of_its_name(command, tmp_path, suffix):
 def test_drafts_are_ranked_best_first(command, tmp_path):
     command("posts.csv", "-o", "out.csv", "--rank")
     table = pd.read_csv(tmp_path / "out.csv")
-    assert table.columns[1] == "rank"
+    assert table.columns[1:3].tolist() == ["rank", "title"]
+    titles = {"a": "A cat", "b": "A sunset over the sea"}
+    assert table["title"].tolist() == [titles[name] for name in table["id"]]
     assert table["rank"].tolist() == sorted(table["rank"])
     assert table["prediction"].is_monotonic_decreasing
+
+
+def test_a_ranked_post_without_a_title_is_named_by_its_tags(command, tmp_path):
+    posts = 'id,title,tags\na,"On two\nlines",cat\nb,,sea sun\n'
+    (tmp_path / "posts.csv").write_text(posts)
+    _, out, _ = command("posts.csv", "--rank")
+    shown = pd.read_csv(io.StringIO(out)).set_index("id")["title"].to_dict()
+    assert shown == {"a": "On two lines", "b": "sea sun"}
 
 
 def test_reasons_are_a_column_of_json(command, tmp_path):

@@ -231,6 +231,11 @@ def test_what_reading_found_is_told(project, tmp_path):
     _, facts = check()
     assert "data: 31 posts, 30 with a label" in facts
     assert any("rows that repeat an earlier row: 1, left out" in fact for fact in facts)
+    # Ingest, right after it in `make repro`, tells how the posts were read.
+    _, brief = check(brief=True)
+    assert "data: 31 posts, 30 with a label" in brief
+    assert len(brief) < len(facts)
+    assert not any(fact.startswith(" ") for fact in brief)
 
 
 def test_all_that_smpd_needs_is_named_before_it_is_here(project, monkeypatch):

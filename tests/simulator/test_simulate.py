@@ -44,7 +44,7 @@ def test_writes_the_sample(
     assert len((tmp_path / "raw/sample/simulated_truth.csv").read_text().split()) == 51
     line = capsys.readouterr().out
     assert line.startswith("simulate: 50 simulated posts, 50 images; simulated labels: mean 6.")
-    assert "upper bound SRC 0." in line
+    assert "upper bound over all 40 labelled posts SRC 0." in line
     assert line.count("\n") == 1
 
 
@@ -55,15 +55,20 @@ def test_other_sources_leave_a_note(
     (tmp_path / "raw/sample").mkdir(parents=True)
     (tmp_path / "raw/sample/old.txt").write_text("old")
     write_params(source)
+    Path("data/raw/sample").mkdir(parents=True)
     simulate.main()
     note = f"data.source is {source}: nothing was simulated.\n"
     assert list_names(tmp_path / "raw/sample") == ["README.txt"]
     assert (tmp_path / "raw/sample/README.txt").read_text() == note
-    missing = "data.root: no folder 'data/raw/sample'; `fame check` says what to do\n"
-    assert capsys.readouterr().out == f"simulate: {note}{missing}"
-    Path("data/raw/sample").mkdir(parents=True)
-    simulate.main()
     assert capsys.readouterr().out == f"simulate: {note}"
+
+
+@pytest.mark.parametrize(("source", "what"), [("smpd", "FOLDER"), ("table", "FILE")])
+def test_a_root_that_is_not_there_is_refused(write_params, source: str, what: str) -> None:
+    write_params(source)
+    problem = f"data.root: no folder 'data/raw/sample'; `fame init {what}`"
+    with pytest.raises(InputError, match=problem):
+        simulate.main()
 
 
 def test_a_failure_leaves_what_was_there(write_params, tmp_path: Path) -> None:

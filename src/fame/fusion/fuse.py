@@ -12,7 +12,16 @@ import numpy as np
 import pyarrow as pa
 
 from fame import params
-from fame.fusion import combination, data_record, fusion_file, intervals, plots, scores, weights
+from fame.fusion import (
+    combination,
+    data_record,
+    fusion_file,
+    intervals,
+    plots,
+    scores,
+    weights,
+    wording,
+)
 from fame.fusion.combination import Combination, TrainingPosts
 from fame.fusion.known import find_known_authors
 from fame.learners import table_files
@@ -117,26 +126,9 @@ def combine(
         warn_if_worse(posts.label, predictions, fused, nested, settings.metric)
         return fixed, fused
     learned = combination.learn(posts, predictions, settings)
-    say_what_was_learned(learned, settings.metric)
+    for line in wording.describe_learned(learned, settings.metric):
+        print(f"fusion: {line}")
     return learned, combination.nest(posts, predictions, settings)
-
-
-def say_what_was_learned(learned: Combination, metric: str) -> None:
-    """The weights, the learners that get none, and the line."""
-    groups = intervals.GROUPS if learned.weights["known"] != learned.weights["new"] else ("new",)
-    for group in groups:
-        shares = ", ".join(f"{n} {weight:.2f}" for n, weight in learned.weights[group].items())
-        whose = f"{group} authors" if len(groups) > 1 else "all posts"
-        intercept, slope = learned.lines[group]
-        line = (
-            ""
-            if (intercept, slope) == combination.IDENTITY
-            else (f"; then {intercept:.3f} + {slope:.3f} x")
-        )
-        print(f"fusion: learned out of fold, best {metric}, {whose}: {shares}{line}")
-    idle = [n for n in learned.weights["new"] if not any(learned.weights[g][n] for g in groups)]
-    if idle:
-        print(f"fusion: {', '.join(idle)} would only make it worse out of fold: weight 0")
 
 
 def warn_if_worse(

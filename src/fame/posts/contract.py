@@ -109,7 +109,7 @@ class Posts:
             ``split`` is present only where the source brings its own.
         images: IMAGES, one row a post, in any order.
         descriptions: batches of DESCRIPTIONS (form A of SMPD), read lazily; empty elsewhere.
-        findings: what reading decided, repaired, masked and left out.
+        findings: what reading decided, changed, masked and left out.
     """
 
     table: pa.Table

@@ -324,7 +324,7 @@ def _render_posts(facts: dict[str, Any]) -> str:
 
 def _render_findings(facts: dict[str, Any]) -> str:
     lines = [f"- {_escape(_line(note, facts))}" for note in facts["findings"]]
-    return "\n".join(lines) or "Nothing was repaired, masked or left out."
+    return "\n".join(lines) or "Nothing was changed, masked or left out."
 
 
 def _render_target(target: dict[str, Any]) -> str:

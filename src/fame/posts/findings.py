@@ -1,4 +1,4 @@
-"""What reading found in a file: each decision, repair and bad cell, counted and shown.
+"""What reading found in a file: each decision, change and bad cell, counted and shown.
 
 Nothing is changed in silence: whoever changes, masks or leaves out a value notes it here. Problems
 are collected over the whole file and said together by `Findings.settle`.
@@ -20,7 +20,8 @@ SHOWN_CHARACTERS = 60
 
 # What became of the cells of a finding.
 READ = "read"  # a decision on how the column is read; no value is in doubt
-REPAIRED = "repaired"  # the value is what the cell means, not what it says
+KEPT = "nothing is lost"  # the value is what the cell means, not what it says
+REPLACED = "replaced by U+FFFD"  # characters that nothing can read
 MISSING = "read as missing"  # a word for a missing value
 MASKED = "left empty"  # bad
 LEFT_OUT = "left out"  # the row is not among the posts
@@ -86,7 +87,7 @@ class Findings:
         count: int = 0,
         examples: Iterable[tuple[int, Any]] = (),
     ) -> None:
-        """Keep a decision or a repair."""
+        """Keep a decision or a change."""
         self.notes.append(Finding(column, what, became, int(count), _show(examples)))
 
     def bad(

@@ -139,18 +139,16 @@ def draw_curves(rows: Rows) -> Spec:
     )
 
 
-def draw_intervals(
-    scores: dict[str, dict[str, Any]], names: list[str], metric: str, palette: dict[str, str]
-) -> Spec:
+def draw_intervals(scores: dict[str, dict[str, Any]], metric: str, palette: dict[str, str]) -> Spec:
     """A metric of each model with its interval."""
     rows = [
         {
             "model": name,
-            metric: scores[name][metric],
-            "low": scores[name][f"{metric}_interval"][0],
-            "high": scores[name][f"{metric}_interval"][1],
+            metric: found[metric],
+            "low": found[f"{metric}_interval"][0],
+            "high": found[f"{metric}_interval"][1],
         }
-        for name in names
+        for name, found in scores.items()
     ]
     better = "higher is better" if metric == "src" else "lower is better"
     return _ranges(rows, "model", metric, f"{metric.upper()} ({better})", palette)

@@ -142,16 +142,13 @@ def draw_learning_curve(rows: Rows, learner: str, data: str) -> "Figure":
     return figure
 
 
-def draw_intervals(
-    scores: dict[str, dict[str, Any]], names: list[str], data: str, palette: Palette
-) -> "Figure":
-    """MAE of each model with its interval, in the order of the names."""
+def draw_intervals(scores: dict[str, dict[str, Any]], data: str, palette: Palette) -> "Figure":
+    """MAE of each model with its interval."""
     figure, axes = _new_figure(height=0.32 * len(scores) + 1.2)
-    for place, name in enumerate(names):
-        found = scores[name]
+    for place, (name, found) in enumerate(scores.items()):
         axes.plot(found["mae_interval"], [place, place], color=GREY, linewidth=3)
         axes.plot([found["mae"]], [place], "o", color=palette[name])
-    axes.set_yticks(range(len(names)), names)
+    axes.set_yticks(range(len(scores)), list(scores))
     axes.set_ylim(len(scores) - 0.5, -0.5)
     axes.set(xlabel="MAE (lower is better)", title=f"MAE and its interval ({data})")
     return figure

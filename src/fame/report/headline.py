@@ -74,7 +74,7 @@ def make_cards(
     median = {"label": "MAE of the median", "note": "of the training posts, a constant"}
     cards.append({"value": show_number(data["median"]["mae"])} | median)
     if "simulated_best" in data:
-        best = {"label": "upper bound", "note": "the simulation's noise-free truth"}
+        best = {"label": "upper bound", "note": "noise-free truth of the held-out posts"}
         cards.append({"value": show_number(data["simulated_best"]["mae"])} | best)
     if published_results.concerns(source):
         src, mae = published_results.MODELS["FAME"]
@@ -85,19 +85,12 @@ def make_cards(
 
 def explain(settings: params.DataParams, drawn: str) -> list[str]:
     """SRC, MAE, the unit, the intervals, for which the bootstrap drew ``drawn``."""
-    doubling = "one unit is a doubling"
-    if settings.target_transform == "log2p1":
-        unit = f"The unit is log2(x + 1) of your target: {doubling}."
-    elif settings.source == "table":
-        unit = "The unit is that of your target."
-    else:
-        unit = f"The unit is log2 of the views a day, plus 1: {doubling} of the views."
     return [
         "SRC, Spearman's rank correlation, compares the order of the predictions with that of the "
         "labels: 1 is the same order, 0 is none, -1 the reverse. Higher is better.",
         "MAE, the mean absolute error, is how far predictions are off on average, in the label's "
         "unit. Lower is better.",
-        unit,
+        f"The unit is {settings.describe_unit()}.",
         f"Confidence intervals of scores draw {drawn} anew, with replacement. Nothing was "
         "fitted, tuned or stopped on the held-out posts.",
     ]

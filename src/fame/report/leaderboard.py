@@ -32,9 +32,9 @@ def main() -> None:
 
 
 def collect(names: list[str], learners: Path, runs: Path) -> list[dict[str, Any]]:
-    """A row a model of each of these learners with a leaderboard, by learner, layer and name."""
+    """A row a model of each of these learners with a leaderboard, in their order."""
     rows = []
-    for name in sorted(names):
+    for name in names:
         cost = runs / f"train@{name}.json"
         seconds = files.read_json(cost).get("fit_seconds", {}) if cost.exists() else {}
         for row in files.read_json(learners / f"{name}.json").get("leaderboard", []):

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from fame import params
-from fame.fusion import fusion_file
+from fame.fusion import fusion_file, wording
+from fame.fusion.combination import Combination
 from fame.fusion.known import find_known_authors
 from fame.learners import table_files
 from fame.report import (
@@ -97,7 +98,39 @@ def read_inputs(arguments: argparse.Namespace, settings: params.Params) -> dict[
         found[name], found[f"{name}_notice"] = kept.read(name, path, settings, digest)
     if not found["ablation"] and not published_results.concerns(settings.data.source):
         found["ablation_notice"] = ""  # nobody waits for the paper's Table 3 of their own posts
+    order_models(found, list(found["metrics"]["weights"]))
+    found["learned"] = []
+    if settings.fusion.mode == "learned":
+        fusion = fusion_file.read(arguments.fusion)
+        weights = {
+            group: {name: shares[name] for name in learners}
+            for group, shares in fusion["weights"].items()
+        }
+        lines = {group: tuple(line) for group, line in fusion["lines"].items()}
+        learned = Combination(weights, lines)
+        found["learned"] = wording.describe_learned(learned, settings.fusion.metric)
     return found
+
+
+def order_models(found: dict[str, Any], learners: list[str]) -> None:
+    """The fusion first, then learners as params.yaml has them, as in metrics.json.
+
+    Records are files whose keys are sorted; in them other series, and learners since deleted, come
+    last.
+    """
+    names = [colours.FUSED, *learners]
+
+    def order(holder: dict[str, Any], key: str) -> None:
+        models = holder[key]
+        holder[key] = {name: models[name] for name in names if name in models} | models
+
+    evaluation, protocols = found["evaluation"], found["protocols"] or {"protocols": {}}
+    order(evaluation, "scores")
+    order(evaluation["densities"], "series")
+    for way in evaluation["fusions"].values():
+        order(way, "weights")
+    for protocol in protocols["protocols"].values():
+        order(protocol, "scores")
 
 
 def read_posts(arguments: argparse.Namespace, settings: params.Params) -> shown_posts.Held:
@@ -113,9 +146,8 @@ def read_posts(arguments: argparse.Namespace, settings: params.Params) -> shown_
 def draw(found: dict[str, Any], data: str, palette: dict[str, str]) -> dict[str, Any]:
     """File name -> figure."""
     evaluation = found["evaluation"]
-    names = tables.order_models(evaluation["scores"], found["metrics"]["weights"])
     drawn = {
-        "intervals": figures.draw_intervals(evaluation["scores"], names, data, palette),
+        "intervals": figures.draw_intervals(evaluation["scores"], data, palette),
         "predicted_true": figures.draw_predicted(found["predicted_true"], data),
         "calibration": figures.draw_calibration(found["calibration"], data, palette),
     }
@@ -145,10 +177,9 @@ def specify(found: dict[str, Any], palette: dict[str, str]) -> dict[str, charts.
     """Name -> interactive figure."""
     metrics, evaluation = found["metrics"], found["evaluation"]
     weights = metrics["weights"]
-    names = tables.order_models(evaluation["scores"], weights)
     specs = {
-        "intervals": charts.draw_intervals(evaluation["scores"], names, "mae", palette),
-        "intervals_src": charts.draw_intervals(evaluation["scores"], names, "src", palette),
+        "intervals": charts.draw_intervals(evaluation["scores"], "mae", palette),
+        "intervals_src": charts.draw_intervals(evaluation["scores"], "src", palette),
         "predicted_true": charts.draw_points(found["points"]),
         "calibration": charts.draw_calibration(found["calibration"], palette),
         "weights": charts.draw_bars(weights, "weight", palette),

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fame.fusion.results import describe_idle, show_number
+from fame.fusion.results import UPPER_BOUND, describe_idle, show_number
 from fame.report import published_results
 
 PUBLISHED = "SRC, published on SMPD | MAE, published on SMPD |"
@@ -25,7 +25,7 @@ def render_results(metrics: dict[str, Any], data: dict[str, Any], source: str) -
     }
     labels |= {"median": "median of the training posts (constant)"}
     if simulated:
-        labels |= {"simulated_best": "upper bound (simulated truth)"}
+        labels |= {"simulated_best": f"{UPPER_BOUND} (simulated truth)"}
     for name, label in labels.items():
         pair = (
             " | ".join(f"{value:.4f}" for value in published_results.FUSIONS.get(name, ()))

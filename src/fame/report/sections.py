@@ -55,7 +55,12 @@ def compose(
             posts=found["posts"],
         ),
         Section("Intervals", figures=show("coverage")),
-        Section("Fusion", tables=table("table_2", "fusions"), figures=show("weights", "left_out")),
+        Section(
+            "Fusion",
+            [f"{line[0].upper()}{line[1:]}." for line in found["learned"]],
+            tables=table("table_2", "fusions"),
+            figures=show("weights", "left_out"),
+        ),
         Section(
             "Importance",
             _tell_unexplained(found),

@@ -46,11 +46,6 @@ def show(scores: Any) -> list[str]:
     return [f"{value:.4f}" for value in pair]
 
 
-def order_models(names: Any, weights: dict[str, float]) -> list[str]:
-    """Learners by their weight, then the fusion."""
-    return sorted(names, key=lambda name: (name not in weights, -weights.get(name, 0), name))
-
-
 def describe_data(source: str) -> str:
     """What a title calls the data."""
     names = {"sample": "simulated sample", "smpd": "SMPD, holdout", "table": "own posts, holdout"}
@@ -66,8 +61,7 @@ def entitle(number: str, title: str, source: str) -> str:
 def tabulate_scores(evaluation: dict[str, Any], weights: dict[str, float], source: str) -> Table:
     """Each learner and the fusion with their intervals."""
     rows = []
-    for name in order_models(evaluation["scores"], weights):
-        scores = evaluation["scores"][name]
+    for name, scores in evaluation["scores"].items():
         shown = show(scores)
         ranges = [
             f"{scores[f'{metric}_interval'][0]:.4f} to {scores[f'{metric}_interval'][1]:.4f}"
@@ -108,7 +102,7 @@ def tabulate_leave_one_out(metrics: dict[str, Any], source: str) -> Table:
     """Table 2: the fusion without each learner, its weight shared among the others."""
     names = [name for name in metrics if name.startswith("without_")]
     rows = []
-    for name in [*sorted(names), "fame"]:
+    for name in ["fame", *names]:
         label = "FAME, all learners" if name == "fame" else name.replace("_", " ", 1)
         row = [label, *show(metrics[name])]
         row += [f"{metrics[name]['mae'] - metrics['fame']['mae']:+.4f}"]
@@ -191,12 +185,9 @@ def tabulate_fusions(evaluation: dict[str, Any], source: str) -> Table:
 
 def tabulate_protocols(protocols: dict[str, Any], source: str) -> Table:
     """Every learner and the fusion under each split protocol."""
-    names = list(next(iter(protocols["protocols"].values()))["scores"])
-    names.sort(key=lambda name: (name == "fame", name))
     rows = []
     for protocol, found in protocols["protocols"].items():
-        for name in names:
-            scores = found["scores"][name]
+        for name, scores in found["scores"].items():
             src, mae = (
                 f"{scores[m]:.4f} ({scores[f'{m}_interval'][0]:.3f} to "
                 f"{scores[f'{m}_interval'][1]:.3f})"

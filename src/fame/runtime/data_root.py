@@ -1,7 +1,9 @@
 """Where a user's posts may lie: in a folder that the pipeline does not write."""
 
 import os
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
+
+from fame.runtime.errors import InputError
 
 # What the pipeline writes: a folder of posts that holds one of these would depend on itself.
 WRITTEN = (
@@ -28,3 +30,25 @@ def check_root(root: str) -> str:
                 "which the pipeline writes"
             )
     return root
+
+
+def require_folder(source: str, root: str) -> None:
+    """Refuse a folder of posts that is not there.
+
+    Args:
+        source: smpd or table. root: as params.yaml has it.
+
+    Raises:
+        InputError: there is none; says what to do.
+    """
+    if Path(root).is_dir():
+        return
+    hint = "; ~ and $ stand for themselves" if root[:1] in ("~", "$") else ""
+    command = {
+        "smpd": "`fame init FOLDER` reads SMPD where it lies",
+        "table": "`fame init FILE` puts your posts where they belong",
+    }[source]
+    raise InputError(
+        f"params.yaml: data.root: no folder {root!r}{hint}; {command}, `dvc pull` fetches data "
+        "that are under DVC"
+    )

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import psutil
 
 SIGNALS: dict[int, str] = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
+LINES = "FAME_LINES"  # set where `fame.runtime.reproduce` reads what a stage prints
 SECONDS_TO_UNWIND = 5
 PARENT = os.getppid()
 
@@ -69,8 +70,7 @@ class Interrupts:
             self.number = signal.Signals(number[0])
             # Still open: the next signal is written here, too.
             if not self._over.wait(SECONDS_TO_UNWIND):
-                # On a line of its own: there may be an open one of progress.
-                print(f"\n{SIGNALS[self.number]}", file=sys.stderr, flush=True)
+                tell_signal(self.number, "\n")  # there may be an open line of progress
                 kill(list_started())
                 os._exit(128 + self.number)
 
@@ -79,6 +79,17 @@ class Interrupts:
             if os.getppid() != PARENT:
                 os.kill(os.getpid(), signal.SIGTERM)
                 return
+
+
+def tell_signal(number: int, before: str = "") -> None:
+    """Say which signal ended this process: to who writes a line a stage, or to who looks on."""
+    stream = sys.stdout if LINES in os.environ else sys.stderr
+    print(f"{before}{SIGNALS[number]}", file=stream, flush=True)
+
+
+def find_stage() -> str:
+    """The stage that DVC runs in this process, as `train@dae`; "" where it is none."""
+    return os.environ.get("DVC_STAGE", "").rpartition(":")[2]
 
 
 def list_started() -> "set[psutil.Process]":

@@ -6,8 +6,13 @@ from typing import Any, TextIO
 
 from tqdm import tqdm
 
+from fame.runtime.processes import find_stage
+
 LOG_SECONDS = 30  # between two lines; a training of hours leaves a hundred of them an hour
-LOG_FORMAT = "{desc}: {percentage:.0f}%, {n_fmt} of {total_fmt} [{elapsed}, {remaining} to go]"
+LOG_FORMAT = (
+    "{desc}: {percentage:.0f}%, {n_fmt} of {total_fmt} {unit} [{elapsed}, {remaining} to go]"
+)
+BAR_FORMAT = "{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} {unit} [{elapsed}<{remaining}]"
 
 
 class _LogBar(tqdm):  # type: ignore[type-arg]
@@ -30,14 +35,27 @@ class _LogBar(tqdm):  # type: ignore[type-arg]
 
 
 def bar(total: int, description: str, unit: str) -> "tqdm[Any]":
-    """A tqdm bar on stderr with rate and remaining time; use it as a context manager.
+    """A tqdm bar on stderr with the remaining time; use it as a context manager.
 
     Of nothing to do there is none.
+
+    Args:
+        total: how many there are.
+        description: what is done with them, below the stage, which is named before it.
+        unit: what is counted, in the plural.
     """
-    common = {"total": total, "desc": description, "unit": unit, "file": sys.stderr}
+    said = ": ".join(part for part in (find_stage(), description) if part)
+    common = {"total": total, "desc": said, "unit": unit, "file": sys.stderr}
     # What is quick needs none: it begins after `delay` seconds.
     if sys.stderr.isatty():
-        return tqdm(**common, mininterval=0.2, delay=1, leave=False, disable=not total)
+        return tqdm(
+            **common,
+            mininterval=0.2,
+            delay=1,
+            leave=False,
+            bar_format=BAR_FORMAT,
+            disable=not total,
+        )
     return _LogBar(
         **common,
         mininterval=LOG_SECONDS,

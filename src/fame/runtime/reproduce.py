@@ -5,6 +5,7 @@ lines around the few that a person reads. What a stage says stays, beside its na
 errors and bars are on stderr, which goes through as it is.
 """
 
+import os
 import re
 import signal
 import subprocess
@@ -13,6 +14,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
+
+from fame.runtime.processes import LINES, SIGNALS
 
 STARTED = re.compile(r"Running stage '(?:reports/dvc\.yaml:)?(.+)':$")
 RESTORED = re.compile(r"Stage '(?:reports/dvc\.yaml:)?(.+)' is cached - skipping run")
@@ -26,6 +29,8 @@ OWN = re.compile(
 )
 # At a first run too: tables with the same blocks are the same files.
 IN_CACHE = "not run: the files that it would write are in DVC's cache"
+FAILED, STOPPED = "failed", "stopped"
+GOES_ON = "stopped; what is finished is kept, the next run goes on from there"
 NAME_WIDTH = 22
 SHOWN_SKIPPED = 8
 
@@ -64,13 +69,20 @@ class Lines:
         else:
             self._tell(line)
 
-    def end(self, failed: bool = False) -> None:
-        """Tell of the stage that ran, if one did."""
+    @property
+    def is_stopped(self) -> bool:
+        """Whether the stage that runs has said that a signal ended it."""
+        return self._said[-1:] != [] and self._said[-1] in SIGNALS.values()
+
+    def end(self, broken: str = "") -> None:
+        """Tell of the stage that ran, if one did; ``broken``: how, where it came to no result."""
         if not self._stage:
             return
         seconds = f"{self._clock() - self._started:.1f} s"
-        last, below = "failed", self._said
-        if not failed:
+        last, below = broken, self._said
+        if broken == STOPPED and self.is_stopped:
+            last, below = f"{STOPPED} ({below[-1]})", below[:-1]
+        if not broken:
             main = [line for line in below if not line.startswith(" ")][-1:]
             below = [line for line in below if line not in main]
             last = "".join(_leave_out_name(line, self._stage) for line in main)
@@ -103,12 +115,15 @@ def reproduce(
     On Ctrl-C DVC and its stage, which the terminal interrupts too, are waited for; SIGTERM is
     passed on to them.
     """
+    environment = (os.environ if environment is None else environment) | {LINES: "1"}
     dvc = [str(Path(sys.executable).parent / "dvc"), "repro", *arguments]
+    received: list[int] = []
     with subprocess.Popen(
         dvc, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True, errors="replace"
     ) as process:
 
         def pass_on(number: int, _: FrameType | None) -> None:
+            received.append(number)
             if number == signal.SIGTERM:
                 process.terminate()
 
@@ -120,8 +135,11 @@ def reproduce(
         status = process.wait()
         for each, handler in before.items():
             signal.signal(each, handler)
-    lines.end(failed=bool(status))
+    is_stopped = status != 0 and (status < 0 or bool(received) or lines.is_stopped)
+    lines.end(STOPPED if is_stopped else FAILED if status else "")
     lines.tell_skipped()
+    if is_stopped:
+        print(GOES_ON, flush=True)
     return status if status >= 0 else 128 - status
 
 

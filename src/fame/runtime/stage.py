@@ -15,7 +15,7 @@ from typing import Any
 from fame.runtime import files
 from fame.runtime.dvc_lock import keep_locks
 from fame.runtime.errors import InputError
-from fame.runtime.processes import SIGNALS, Interrupts
+from fame.runtime.processes import Interrupts, find_stage, tell_signal
 from fame.runtime.versions import list_versions
 
 RUNS = Path("runs")
@@ -37,7 +37,7 @@ def run(main: Callable[[], dict[str, Any] | None]) -> None:
     """
     start = time.perf_counter()
     # DVC names the stage it runs; by hand the module's name has to do.
-    name = os.environ.get("DVC_STAGE", Path(sys.argv[0]).stem).split(":")[-1]
+    name = find_stage() or Path(sys.argv[0]).stem
     with Interrupts() as interrupts:
         try:
             if "DVC_STAGE" in os.environ:
@@ -51,11 +51,14 @@ def run(main: Callable[[], dict[str, Any] | None]) -> None:
             number = interrupts.number
             if number is None and isinstance(error, KeyboardInterrupt):
                 number = signal.SIGINT
-            told, status = (SIGNALS[number], 128 + number) if number else (_explain(error), 1)
+            if number:
+                tell_signal(number)
+                sys.exit(128 + number)
+            told = _explain(error)
             if told is None:
                 raise
             print(told, file=sys.stderr)
-            sys.exit(status)
+            sys.exit(1)
 
 
 def silence_libraries() -> None:

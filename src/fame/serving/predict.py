@@ -11,6 +11,7 @@ from fame.runtime.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
     from fame.serving.predictor import Predictor
 
@@ -39,7 +40,9 @@ def add(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="newer posts with a label, added to what is known of their authors",
     )
-    parser.add_argument("--rank", action="store_true", help="best first, with a column rank")
+    parser.add_argument(
+        "--rank", action="store_true", help="best first, with the columns rank and title"
+    )
     parser.add_argument("--explain", action="store_true", help="add a column of reasons, as JSON")
     parser.add_argument(
         "--any-versions", action="store_true", help="accept other versions of the libraries"
@@ -71,15 +74,22 @@ def run(arguments: argparse.Namespace) -> None:
         print(f"read: {line}", file=sys.stderr)
     table = predictor.predict_drafts(drafts, explain=arguments.explain)
     if arguments.rank:
-        table = rank(table)
+        table = rank(table, name_posts(drafts.posts))
     write(table, arguments.output)
     print(summarise(table, predictor, time.monotonic() - started), file=sys.stderr)
 
 
-def rank(table: "pd.DataFrame") -> "pd.DataFrame":
-    """Best first; posts of one prediction share a rank."""
+def name_posts(posts: "pa.Table") -> list[str]:
+    """What tells n posts apart for a reader: the title on one line, without one the tags."""
+    rows = zip(posts["title"].to_pylist(), posts["tags"].to_pylist(), strict=True)
+    return [" ".join((title or " ".join(tags or [])).split()) for title, tags in rows]
+
+
+def rank(table: "pd.DataFrame", names: list[str]) -> "pd.DataFrame":
+    """Best first, with the posts' ``names``; posts of one prediction share a rank."""
     place = table["prediction"].rank(method="min", ascending=False).astype(int)
     table.insert(1, "rank", place)
+    table.insert(2, "title", names)
     return table.sort_values("rank", kind="stable", ignore_index=True)
 
 

@@ -140,7 +140,7 @@ class Predictor:
     ) -> pd.DataFrame:
         """The table of `predict`, some posts at a time; ``explain`` adds ``reasons`` as JSON."""
         parts = []
-        with bar(len(drafts), "score", "post") if progress else nullcontext() as shown:
+        with bar(len(drafts), "scoring", "posts") if progress else nullcontext() as shown:
             for start in range(0, len(drafts), POSTS_AT_ONCE):
                 part = drafts.slice(start, POSTS_AT_ONCE)
                 scored = self.score(part)

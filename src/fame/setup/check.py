@@ -16,6 +16,7 @@ from fame.posts import ingest
 from fame.posts.data_report import RAW_COUNTS, looks_like_counts
 from fame.posts.sources.images import IMAGE_SUFFIXES
 from fame.runtime.cores import count_cores
+from fame.runtime.data_root import require_folder
 from fame.runtime.errors import InputError
 from fame.setup.estimate import describe_seconds, estimate
 
@@ -29,13 +30,16 @@ HUB_SECONDS = 5
 LARGE = ("data/features", "data/tables")
 
 
-def add(_parser: argparse.ArgumentParser) -> None:
-    """The command has no arguments."""
+def add(parser: argparse.ArgumentParser) -> None:
+    """The command's argument."""
+    parser.add_argument(
+        "--brief", action="store_true", help="without what reading the posts finds: ingest tells it"
+    )
 
 
-def run(_arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Print each problem; 1 if there is one."""
-    problems, facts = check()
+    problems, facts = check(brief=arguments.brief)
     print("\n".join([*facts, *(f"missing or wrong: {problem}" for problem in problems)]))
     if not problems:
         data = params.load(kinds=False).data
@@ -44,8 +48,8 @@ def run(_arguments: argparse.Namespace) -> int:
     return 1 if problems else 0
 
 
-def check() -> tuple[list[str], list[str]]:
-    """All problems, and what was found in order."""
+def check(*, brief: bool = False) -> tuple[list[str], list[str]]:
+    """All problems, and what was found in order; ``brief``: but for how the posts were read."""
     problems = _check_packages()
     try:
         settings = params.load(kinds=not problems)
@@ -56,7 +60,7 @@ def check() -> tuple[list[str], list[str]]:
     counts = SMPD if is_to_come else (0, 0)
     try:
         counts, found = _check_data(settings)
-        facts += found
+        facts += found[:1] if brief else found
     except InputError as error:
         problems.append(str(error))
     except ImportError:  # of a package that is named as missing
@@ -102,17 +106,11 @@ def _check_data(settings: params.Params) -> tuple[tuple[int, int], list[str]]:
     Raises:
         InputError: all that is wrong with them.
     """
-    data, root = settings.data, Path(settings.data.root)
+    data = settings.data
     if data.source == "sample":
         labelled, others = data.sample.training_posts, data.sample.challenge_posts
         return (labelled + others, labelled), ["sample: is simulated"]
-    if not root.is_dir():
-        hint = "; ~ and $ stand for themselves" if data.root[:1] in "~$" else ""
-        whose = "FOLDER` reads SMPD where it lies" if data.source == "smpd" else "FILE` puts your "
-        whose += "" if data.source == "smpd" else "posts where they belong"
-        raise InputError(
-            f"params.yaml: data.root: no folder {data.root!r}{hint}; `fame init {whose}"
-        )
+    require_folder(data.source, data.root)
     posts, _ = ingest.read(settings)
     count, labels = len(posts.table), posts.table["popularity"]
     labelled = count - labels.null_count

@@ -178,7 +178,7 @@ def _write_images(
     """One archive, stored, with fixed times; returns the number of its members."""
     total = len(posts.post_ids)
     storage = _draw_storage(total, generator)
-    with zipfile.ZipFile(path, "w") as archive, bar(total, "simulate", "picture") as progress:
+    with zipfile.ZipFile(path, "w") as archive, bar(total, "drawing", "pictures") as progress:
         for row in range(total):
             picture = Picture(int(posts.subjects[row]), *posts.looks[row].tolist())
             content = _store(draw(picture, generator), storage[row])

@@ -22,7 +22,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fame.posts.findings import LEFT_OUT, MASKED, MISSING, NOTICED, READ, REPAIRED, Findings
+from fame.posts.findings import KEPT, LEFT_OUT, MASKED, MISSING, NOTICED, READ, REPLACED, Findings
 from fame.posts.sources.table_files import read_cells
 from fame.posts.sources.table_lists import read_tags
 from fame.posts.sources.table_numbers import _SIGNS, PAIRS, read_numbers, weigh
@@ -170,6 +170,13 @@ def test_one_odd_letter_is_western_and_noticed(tmp_path):
     assert list_notes(cells, NOTICED) == [("few letters to tell the encoding by", 0)]
 
 
+def test_what_is_only_written_otherwise_is_said_to_lose_nothing(tmp_path):
+    column = read_column(tmp_path, ["#sea #sun", "#sky", None])
+    assert read_tags(column, None).to_pylist()[:2] == [["sea", "sun"], ["sky"]]
+    (line,) = (note.describe("row") for note in column.findings.notes if note.became == KEPT)
+    assert line.startswith("x: tags written with #, read without it: 2, nothing is lost (row 1: ")
+
+
 @pytest.mark.parametrize("share", [2, 7])
 def test_lines_of_another_encoding_are_read_and_counted(tmp_path, share):
     lines = [f"{i},größe {i}" for i in range(40)]
@@ -177,8 +184,8 @@ def test_lines_of_another_encoding_are_read_and_counted(tmp_path, share):
     content = [line.encode("cp1252" if i in others else "utf-8") for i, line in enumerate(lines)]
     cells = read(tmp_path, b"id,t\n" + b"\n".join(content))
     assert cells.columns["t"].to_pylist() == [line.split(",")[1] for line in lines]
-    what = "lines that are cp1252 in a file of utf-8"
-    assert list_notes(cells, REPAIRED) == [(what, len(others))]
+    what = "lines that are cp1252 in a file of utf-8, read as such"
+    assert list_notes(cells, KEPT) == [(what, len(others))]
 
 
 def test_texts_that_another_program_spoilt_are_noticed(tmp_path):
@@ -191,14 +198,14 @@ def test_bytes_that_are_no_utf_8_are_counted_and_shown(tmp_path):
     content = "".join(f"{i},größe é {i}\n" for i in range(50)).encode()
     cells = read(tmp_path, b"id,t\n" + content + b"50,bad\xff\n")
     assert cells.columns["t"].to_pylist()[-1] == "bad\ufffd"
-    note = next(note for note in cells.findings.notes if note.became == REPAIRED)
+    note = next(note for note in cells.findings.notes if note.became == REPLACED)
     assert (note.count, note.examples[0][0]) == (1, 51)
 
 
 def test_excels_own_ways(tmp_path):
     cells = read(tmp_path, 'sep=;\r\nid;n\r\n="007";1\r\n="008";2\r\n'.encode("utf-16"))
     assert cells.columns["id"].to_pylist() == ["007", "008"]
-    assert list_notes(cells, REPAIRED) == [("formulas of a text", 2)]
+    assert list_notes(cells, KEPT) == [("formulas of a text, read as the text", 2)]
 
 
 @pytest.mark.parametrize(
@@ -557,7 +564,7 @@ def test_separators_of_thousands_change_no_number(tmp_path, numbers, mark):
     assert read_numbers(column, weigh(column).mark()).to_pylist() == numbers
     column.findings.settle("stop", 0)
     grouped = sum(abs(number) >= 1000 for number in numbers)
-    assert sum(count for _, count in list_notes(column, REPAIRED)) == grouped
+    assert sum(count for _, count in list_notes(column, KEPT)) == grouped
 
 
 @QUICK

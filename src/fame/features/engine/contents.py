@@ -51,6 +51,12 @@ class Items:
     images: np.ndarray | None
     rows: list[tuple[Pass, np.ndarray]]
 
+    def describe(self) -> str:
+        """What they are, in the plural."""
+        if self.images is None:
+            return "texts"
+        return "images" if self.texts is None else "texts with images"
+
 
 class Contents:
     """The distinct texts and images of n posts.

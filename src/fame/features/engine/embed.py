@@ -222,7 +222,7 @@ def _embed(
     # Shards are written while the next ones are computed, so that a GPU never waits for a disk.
     with (
         closing(_choose_engine(runtime)(backbones, runtime, work, slots)) as done,
-        bar(total, "embed", "item") as progress,
+        bar(total, "embedding", _name_items(bundles)) as progress,
         ThreadPoolExecutor(1) as writing,
     ):
         before: deque[Future] = deque()
@@ -235,6 +235,12 @@ def _embed(
             progress.update(len(job.shard.keys))
         for kept in before:
             kept.result()
+
+
+def _name_items(bundles: list[list[tuple[int, Job]]]) -> str:
+    """What the items are that the backbones see."""
+    names = {job.items.describe() for bundle in bundles for _, job in bundle}
+    return " and ".join(sorted(names))
 
 
 def _choose_engine(runtime: RuntimeParams) -> Callable[..., Generator[tuple[Job, Shown]]]:

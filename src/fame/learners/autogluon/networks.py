@@ -203,7 +203,7 @@ def place_images(
     unread = 0
     # AutoGluon makes Pillow take truncated files; what is readable must not depend on it.
     strict = mock.patch.object(ImageFile, "LOAD_TRUNCATED_IMAGES", False)
-    with strict, ImageReader() as reader, bar(len(rows), "read images", "image") as progress:
+    with strict, ImageReader() as reader, bar(len(rows), "reading images", "images") as progress:
         for place, row in enumerate(rows):
             progress.update()
             container, member = images["container"][row], images["member"][row]

@@ -250,7 +250,7 @@ def _progress(folder: Path, planned: dict[str, int], fold_count: int) -> Iterato
     done = threading.Event()
 
     def watch() -> None:
-        with bar(len(bags) * fold_count, "autogluon", "models") as progress:
+        with bar(len(bags) * fold_count, "all folds", "models") as progress:
             while not done.wait(0.5):
                 progress.update(
                     len(list(folder.glob("models/*_BAG_*/S1F*/model.pkl"))) - progress.n

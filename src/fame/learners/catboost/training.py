@@ -152,7 +152,7 @@ class Trainer(FoldTrainer):
             "thread_count": choose_cores(self.params.threads),
         }
         snapshots = self._open_snapshots(fold)
-        name, count = f"catboost fold {fold}", self.params.iterations
+        name, count = f"fold {fold}", self.params.iterations
         with progress.bar(count, name, "trees") as bar, _Log(bar, snapshots) as log:
             return CatBoostRegressor(**settings, **snapshots.options).fit(
                 training,

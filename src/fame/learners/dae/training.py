@@ -61,7 +61,7 @@ class Trainer(FoldTrainer):
         total = self.params.phase_1.epochs + self.params.phase_2.epochs
         with (
             deterministic(self.params.threads),
-            progress.bar(total, f"dae fold {fold}", "epochs") as bar,
+            progress.bar(total, f"fold {fold}", "epochs") as bar,
         ):
             preparation = fit_preparation(table, rows, table.numeric, self.params)
             data = self._split(table, fold, preparation)

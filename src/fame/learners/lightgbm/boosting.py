@@ -58,7 +58,7 @@ class Bins:
     def __init__(self, table: FitTable, settings: dict[str, Any]) -> None:
         check_device(settings)
         rows = table.all_rows
-        with progress.bar(len(rows), "lightgbm bins", "posts") as bar:
+        with progress.bar(len(rows), "binning", "posts") as bar:
             self._bins = bin_rows(table, rows, settings, bar.update).construct()
         self._fold = table.fold
         self._settings = settings
@@ -74,7 +74,7 @@ class Bins:
         training = self._bins.subset(np.flatnonzero(self._fold != fold))
         validation = self._bins.subset(np.flatnonzero(self._fold == fold))
         try:
-            with progress.bar(iterations, f"lightgbm fold {fold}", "trees") as bar:
+            with progress.bar(iterations, f"fold {fold}", "trees") as bar:
                 return boost(self._settings, training, validation, iterations, patience, bar.update)
         except LightGBMError as error:
             raise InputError(f"table: lightgbm cannot learn on fold {fold}: {error}") from None
@@ -128,7 +128,7 @@ class Machines:
             machine.boost.remote(fold, iterations, patience, places) for machine in self._machines
         ]
         waiting = tasks
-        with progress.bar(iterations, f"lightgbm fold {fold}", "trees") as bar:
+        with progress.bar(iterations, f"fold {fold}", "trees") as bar:
             while waiting:
                 done, waiting = self._ray.wait(waiting, timeout=SECONDS_BETWEEN_LOOKS)
                 self._get(done, fold)

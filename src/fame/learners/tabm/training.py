@@ -37,7 +37,7 @@ class Trainer(FoldTrainer):
         settings: Params = self.settings
         with (
             deterministic(settings.threads),
-            progress.bar(settings.training.epochs, f"tabm fold {fold}", "epochs") as bar,
+            progress.bar(settings.training.epochs, f"fold {fold}", "epochs") as bar,
         ):
             inputs = fit_inputs(table, rows, settings)
             labels = table.popularity[rows]

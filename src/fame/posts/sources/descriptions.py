@@ -108,7 +108,10 @@ class Descriptions:
             InputError: more of them than may be masked, after the last batch.
         """
         total = sum(len(places.post_ids) for places in self._places)
-        with ThreadPoolExecutor(WORKERS) as pool, bar(total, "descriptions", "post") as progress:
+        with (
+            ThreadPoolExecutor(WORKERS) as pool,
+            bar(total, "descriptions", "posts") as progress,
+        ):
             for places in self._places:
                 odd: dict[str, dict[int, str]] = {key: {} for key in places.texts}
                 columns = [

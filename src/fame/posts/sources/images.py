@@ -362,7 +362,7 @@ def _read_matches(matches: Iterable[Match], places: list[_Place]) -> dict[Match,
     for place, member in matches:
         members[place].add(member)
     rows = {}
-    with bar(sum(map(len, members.values())), "digest images", "image") as progress:
+    with bar(sum(map(len, members.values())), "reading images", "images") as progress:
         for place in places:
             for member, row in place.digest(members[place]):
                 rows[place, member] = row

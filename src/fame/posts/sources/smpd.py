@@ -362,7 +362,7 @@ def _reading_user_data(
 def _progress(files: dict[str, dict[str, Path]]) -> Iterator[Callable[[int], None]]:
     """A bar over the bytes of the JSON files."""
     paths = [path for found in files.values() for path in found.values() if path.suffix == ".json"]
-    with bar(sum(path.stat().st_size for path in paths), "read", "B") as progress:
+    with bar(sum(path.stat().st_size for path in paths), "reading JSON", "bytes") as progress:
         progress.unit_scale = True
 
         def advance(count: int) -> None:

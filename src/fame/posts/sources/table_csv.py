@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
-from fame.posts.findings import LEFT_OUT, READ, REPAIRED, SHOWN, Findings, shorten
+from fame.posts.findings import KEPT, LEFT_OUT, READ, SHOWN, Findings, shorten
 from fame.runtime.errors import InputError
 
 DELIMITERS = (",", ";", "\t", "|", "^", "~", "\x01")
@@ -384,5 +384,5 @@ def _unwrap_formulas(
         return cells
     rows = np.flatnonzero(chosen.to_numpy())[:SHOWN]
     examples = [(numbers[row], cells[int(row)].as_py()) for row in rows]
-    findings.note(name, "formulas of a text", REPAIRED, count, examples)
+    findings.note(name, "formulas of a text, read as the text", KEPT, count, examples)
     return pc.if_else(chosen, pc.utf8_slice_codeunits(cells, 2, -1), cells)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from charset_normalizer import from_bytes
 
-from fame.posts.findings import NOTICED, READ, REPAIRED, SHOWN, Findings
+from fame.posts.findings import KEPT, NOTICED, READ, REPLACED, SHOWN, Findings
 from fame.posts.sources.table_latin import LATIN, LEAST_SHARE, WESTERN, guess, list_words
 from fame.runtime.errors import InputError
 
@@ -96,7 +96,7 @@ def _decode_marked(content: bytes, encoding: str, findings: Findings) -> str:
     lines = [(number, line) for number, line in enumerate(text.split("\n")) if "\ufffd" in line]
     shown = [(number, _ODD_WORD.findall(line)[0]) for number, line in lines[:SHOWN]]
     count = text.count("\ufffd")
-    findings.note("", f"bytes that are not {encoding}, read as U+FFFD", REPAIRED, count, shown)
+    findings.note("", f"bytes that are not {encoding}", REPLACED, count, shown)
     return text
 
 
@@ -135,8 +135,8 @@ def _decode_mixed(content: bytes, findings: Findings) -> str:
         lines[row] = text.encode()
         changed.append((row + 1, _ODD_WORD.findall(text)[0]))
     if changed:
-        what = f"lines that are {name} in a file of utf-8"
-        findings.note("", what, REPAIRED, len(changed), changed[:SHOWN])
+        what = f"lines that are {name} in a file of utf-8, read as such"
+        findings.note("", what, KEPT, len(changed), changed[:SHOWN])
     return _decode_marked(b"\n".join(lines), "utf-8", findings)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from fame.posts.findings import LEFT_OUT, READ, REPAIRED, SHOWN, Findings
+from fame.posts.findings import LEFT_OUT, READ, REPLACED, SHOWN, Findings
 from fame.posts.sources.table_lists import TAG_KEYS, TAGS, is_count
 from fame.runtime.errors import InputError
 
@@ -313,6 +313,6 @@ def _to_array(
         if fixed is not None and fixed != text:
             changed.append((int(numbers[row]), fixed))
             texts[row] = fixed
-    what = "texts with half of a character, read as U+FFFD"
-    findings.note(name, what, REPAIRED, len(changed), changed[:SHOWN])
+    what = "texts with half of a character"
+    findings.note(name, what, REPLACED, len(changed), changed[:SHOWN])
     return pa.chunked_array([pa.array(texts, pa.string())])

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fame.posts.findings import NOTICED, READ, REPAIRED, Column, map_distinct
+from fame.posts.findings import KEPT, NOTICED, READ, Column, map_distinct
 from fame.posts.sources.table_texts import NOTHING, WORDS, drop_words, has_any, read_names
 
 # What a column of tags is called, the likeliest first.
@@ -41,12 +41,10 @@ def read_paths(column: Column) -> pa.ChunkedArray:
     is_more = pc.fill_null(pc.match_substring_regex(paths, _SEVERAL_FILES), False)
     if has_any(is_more):
         paths = pc.replace_substring_regex(paths, _SEVERAL_FILES, r"\1")
-    column.note("lists of images, the first of which is read", REPAIRED, pc.or_(is_list, is_more))
+    column.note("lists of images, the first of which is read", READ, pc.or_(is_list, is_more))
     known = paths.drop_null()
     if len(known) and pc.all(pc.starts_with(known, "/")).as_py():
-        column.note(
-            "paths of a whole machine, read as below the images", REPAIRED, paths.is_valid()
-        )
+        column.note("paths of a whole machine, read as below the images", KEPT, paths.is_valid())
         paths = pc.utf8_ltrim(paths, "/")
     return paths
 
@@ -212,7 +210,7 @@ def _trim_items(column: Column, lists: pa.ChunkedArray) -> pa.ChunkedArray:
     marked: list[np.ndarray] = []
     chunks = [_trim_chunk(chunk, marked) for chunk in lists.chunks]
     if marked:
-        column.note("tags with #, which is dropped", REPAIRED, np.concatenate(marked))
+        column.note("tags written with #, read without it", KEPT, np.concatenate(marked))
     return pa.chunked_array(chunks, pa.list_(pa.string()))
 
 

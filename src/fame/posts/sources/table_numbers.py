@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fame.posts.findings import NOTICED, READ, REPAIRED, SHOWN, Column, map_distinct
+from fame.posts.findings import KEPT, NOTICED, READ, SHOWN, Column, map_distinct
 from fame.posts.sources.table_texts import drop_words
 
 PLAIN = r"^-?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$"
@@ -209,7 +209,7 @@ def _read_others(
         is_found = pc.is_valid(found)
         if not _any(is_found):
             continue
-        column.note(what, READ if what.startswith("true") else REPAIRED, is_found)
+        column.note(what, READ if what.startswith("true") else KEPT, is_found)
         if what == MONEY:
             _compare_currencies(column, others, is_found)
         values = pc.coalesce(values, found)

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fame.posts.contract import CHALLENGE, SPLITS
-from fame.posts.findings import MISSING, NOTICED, READ, REPAIRED, Column
+from fame.posts.findings import KEPT, MISSING, NOTICED, READ, Column
 
 # How files write that there is no value: pandas' own list, MySQL, JavaScript and Excel.
 WORDS = (
@@ -102,7 +102,9 @@ def read_names(column: Column, words: tuple[str, ...] = WORDS) -> pa.ChunkedArra
     """Categories and paths: white space around them is dropped."""
     texts = drop_words(column, words)
     trimmed = pc.utf8_trim_whitespace(texts)
-    column.note("texts with white space around them", REPAIRED, pc.not_equal(texts, trimmed))
+    column.note(
+        "texts with white space around them, read without it", KEPT, pc.not_equal(texts, trimmed)
+    )
     return trimmed
 
 

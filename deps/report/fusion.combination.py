@@ -1,0 +1,1 @@
+../../src/fame/fusion/combination.py

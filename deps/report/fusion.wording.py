@@ -1,0 +1,1 @@
+../../src/fame/fusion/wording.py

@@ -1,0 +1,1 @@
+../../src/fame/runtime/data_root.py
