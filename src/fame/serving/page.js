@@ -15,8 +15,9 @@ const round = (value) => value.toFixed(2);
 const signed = (value) => (value >= 0 ? "+" : "−") + Math.abs(value).toFixed(2);
 const percent = (value) => `${Math.round(100 * value)} %`;
 
-async function ask(path, options) {
+async function ask(path, options, headers = new Map()) {
   const response = await fetch(path, options);
+  response.headers.forEach((value, name) => headers.set(name, value));
   const isJson = (response.headers.get("content-type") || "").includes("json");
   const content = isJson ? await response.json() : await response.text();
   if (!response.ok) throw new Error(isJson ? content.error : `status ${response.status}`);
@@ -275,15 +276,17 @@ async function showHours(draft, shown) {
 function connectCsv() {
   const input = find("#csv");
   input.addEventListener("change", () => input.files[0] && busy(input, "#csv-status", async () => {
+    const headers = new Map();
     const text = await ask("/api/predict.csv", {
       method: "POST", headers: { "content-type": "text/csv" }, body: input.files[0],
-    });
+    }, headers);
     const link = make("a", "Download predictions.csv", { download: "predictions.csv", id: "csv-result" });
     link.href = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
     const old = find("#csv-result");
     if (old) old.remove();
     find("#csv-status").after(link);
-    return `${text.trim().split("\n").length - 1} posts scored`;
+    const found = JSON.parse(headers.get("fame-read") || "[]");
+    return [`${text.trim().split("\n").length - 1} posts scored`, ...found].join("; ");
   }));
 }
 
