@@ -33,6 +33,7 @@ MAX_IMAGE_BYTES = 16 << 20
 MAX_PIXELS = 40_000_000
 MAX_POSTS = 32  # of a JSON request
 MAX_ROWS = 5_000  # of a CSV request
+MAX_VALUES = 1_000  # of a category, that the page offers
 MAX_CHARACTERS, MAX_TAGS, MAX_FIELDS = 5_000, 200, 200
 FOUND = "fame-read"  # a header, see TOLD
 LINES, LINE = 10, 300  # of it, and characters of a line
@@ -243,6 +244,7 @@ def describe_run(predictor: Predictor) -> dict[str, Any]:
     training = {k: v for k, v in bundle.training.items() if k != "label_quantiles"}
     labels = bundle.training["label_quantiles"]
     categories, numeric = predictor.list_columns()
+    values = {name: known[:MAX_VALUES] for name, known in predictor.list_values().items()}
     return {
         "training": training | {"lowest": labels[0], "median": labels[50], "highest": labels[-1]},
         "unit": predictor.unit,
@@ -251,6 +253,7 @@ def describe_run(predictor: Predictor) -> dict[str, Any]:
         "learners": bundle.learners,
         "left_out": bundle.left_out,
         "categories": categories,
+        "values": values,
         "numbers": numeric,
     }
 
