@@ -6,6 +6,8 @@ import io
 import json
 import logging
 import lzma
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pandas as pd
 import pytest
@@ -19,6 +21,7 @@ from fame.serving.guard import Guard
 POST = {"title": "A sunset over the sea", "tags": ["sunset"], "time": "2016-03-01T12:00:00"}
 JSON = {"content-type": "application/json"}
 HOST = "http://127.0.0.1:8000"
+THREADS = 40  # of the server, for what is no coroutine
 
 
 @pytest.fixture(scope="module")
@@ -255,6 +258,16 @@ def test_a_csv_that_cannot_be_scored_is_a_sentence(client, content, sentence):
     assert "data." not in response.json()["error"]  # no parameter that the sender could change
 
 
+def test_a_csv_is_told_what_of_it_was_left_out(client):
+    content = "title,colour\n" + "a,red\n" * 20 + "b,é,c\n"
+    response = client.post("/api/predict.csv", content=content.encode())
+    odd, unused = json.loads(response.headers["fame-read"])
+    assert len(response.text.splitlines()) == 1 + 20
+    assert odd.startswith("rows with another number of cells than the header: 1")
+    assert "é" in odd
+    assert unused.endswith("know no such columns: colour")
+
+
 def test_a_csv_of_many_columns_and_long_texts_is_scored(client):
     names = ",".join(f"c{number}" for number in range(1000))
     content = f"id,title,{names}\n1,{'x' * 10_000}{',' * 1000}\n2,{',' * 1000}\n"
@@ -263,12 +276,55 @@ def test_a_csv_of_many_columns_and_long_texts_is_scored(client):
     assert lines[2].endswith(",no picture; no text")
 
 
+def test_one_unreadable_time_among_many_drafts_is_refused(client):
+    """Of a file a few are left empty and told; of drafts none is."""
+    posts = [{"title": "A cat"}] * 31 + [{"title": "A cat", "time": "soon"}]
+    response = client.post("/api/predict", json={"posts": posts})
+    assert response.status_code == 422
+    assert "cells that are no time: 1 of 1 (line 32: 'soon')" in response.json()["error"]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "sentence"),
+    [
+        ({"latitude": 999}, "latitude is 999.0, allowed: degrees in -90 .. 90"),
+        ({"photo_count": -1}, "photo_count is -1.0, allowed: a number >= 0"),
+        ({"is_pro": 7}, "is_pro is 7.0, allowed: 0 or 1"),
+    ],
+)
+def test_numbers_that_no_post_has_are_refused(client, numbers, sentence):
+    response = client.post("/api/predict", json={"posts": [{"title": "a", "numbers": numbers}]})
+    assert response.status_code == 422
+    assert response.json()["error"] == f"posts: post 'draft-1': {sentence}"
+
+
+def test_a_body_that_is_no_json_object_is_told_so(client):
+    for content, kind in ((b"", "application/json"), (b"[]", "application/json"), (b"{}", "a/b")):
+        response = client.post("/api/predict", content=content, headers={"content-type": kind})
+        assert response.status_code == 422
+        assert response.json()["error"].startswith("the request: not a JSON object with posts")
+
+
 def test_the_run_is_described(client):
     run = client.get("/api/run").json()
     assert run["training"]["posts"] == 120
     assert run["categories"] == ["category", "subcategory", "concept"]
     assert run["training"]["lowest"] < run["training"]["median"] < run["training"]["highest"]
     assert set(run["training"]["holdout"]["fame"]) == {"src", "mae"}
+
+
+def test_health_is_told_while_all_threads_wait(client, monkeypatch):
+    """More requests than there are threads wait for a prediction; the server is well."""
+    free = threading.Event()
+    monkeypatch.setattr(api, "answer", lambda *_: {"posts": [], "waited": free.wait(60)})
+    with ThreadPoolExecutor(THREADS + 2) as pool:
+        asked = [pool.submit(ask, client, POST) for _ in range(THREADS + 1)]
+        try:
+            told = pool.submit(client.get, "/healthz").result(timeout=10)
+        finally:
+            free.set()
+        assert all(one.result().json()["waited"] for one in asked)
+    assert told.json()["status"] == "ok"
 
 
 def test_health_and_metrics(client):

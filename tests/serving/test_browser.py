@@ -136,7 +136,8 @@ def test_a_draft_is_scored_with_its_picture(page, picture, tmp_path):
 
 
 def test_the_quality_on_held_out_posts_is_in_view(page):
-    assert "On posts held out: rank correlation" in find(page, "#quality").text
+    assert "simulated posts by" in find(page, "#quality").text
+    assert "posts held out: rank correlation" in find(page, "#quality").text
 
 
 def test_drafts_stand_side_by_side(page):
@@ -151,6 +152,37 @@ def test_drafts_stand_side_by_side(page):
     assert "no difference" in find(page, "#comparison").text
 
 
+def test_a_copy_names_its_picture_and_keeps_its_numbers(page, picture, tmp_path):
+    (tmp_path / "a.jpg").write_bytes(picture)
+    write(page, "title", "A cat")
+    find(page, "[name=image]").send_keys(str(tmp_path / "a.jpg"))
+    press(page, ".numbers summary")
+    write(page, "number:photo_count", "12.5")
+    press(page, ".copy")
+    one, other = find_all(page, "[name=image]")
+    assert other.get_attribute("value") == one.get_attribute("value")
+    assert find_all(page, "[name='number:photo_count']")[1].get_attribute("value") == "12.5"
+    predict(page)
+    results = [one.text for one in find_all(page, ".result")]
+    assert results[0] == results[1]
+    assert "no picture" not in results[0]
+
+
+def test_known_categories_are_offered(page):
+    field = find(page, "[name='category:category']")
+    values = page.execute_script(
+        "return [...arguments[0].list.options].map((option) => option.value)", field
+    )
+    assert "Animal" in values
+
+
+def test_a_csv_tells_what_was_left_out(page, tmp_path):
+    (tmp_path / "odd.csv").write_text("title,colour\nA cat,red\n")
+    find(page, "#csv").send_keys(str(tmp_path / "odd.csv"))
+    wait(page, lambda: "1 post scored" in find(page, "#csv-status").text)
+    assert "know no such columns: colour" in find(page, "#csv-status").text
+
+
 def test_reasons_and_other_hours_are_shown(page):
     write(page, "title", "A sunset over the sea")
     write(page, "tags", "sunset, sea")
@@ -161,6 +193,8 @@ def test_reasons_and_other_hours_are_shown(page):
     told = find(page, ".result").text
     assert "tag sunset" in told
     assert "all text" in told
+    assert "None of these makes a difference beyond the interval." in told
+    assert "Start: no post in particular" in told
     press(page, ".hours")
     wait(page, lambda: "22:00" in find(page, ".result").text)
 

@@ -145,6 +145,32 @@ def test_an_export_can_leave_pickles_out(models, predictor, tmp_path, monkeypatc
     assert table["prediction"].equals(whole["learner_catboost"].rename("prediction"))
 
 
+@pytest.mark.parametrize(
+    ("spoil", "sentence"),
+    [
+        (lambda content: content.pop("files"), "files: missing"),
+        (lambda content: content["training"].pop("first_post"), "training.first_post: missing"),
+        (lambda content: content["columns"].pop(0), "columns: lacks post_id"),
+        (lambda content: content["learners"].pop(), "learners are not those of its params"),
+        (lambda content: content["params"]["learners"]["catboost"].pop("kind"), "kind: missing"),
+        (
+            lambda content: content["left_out"].update(other="x"),
+            "left_out: expected some of its learners",
+        ),
+        (
+            lambda content: content["left_out"].update(lightgbm="x", catboost="x"),
+            "left_out: expected some of its learners, not all",
+        ),
+    ],
+)
+def test_a_manifest_of_another_shape_is_a_sentence(copied, spoil, sentence):
+    content = files.read_json(copied / "manifest.json")
+    spoil(content)
+    files.write_json(copied / "manifest.json", content)
+    with pytest.raises(InputError, match=sentence):
+        Predictor.load(copied, threads=1)
+
+
 def test_an_export_without_any_learner_is_refused(models, monkeypatch):
     content = files.read_json(models / "manifest.json")
     content["params"]["learners"].pop("catboost")

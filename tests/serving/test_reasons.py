@@ -1,8 +1,11 @@
 import numpy as np
+import pyarrow as pa
 import pytest
 
+from fame.features.contract import Block, Column
 from fame.serving import reasons, similar
 
+POST_IDS = [f"p{number}" for number in range(6)]
 POST = {
     "id": "a",
     "title": "A sunset over the sea",
@@ -65,7 +68,7 @@ def test_a_training_post_is_its_own_nearest(finished, predictor):
     )
     part = drafts.slice(row, 1)
     blocks = predictor.score(part).blocks
-    own = similar.Index(predictor.bundle.folder / "index")
+    own = similar.Index(predictor.bundle.folder / "index", ["minilm"])
     own._vectors = own._vectors.copy()
     names = [name for name, _ in own._blocks]
     own._vectors[3] = np.concatenate(
@@ -80,6 +83,36 @@ def test_a_training_post_is_its_own_nearest(finished, predictor):
     assert found.nearest[0].similarity == pytest.approx(1, abs=1e-4)
     assert found.nearest[0].post_id == own.posts["post_id"][own._rows[3]].as_py()
     assert found.farther_than == 0
+
+
+def make_block(name, values):
+    columns = tuple(Column(f"{name}_{place:03}", False) for place in range(values.shape[1]))
+    return Block(np.array(POST_IDS, dtype=object), values, columns, {})
+
+
+def test_an_index_compares_by_the_blocks_that_are_there(tmp_path):
+    """A bundle without a learner lacks the blocks that only that one needed."""
+    random = np.random.default_rng(0)
+    one, other = (random.normal(size=(len(POST_IDS), 20)).astype(np.float32) for _ in range(2))
+    posts = pa.table(
+        {
+            "post_id": POST_IDS,
+            "user_id": POST_IDS,
+            "posted_at": pa.nulls(len(POST_IDS), pa.timestamp("s", tz="UTC")),
+            "popularity": random.normal(size=len(POST_IDS)),
+            "title": POST_IDS,
+        }
+    )
+    blocks = {"one": make_block("one", one), "other": make_block("other", other)}
+    for folder, there in (("both", blocks), ("alone", {"other": blocks["other"]})):
+        (tmp_path / folder).mkdir()
+        similar.write_index(tmp_path / folder, posts, there)
+    kept = similar.Index(tmp_path / "both", ["other"])
+    alone = similar.Index(tmp_path / "alone", ["other"])
+    asked = {"other": blocks["other"]}
+    assert kept.find(asked, 3) == alone.find(asked, 3)
+    assert kept.find(asked, 1)[2].nearest[0].post_id == POST_IDS[2]
+    assert similar.Index(tmp_path / "both", []).find(asked, 1)[0].nearest == []
 
 
 def test_a_post_with_nothing_to_compare_has_no_nearest(predictor, picture):

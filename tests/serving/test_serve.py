@@ -78,3 +78,11 @@ def test_a_port_that_is_taken_is_a_sentence(server, models):
 )
 def test_an_address_is_a_name_but_for_that_of_all(host, names):
     assert list_hosts(host) == names
+
+
+@pytest.mark.parametrize("port", ["-1", "65536"])
+def test_a_port_that_there_is_not_is_a_sentence(port, capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["serve", f"--port={port}"])
+    assert str(ended.value) == f"error: --port {port}: allowed: 0 .. 65535"
+    assert capsys.readouterr().out == ""

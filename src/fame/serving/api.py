@@ -33,8 +33,13 @@ MAX_IMAGE_BYTES = 16 << 20
 MAX_PIXELS = 40_000_000
 MAX_POSTS = 32  # of a JSON request
 MAX_ROWS = 5_000  # of a CSV request
+MAX_VALUES = 1_000  # of a category, that the page offers
 MAX_CHARACTERS, MAX_TAGS, MAX_FIELDS = 5_000, 200, 200
+FOUND = "fame-read"  # a header, see TOLD
+LINES, LINE = 10, 300  # of it, and characters of a line
 FIELDS = ("id", "user", "time", "title", "tags", "image")
+TOLD = "a JSON list of what reading the CSV decided and left out"
+STRINGS = {"type": "string"}
 PAGE = {"page.html": "text/html", "page.css": "text/css", "page.js": "text/javascript"}
 
 Short = Annotated[str, StringConstraints(max_length=300)]
@@ -93,26 +98,27 @@ def _add_predictions(app: FastAPI, predictor: Predictor) -> None:
     def predict(query: Query) -> dict[str, Any]:
         return answer(predictor, query)
 
-    schema = {"content": {"text/csv": {"schema": {"type": "string"}}}}
+    schema = {"content": {"text/csv": {"schema": STRINGS}}}
 
     @app.post(
         "/api/predict.csv",
         summary="A CSV of posts in, a CSV of predictions out; no pictures",
         response_class=Response,
         openapi_extra={"requestBody": schema | {"required": True}},
-        responses={200: schema},
+        responses={200: schema | {"headers": {FOUND: {"description": TOLD, "schema": STRINGS}}}},
     )
     async def predict_csv(request: Request) -> Response:
         content = await request.body()
-        table = await run_in_threadpool(score_csv, predictor, content)
-        return Response(table.to_csv(index=False), media_type="text/csv")
+        table, found = await run_in_threadpool(score_csv, predictor, content)
+        told = {FOUND: json.dumps([line[:LINE] for line in found[:LINES]])}  # ASCII
+        return Response(table.to_csv(index=False), media_type="text/csv", headers=told)
 
     @app.get("/api/run", summary="What was trained on, and how good it is on posts held out")
     def describe() -> dict[str, Any]:
         return describe_run(predictor)
 
     @app.get("/healthz", summary="Whether the models are loaded")
-    def check_health() -> dict[str, Any]:
+    async def check_health() -> dict[str, Any]:  # at once, however many wait for a prediction
         return {"status": "ok", "learners": predictor.bundle.learners}
 
 
@@ -206,8 +212,10 @@ def describe(predictor: Predictor, row: dict[str, Any], draft: Draft) -> dict[st
     }
 
 
-def score_csv(predictor: Predictor, content: bytes) -> pd.DataFrame:
-    """The table of predictions of a CSV; paths in it lead nowhere.
+def score_csv(predictor: Predictor, content: bytes) -> tuple[pd.DataFrame, list[str]]:
+    """The table of predictions of a CSV, and what reading decided and left out.
+
+    Paths in it lead nowhere.
 
     Raises:
         InputError: what cannot be read, or too many rows.
@@ -227,7 +235,7 @@ def score_csv(predictor: Predictor, content: bytes) -> pd.DataFrame:
                 f"posts.csv: {len(drafts):,} posts, allowed: {MAX_ROWS:,}; `fame predict` has no "
                 "such limit"
             )
-        return predictor.predict_drafts(drafts, progress=False)
+        return predictor.predict_drafts(drafts, progress=False), drafts.found
 
 
 def describe_run(predictor: Predictor) -> dict[str, Any]:
@@ -236,6 +244,7 @@ def describe_run(predictor: Predictor) -> dict[str, Any]:
     training = {k: v for k, v in bundle.training.items() if k != "label_quantiles"}
     labels = bundle.training["label_quantiles"]
     categories, numeric = predictor.list_columns()
+    values = {name: known[:MAX_VALUES] for name, known in predictor.list_values().items()}
     return {
         "training": training | {"lowest": labels[0], "median": labels[50], "highest": labels[-1]},
         "unit": predictor.unit,
@@ -244,6 +253,7 @@ def describe_run(predictor: Predictor) -> dict[str, Any]:
         "learners": bundle.learners,
         "left_out": bundle.left_out,
         "categories": categories,
+        "values": values,
         "numbers": numeric,
     }
 
@@ -301,6 +311,9 @@ def _add_errors(app: FastAPI) -> None:
         if place == "posts" and problem["type"] in ("too_short", "too_long"):
             count = problem["ctx"]["actual_length"] or "no"
             return JSONResponse({"error": f"posts: {count} drafts; send 1 to {MAX_POSTS}"}, 422)
+        if place == "the request":
+            told = "not a JSON object with posts; its content-type is application/json"
+            return JSONResponse({"error": f"the request: {told}"}, 422)
         message = problem["msg"].replace("Input should be", "must be")
         allowed = ", ".join(Draft.model_fields)
         unknown = f"unknown key; a draft has {allowed}"

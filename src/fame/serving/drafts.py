@@ -19,11 +19,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fame.params import ColumnParams, DataParams
+from fame.posts import schema
 from fame.posts.contract import (
+    ASSIGNED,
     CHALLENGE,
     IMAGES,
     LOCATED,
     OWN_NUMBER_PREFIX,
+    POSTS,
 )
 from fame.posts.findings import Findings
 from fame.posts.sources.images import BOMB, DIGEST_BYTES, EMPTY, MAX_IMAGE_BYTES, locate
@@ -116,8 +119,16 @@ class DraftReader:
             cells = read_cells(path, self._data.table.encoding)
             return self._read_cells(cells, images or path.parent, labels=labels)
 
-    def read_lines(self, content: bytes, name: str, images: Path | None = None) -> Drafts:
+    def read_lines(
+        self, content: bytes, name: str, images: Path | None = None, *, on_bad: str | None = None
+    ) -> Drafts:
         """JSON lines, or one JSON array of objects.
+
+        Args:
+            content: UTF-8, or what `decode` finds it to be.
+            name: in errors.
+            images: see `read_file`.
+            on_bad: mask values that cannot be read, or stop at them; None: as in the run.
 
         Raises:
             InputError: no JSON, or values that cannot be read.
@@ -128,7 +139,8 @@ class DraftReader:
             if not len(numbers):
                 findings.settle("stop", 0)
                 raise InputError(f"{name}: holds no post, expected at least one")
-            return self._read_cells(Cells(names, numbers, columns, findings), images or Path())
+            cells = Cells(names, numbers, columns, findings)
+            return self._read_cells(cells, images or Path(), on_bad=on_bad)
 
     def read_records(
         self, records: Iterable[Mapping[str, Any]], folder: Path, images: Path | None = None
@@ -161,7 +173,8 @@ class DraftReader:
             lines.append(json.dumps(plain, default=str, ensure_ascii=False))
         if not lines:
             raise InputError("no post given, expected at least one")
-        drafts = self.read_lines("\n".join(lines).encode(errors="replace"), "posts", images)
+        content = "\n".join(lines).encode(errors="replace")
+        drafts = self.read_lines(content, "posts", images, on_bad="stop")
         return _put_pictures(drafts, given, folder) if given else drafts
 
     def list_contents(self) -> list[str]:
@@ -197,7 +210,9 @@ class DraftReader:
         found = [note.describe(loaded.findings.unit) for note in loaded.findings.notes]
         return Drafts(self._complete(posts), loaded.images.take(rows), descriptions, found)
 
-    def _read_cells(self, cells: Cells, images: Path, *, labels: bool = False) -> Drafts:
+    def _read_cells(
+        self, cells: Cells, images: Path, *, labels: bool = False, on_bad: str | None = None
+    ) -> Drafts:
         mapping = self._map(cells.names)
         wanted = _list_wanted(mapping)
         unread = [name for name in cells.names if name not in wanted]
@@ -206,7 +221,7 @@ class DraftReader:
         reader = TableFile(self._data.model_copy(update={"table": table}))
         cells, post_ids = take_posts(cells, mapping)
         read = reader._read_columns(cells, post_ids)
-        cells.findings.settle(self._data.on_bad, self._data.max_bad_fraction)
+        cells.findings.settle(on_bad or self._data.on_bad, self._data.max_bad_fraction)
         paths = read.pop("image", None)
         read = _name_own(read, self._data.source)
         named = [] if paths is None else paths.to_pylist()
@@ -223,7 +238,10 @@ class DraftReader:
         found = [note.describe(cells.findings.unit) for note in cells.findings.notes]
         if unread:
             found.append(f"not used, as the models know no such columns: {', '.join(unread)}")
-        return Drafts(self._complete(posts), located, None, found)
+        completed = self._complete(posts)
+        if self._data.source != "table" and set(NUMBERS) & set(posts.column_names):
+            _check_numbers(completed)
+        return Drafts(completed, located, None, found)
 
     def _map(self, names: list[str]) -> ColumnParams:
         """Which of a file's columns is what: as in the run, without those that are not there."""
@@ -279,6 +297,15 @@ def map_contents(data: DataParams) -> dict[str, str]:
     of_run, is_table = data.table.columns, data.source == "table"
     mapped = {key: getattr(of_run, key) if is_table else NAMES[key][0] for key in CONTENTS}
     return {key: name for key, name in mapped.items() if name is not None}
+
+
+def _check_numbers(posts: pa.Table) -> None:
+    """Refuse numbers that no post of the challenge has: a latitude of 999."""
+    fields = [field for field in POSTS if field.name not in ASSIGNED]
+    columns = {field.name: posts[field.name].cast(field.type) for field in fields}
+    # The schema asks for labels.
+    columns["popularity"] = pa.chunked_array([pa.repeat(pa.scalar(0.0), len(posts))])
+    schema.validate(pa.table(columns))
 
 
 @contextmanager

@@ -6,7 +6,9 @@ A bundle is the folder of a finished run's models. Scoring needs nothing else: n
 import platform
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Field
 
 from fame import params
 from fame.fusion import fusion_file
@@ -19,6 +21,7 @@ from fame.params import (
     PredictionParams,
     Strict,
 )
+from fame.posts.contract import POSTS
 from fame.registry import BACKBONES, resolve, resolve_learner
 from fame.runtime import files
 from fame.runtime.dvc_lock import MANIFEST
@@ -40,6 +43,38 @@ class BundleParams(Strict):
     tables: dict[str, FeatureTableParams]
     learners: dict[str, Any]
     predictions: PredictionParams
+
+
+class Entry(Strict):
+    """A backbone or a learner, as far as it tells whose parameters it has."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    kind: str
+
+
+class Training(Strict):
+    """What the training posts were: counts, labels, times in seconds."""
+
+    posts: int
+    authors: int
+    label_quantiles: Annotated[list[float], Field(min_length=2)]
+    target_transform: str
+    first_post: int | None
+    last_post: int | None
+
+
+class Manifest(Strict):
+    """The shape of a manifest: it has no digest of its own, and may be damaged or made up."""
+
+    format: int
+    files: dict[str, str]
+    versions: dict[str, str]
+    params: dict[str, Any]
+    columns: list[Annotated[list[str], Field(min_length=2, max_length=2)]]
+    training: Training
+    learners: list[str]
+    left_out: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -92,8 +127,16 @@ def open_bundle(folder: Path, *, any_versions: bool = False) -> Bundle:
     for block, find in (("backbones", _find_backbone), ("learners", _find_learner)):
         entries = getattr(settings, block)
         for name, entry in entries.items():
-            model = find(entry["kind"], f"{block}.{name}.kind")
-            entries[name] = params.validate(model, entry, f"{folder / MANIFEST}: {block}.{name}")
+            place = f"{folder / MANIFEST}: {block}.{name}"
+            model = find(params.validate(Entry, entry, place).kind, f"{block}.{name}.kind")
+            entries[name] = params.validate(model, entry, place)
+    lacking = set(POSTS.names) - {name for name, _ in manifest["columns"]}
+    if lacking:
+        raise InputError(f"{folder / MANIFEST}: columns: lacks {', '.join(sorted(lacking))}")
+    if not set(manifest["left_out"]) < set(manifest["learners"]):
+        raise InputError(f"{folder / MANIFEST}: left_out: expected some of its learners, not all")
+    if sorted(manifest["learners"]) != sorted(settings.learners):
+        raise InputError(f"{folder / MANIFEST}: learners are not those of its params; train again")
     fusion = read_fusion(folder, manifest)
     combination = Combination(fusion["weights"], fusion["lines"])
     for name in manifest["left_out"]:
@@ -128,6 +171,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     found = manifest.get("format") if isinstance(manifest, dict) else None
     if found != FORMAT:
         raise InputError(f"{path}: format {found!r}, expected {FORMAT}; train again")
+    params.validate(Manifest, manifest, str(path))
     return manifest
 
 

@@ -12,11 +12,14 @@ function make(name, text = "", attributes = {}) {
 }
 
 const round = (value) => value.toFixed(2);
-const signed = (value) => (value >= 0 ? "+" : "−") + Math.abs(value).toFixed(2);
+const signed = (value) => (round(Math.abs(value)) === "0.00" ? "0.00" : (value > 0 ? "+" : "−") + round(Math.abs(value)));
+const change = (value) => ({ text: signed(value), kind: signed(value) === "0.00" ? "muted" : value > 0 ? "up" : "down" });
+const title = (name) => (name.charAt(0).toUpperCase() + name.slice(1)).replaceAll("_", " ");
 const percent = (value) => `${Math.round(100 * value)} %`;
 
-async function ask(path, options) {
+async function ask(path, options, headers = new Map()) {
   const response = await fetch(path, options);
+  response.headers.forEach((value, name) => headers.set(name, value));
   const isJson = (response.headers.get("content-type") || "").includes("json");
   const content = isJson ? await response.json() : await response.text();
   if (!response.ok) throw new Error(isJson ? content.error : `status ${response.status}`);
@@ -34,9 +37,16 @@ function addDraft(values = {}, picture = null) {
   state.count += 1;
   find("h3", draft).textContent = `Draft ${state.count}`;
   for (const name of state.run.categories) {
-    const label = make("label", name);
-    label.append(make("input", "", { name: `category:${name}`, maxlength: 300 }));
+    const label = make("label", title(name));
+    label.append(make("input", "", { name: `category:${name}`, maxlength: 300, list: `values:${name}` }));
     find(".categories", draft).append(label);
+  }
+  const numbers = find(".numbers", draft);
+  numbers.hidden = !state.run.numbers.length;
+  for (const name of state.run.numbers) {
+    const label = make("label", title(name));
+    label.append(make("input", "", { name: `number:${name}`, type: "number", step: "any" }));
+    numbers.append(label);
   }
   for (const [name, value] of Object.entries(values)) find(`[name="${CSS.escape(name)}"]`, draft).value = value;
   draft.picture = picture;
@@ -62,7 +72,9 @@ function connect(draft) {
     if (event.key === "Enter" && event.target.matches("input:not([type=file])")) predict();
   });
   find(".copy", draft).addEventListener("click", () => {
-    find("[name=title]", addDraft(readForm(draft), draft.picture)).focus();
+    const copy = addDraft(readForm(draft), draft.picture);
+    find(".numbers", copy).open = find(".numbers", draft).open;
+    find("[name=title]", copy).focus();
   });
   find(".remove", draft).addEventListener("click", () => {
     draft.remove();
@@ -75,6 +87,9 @@ function showPicture(draft) {
   const preview = find(".preview", draft);
   if (preview.src) URL.revokeObjectURL(preview.src);
   preview.hidden = !draft.picture;
+  const held = new DataTransfer();  // a dropped or copied picture is named as a chosen one
+  if (draft.picture) held.items.add(draft.picture);
+  find("[name=image]", draft).files = held.files;
   if (draft.picture) {
     preview.src = URL.createObjectURL(draft.picture);
     preview.alt = `Picture of ${find("h3", draft).textContent}`;
@@ -99,10 +114,11 @@ function encode(file) {
 }
 
 async function readDraft(draft) {
-  const values = readForm(draft), body = { id: find("h3", draft).textContent, categories: {} };
+  const values = readForm(draft), body = { id: find("h3", draft).textContent, categories: {}, numbers: {} };
   for (const [name, value] of Object.entries(values)) {
     if (!value.trim()) continue;
     if (name.startsWith("category:")) body.categories[name.slice(9)] = value.trim();
+    else if (name.startsWith("number:")) body.numbers[name.slice(7)] = Number(value);
     else if (name === "tags") body.tags = value.split(",").map((tag) => tag.trim()).filter(Boolean);
     else body[name] = value;
   }
@@ -118,6 +134,7 @@ async function predict() {
     const answer = await post({ posts: await Promise.all(drafts.map(readDraft)) });
     drafts.forEach((draft, place) => showResult(draft, answer.posts[place], answer.unit));
     compare(answer.posts);
+    find(".result").scrollIntoView({ block: "nearest" });
     return `${drafts.length} ${drafts.length === 1 ? "draft" : "drafts"} scored`;
   });
 }
@@ -140,9 +157,12 @@ async function busy(button, status, work) {
 
 function showResult(draft, row, unit) {
   const result = find(".result", draft);
-  result.replaceChildren(make("p", round(row.prediction), { class: "number" }));
   const count = row.count === null ? "" : `, a count of about ${Math.round(row.count).toLocaleString("en")}`;
-  result.append(make("p", unit + count, { class: "muted" }), drawIntervals(row));
+  const headline = make("p", "", { class: "headline" });
+  headline.append(make("span", round(row.prediction), { class: "number" }), ` ${unit}${count}`);
+  const { lowest, highest } = state.run.training, ends = make("p", "", { class: "ends muted" });
+  ends.append(make("span", `${round(lowest)}, lowest training post`), make("span", `${round(highest)}, highest`));
+  result.replaceChildren(headline, drawIntervals(row), ends);
   const shares = Object.entries(row.intervals).map(
     ([share, [low, high]]) => `${share} % of such posts: ${round(low)} to ${round(high)}`);
   result.append(make("p", shares.join("; ")));
@@ -191,8 +211,8 @@ function drawIntervals(row) {
 const halfWidth = (row) => Math.min(...Object.values(state.run.half_widths[row.author]));
 
 function tell(difference, width) {
-  const text = Math.abs(difference) < width ? `${signed(difference)}, no difference` : signed(difference);
-  return text;
+  return Math.abs(difference) < width
+    ? { text: `no difference (${signed(difference)})`, kind: "muted" } : change(difference);
 }
 
 function compare(rows) {
@@ -204,40 +224,59 @@ function compare(rows) {
     ["Draft", "Prediction", "Against the best"],
     rows.map((row) => [row.id, round(row.prediction),
       row === best ? "best" : tell(row.prediction - best.prediction, halfWidth(row))])));
-  place.append(make("p", "“No difference”: smaller than the narrowest interval is wide.", { class: "muted" }));
+  place.append(make("p", "“No difference”: within the narrowest interval around the prediction.", { class: "muted" }));
 }
 
 function table(head, rows) {
-  const made = make("table"), first = make("tr");
-  head.forEach((name) => first.append(make("th", name, { scope: "col" })));
-  made.append(first);
+  const made = make("table"), first = make("tr"), top = make("thead"), body = make("tbody");
+  head.forEach((name, number) => first.append(make("th", name, { scope: "col", class: number ? "value" : "" })));
   for (const row of rows) {
     const line = make("tr");
-    row.forEach((cell, number) => line.append(
-      number ? make("td", cell, { class: "value" }) : make("th", cell, { scope: "row" })));
-    made.append(line);
+    row.forEach((cell, number) => {
+      const { text, kind = "" } = cell.text === undefined ? { text: cell } : cell;
+      line.append(number ? make("td", text, { class: `value ${kind}` }) : make("th", text, { scope: "row" }));
+    });
+    body.append(line);
   }
+  top.append(first);
+  made.append(top, body);
   return made;
 }
 
 async function showReasons(draft, shown) {
   const answer = await post({ posts: [await readDraft(draft)], explain: true });
   const row = answer.posts[0], reasons = row.reasons, width = halfWidth(row);
-  const parts = Object.entries(reasons.parts).map(([name, value]) => [name, signed(value)]);
-  shown.replaceChildren(
-    make("h4", "What adds to the prediction"),
-    table(["Part", answer.unit], [["base", round(reasons.base)], ...parts, ["prediction", round(reasons.prediction)]]),
+  const byName = Object.entries(reasons.parts).sort((one, other) => Math.abs(other[1]) - Math.abs(one[1]));
+  const parts = byName.map(([name, value]) => [title(name), change(value)]);
+  const sum = table(["Part", answer.unit],
+    [["Start: no post in particular", round(reasons.base)], ...parts, ["Prediction", round(reasons.prediction)]]);
+  find("tbody", sum).lastElementChild.className = "total";
+  const without = listWithout(reasons.without).map(([name, value]) => [name, tell(value, width)]);
+  shown.replaceChildren(make("h4", "What adds up to the prediction"), sum);
+  if (byName.some(([name]) => name.endsWith("not broken down"))) {
+    shown.append(make("p", "A learner that is not broken down counts as one part: what it says above or below the mean.", { class: "muted" }));
+  }
+  shown.append(
     make("h4", "Columns that add most"),
-    table(["Column", "Value", "Adds"], reasons.columns.map((one) => [
-      one.column, one.value === null ? "missing" : String(one.value), signed(one.adds)])),
-    make("h4", "What if it were left out (association)"),
-    table(["Left out", "It adds"], listWithout(reasons.without).map(([name, value]) => [name, tell(value, width)])));
+    table(["Column", "Value", "Adds"], reasons.columns.map((one) => [nameColumn(one.column), tellValue(one.value), change(one.adds)])),
+    make("h4", "What if it were left out (association)"));
+  if (without.every(([, one]) => one.kind === "muted")) {
+    shown.append(make("p", "None of these makes a difference beyond the interval.", { class: "muted" }));
+  }
+  shown.append(table(["Left out", "It adds"], without));
   if (reasons.similar.length) {
     shown.append(make("h4", "Most similar training posts"), table(["Post", "Likeness", `Real ${answer.unit}`],
       reasons.similar.map((one) => [one.title || one.post_id, round(one.similarity), tellPopularity(one)])));
-    shown.append(make("p", `Farther from its nearest than ${percent(reasons.farther_than)} of the training posts.`));
+    shown.append(make("p", `${percent(reasons.farther_than)} of the training posts have a nearer neighbour than this post has.`));
   }
   return "Reasons shown";
+}
+
+const nameColumn = (name) => title(name.replace(/^meta\./, "").replace(".", ": "));
+
+function tellValue(value) {
+  if (value === null) return "missing";
+  return typeof value === "number" ? String(Number(value.toPrecision(4))) : value;
 }
 
 function tellPopularity(post) {
@@ -275,15 +314,18 @@ async function showHours(draft, shown) {
 function connectCsv() {
   const input = find("#csv");
   input.addEventListener("change", () => input.files[0] && busy(input, "#csv-status", async () => {
+    const headers = new Map();
     const text = await ask("/api/predict.csv", {
       method: "POST", headers: { "content-type": "text/csv" }, body: input.files[0],
-    });
+    }, headers);
     const link = make("a", "Download predictions.csv", { download: "predictions.csv", id: "csv-result" });
     link.href = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
     const old = find("#csv-result");
     if (old) old.remove();
     find("#csv-status").after(link);
-    return `${text.trim().split("\n").length - 1} posts scored`;
+    const found = JSON.parse(headers.get("fame-read") || "[]");
+    const scored = text.trim().split("\n").length - 1;
+    return [`${scored} ${scored === 1 ? "post" : "posts"} scored`, ...found].join("; ");
   }));
 }
 
@@ -297,9 +339,21 @@ function showQuality(run) {
   }
   const left = Object.keys(run.left_out);
   if (left.length) parts.push(`without learner ${left.join(", ")}`);
+  const whose = held.simulated ? "simulated posts" : "posts";
+  const count = held.posts_holdout === undefined ? "" : `${held.posts_holdout.toLocaleString("en")} `;
   find("#quality").textContent =
-    `Trained on ${run.training.posts.toLocaleString("en")} posts by ${run.training.authors.toLocaleString("en")} `
-    + `authors. On posts held out: ${parts.join("; ")}.`;
+    `Trained on ${run.training.posts.toLocaleString("en")} ${whose} by ${run.training.authors.toLocaleString("en")} `
+    + `authors. On ${count}posts held out: ${parts.join("; ")}.`;
+}
+
+function offer(run) {
+  for (const [name, values] of Object.entries(run.values)) {
+    const list = make("datalist", "", { id: `values:${name}` });
+    for (const value of values) list.append(make("option", "", { value }));
+    document.body.append(list);
+  }
+  const columns = ["id", "title", "tags", "user", "time", ...run.categories, ...run.numbers];
+  find("#csv-columns").textContent = `Columns that are read, each may be missing: ${columns.join(", ")}.`;
 }
 
 async function start() {
@@ -309,6 +363,7 @@ async function start() {
   try {
     state.run = await ask("/api/run");
     showQuality(state.run);
+    offer(state.run);
     addDraft();
   } catch (error) {
     find("#quality").textContent = error.message;

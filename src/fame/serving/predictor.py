@@ -14,15 +14,17 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from fame.features.meta import CATEGORIES, VOCABULARIES
 from fame.fusion import intervals
 from fame.params import RuntimeParams
-from fame.posts.contract import NO_IMAGE
+from fame.posts.contract import CATEGORY_PREFIX, NO_IMAGE
+from fame.runtime import files
 from fame.runtime.errors import InputError
 from fame.runtime.progress import bar
 from fame.serving import export, reasons
 from fame.serving.drafts import DraftReader, Drafts
-from fame.serving.manifest import Bundle, open_bundle
-from fame.serving.scoring import Scored, Scorer
+from fame.serving.manifest import ENCODERS, Bundle, open_bundle
+from fame.serving.scoring import META, Scored, Scorer
 
 POSTS_AT_ONCE = 1024  # scored together: memory does not grow with a file
 FAR_YEARS = 20  # a time so far from all training posts is a slip
@@ -220,6 +222,13 @@ class Predictor:
     def list_columns(self) -> tuple[list[str], list[str]]:
         """The columns of categories and of own numbers that a post may have."""
         return self._reader.list_columns()
+
+    def list_values(self) -> dict[str, list[str]]:
+        """Column of categories -> its values in the training posts."""
+        known = files.read_json(self.bundle.folder / ENCODERS / META / VOCABULARIES)
+        names, _ = self.list_columns()
+        inner = [*CATEGORIES, *(CATEGORY_PREFIX + name for name in names[len(CATEGORIES) :])]
+        return {name: known[own] for name, own in zip(names, inner, strict=False) if own in known}
 
     def tabulate(self, drafts: Drafts, scored: Scored) -> pd.DataFrame:
         """One row a post, see `predict`."""

@@ -68,7 +68,7 @@ class Scorer:
             for name in dict.fromkeys(settings.learners[one].table for one in bundle.learners)
         }
         wanted = {name for recipe in self.recipes.values() for name in recipe.kept}
-        self.index = Index(folder / INDEX)
+        self.index = Index(folder / INDEX, wanted)
         self._training = set(self.index.posts["post_id"].to_pylist())
         self._past = self.index.posts.select(["post_id", "user_id", "posted_at", "popularity"])
         self._warm: dict[str, Warm] = {

@@ -9,6 +9,7 @@ from pathlib import Path
 from fame.runtime.errors import InputError
 
 LOCAL = {"127.0.0.1", "localhost", "::1"}
+LAST_PORT = 65_535
 SECONDS_TO_FINISH = 30  # for requests under way when the server is told to end
 
 
@@ -32,6 +33,8 @@ def run(arguments: argparse.Namespace) -> None:
 
     To end so is no failure: the exit status is 0.
     """
+    if not 0 <= arguments.port <= LAST_PORT:
+        raise InputError(f"--port {arguments.port}: allowed: 0 .. {LAST_PORT}")
     import uvicorn
 
     from fame.serving.api import make_app

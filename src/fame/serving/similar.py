@@ -5,6 +5,7 @@ ids, each block's centred and of length one. The similarity of two posts is the 
 blocks that the scored post has. It explains; no prediction depends on it.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -104,14 +105,23 @@ def multiply(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 
 class Index:
-    """The index of a bundle."""
+    """The index of a bundle, as far as its blocks are among ``there``.
 
-    def __init__(self, folder: Path) -> None:
+    A bundle without all learners makes only the blocks that the others need.
+    """
+
+    def __init__(self, folder: Path, there: Collection[str]) -> None:
         self.posts = files.read_table(folder / POSTS)
         content = files.read_json(folder / PLACES)
-        self._blocks: list[tuple[str, dict[str, Any]]] = content["blocks"]
+        whole: list[tuple[str, dict[str, Any]]] = content["blocks"]
+        self._blocks = [(name, facts) for name, facts in whole if name in there]
         self._rows, self._levels = content["rows"], content["levels"]
         self._vectors = np.load(folder / VECTORS, allow_pickle=False)
+        if len(self._blocks) < len(whole):
+            width = [len(facts["places"]) for _, facts in whole]
+            kept = np.repeat([name in there for name, _ in whole], width)
+            self._vectors = self._vectors[:, kept]
+            self._levels = find_levels(self._vectors)
 
     def find(self, blocks: dict[str, Block], count: int) -> list[Neighbours]:
         """The ``count`` nearest of each of n posts; ``blocks`` hold a row a post."""
