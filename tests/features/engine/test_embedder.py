@@ -1,3 +1,4 @@
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -65,6 +66,15 @@ def test_a_cpu_has_its_vectors_at_once(make_runtime):
     with Embedder(Sizes(), make_runtime()) as embedder:
         embedder.compute(prepare((2,), (8,)), lambda: released.append(True))
     assert released == [True]
+
+
+def test_the_time_in_which_a_cpu_computes_is_no_wait(make_runtime, monkeypatch):
+    backbone, run = Sizes(), Sizes.run
+    monkeypatch.setattr(backbone, "run", lambda *given: time.sleep(0.05) or run(backbone, *given))
+    with Embedder(backbone, make_runtime()) as embedder:
+        embedder._watch.idle_since = time.perf_counter()
+        result = embedder.compute(prepare((2,), (8,))).result
+    assert result.computed >= 0.05 > result.waited
 
 
 def test_on_a_gpu_the_items_of_an_image_stay_together_in_batches_of_about_one_size(on_gpu):

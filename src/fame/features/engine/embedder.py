@@ -7,7 +7,7 @@ may depend on its batch, but neither on the number of threads nor on what runs b
 import math
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -93,7 +93,7 @@ class Pending:
         status: (m,) int8 codes of STATUSES.
         batches: rows of each.
         outputs: of each.
-        wait: returns when they are there.
+        mark: called when all is launched; returns what waits until it is computed.
         afterwards: called when the pixels are not needed any more.
     """
 
@@ -102,13 +102,14 @@ class Pending:
         watch: Watch,
         status: np.ndarray,
         batches: list[list[int]],
-        outputs: "Sequence[dict[str, np.ndarray | torch.Tensor]]",
-        wait: Callable[[], None],
+        outputs: "Iterable[dict[str, np.ndarray | torch.Tensor]]",
+        mark: Callable[[], Callable[[], None]],
         afterwards: Callable[[], None],
     ) -> None:
-        self._watch, self._wait, self._afterwards = watch, wait, afterwards
+        self._watch, self._afterwards = watch, afterwards
         self._start = time.perf_counter()
-        self._status, self._batches, self._outputs = status, batches, outputs
+        self._status, self._batches, self._outputs = status, batches, list(outputs)
+        self._wait = mark()
         with watch.counting:
             self._waited = 0.0 if watch.pending else self._start - watch.idle_since
             watch.pending += 1
@@ -196,9 +197,9 @@ class Embedder:
         """
         with self._watch.computing:
             batches = self._cut(prepared)
-            outputs = list(self._threads.map(partial(self._run, prepared), batches))
-            wait = devices.mark() if self._on_gpu else nothing
-            pending = Pending(self._watch, prepared.status, batches, outputs, wait, afterwards)
+            outputs = self._threads.map(partial(self._run, prepared), batches)
+            mark = devices.mark if self._on_gpu else lambda: nothing
+            pending = Pending(self._watch, prepared.status, batches, outputs, mark, afterwards)
             if not self._on_gpu:
                 _ = pending.result
         return pending
