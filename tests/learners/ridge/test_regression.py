@@ -68,6 +68,27 @@ def test_a_column_that_does_not_vary_and_one_that_is_missing_change_nothing(para
     )
 
 
+def test_what_columns_add_sums_to_the_prediction_and_is_nothing_on_average(params):
+    draw = np.random.default_rng(4)
+    hour, missing = draw.integers(0, 24, 500), draw.normal(size=500)
+    missing[::7] = np.nan
+    values = np.column_stack([hour, missing, draw.normal(size=500)])
+    label = np.where(hour < 6, 2.0, 0.0) + values[:, 2] + draw.normal(size=500)
+    table = make_table(values, label, categorical=(0,))
+    found = fit(table, params, 1.0)
+    added = found.explain(table.values)
+    assert added.shape == values.shape
+    np.testing.assert_allclose(added.mean(axis=0), 0, atol=1e-9)
+    whole = found.predict(table.values)
+    np.testing.assert_allclose(added.sum(axis=1), whole - whole.mean(), atol=1e-9)
+    # A post that differs in one column differs by what that column adds.
+    other = table.values.copy()
+    other[:, 0] = (other[:, 0] + 5) % 24
+    change = found.explain(other) - added
+    np.testing.assert_allclose(change[:, 1:], 0, atol=1e-12)
+    np.testing.assert_allclose(change[:, 0], found.predict(other) - whole, atol=1e-9)
+
+
 def test_a_file_is_the_regression_that_was_written(params, tmp_path):
     draw = np.random.default_rng(3)
     table = make_table(draw.normal(size=(60, 3)), draw.normal(size=60))

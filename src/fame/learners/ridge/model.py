@@ -21,3 +21,7 @@ class Model(FoldModel):
     def predict_model(self, model: Regression, table: Table, rows: np.ndarray) -> np.ndarray:
         """Predictions (m,)."""
         return model.predict(table.read(rows))
+
+    def explain_model(self, model: Regression, table: Table, rows: np.ndarray) -> np.ndarray:
+        """SHAP values (m, d)."""
+        return model.explain(table.read(rows))

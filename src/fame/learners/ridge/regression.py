@@ -34,6 +34,7 @@ class Regression:
         clip: () the largest standardised value, of either sign.
         level_column, level: (k,) the columns of 0 and 1: position int64, value float32.
         level_weight: () that stands for 1.
+        centre: (2 d + k,) float64 means over the training rows of what goes in.
         coefficient: (2 d + k,) float64.
         intercept: () float64.
     """
@@ -45,6 +46,7 @@ class Regression:
     level_column: np.ndarray
     level: np.ndarray
     level_weight: np.ndarray
+    centre: np.ndarray
     coefficient: np.ndarray
     intercept: np.ndarray
 
@@ -59,6 +61,14 @@ class Regression:
         """(m,) float64; a row's does not depend on the rows beside it."""
         product = arrays.multiply_rows(self.prepare(values), self.coefficient[:, None])
         return product[:, 0] + self.intercept
+
+    def explain(self, values: np.ndarray) -> np.ndarray:
+        """SHAP values (m, columns of the table): exact for what adds up."""
+        added = (self.prepare(values) - self.centre) * self.coefficient
+        found = np.zeros(values.shape, np.float64)
+        for place, column in enumerate([*self.number, *self.number, *self.level_column]):
+            found[:, column] += added[:, place]
+        return found
 
     def write(self, path: Path) -> None:
         """The arrays as safetensors; the same are the same bytes."""
@@ -101,7 +111,7 @@ def fit_columns(table: Table, rows: np.ndarray, params: Params) -> Regression:
     return Regression(
         **{"number": number, "mean": mean, "scale": scale, "clip": np.array(params.clip)},
         **{"level_column": column, "level": level, "level_weight": np.array(params.level_weight)},
-        **{"coefficient": np.zeros(width), "intercept": np.zeros(())},
+        **{"centre": np.zeros(width), "coefficient": np.zeros(width), "intercept": np.zeros(())},
     )
 
 
@@ -139,5 +149,6 @@ def solve(
     for penalty in penalties:
         coefficient = vectors @ (turned / (np.maximum(values, 0) + penalty))
         intercept = np.array(middle - centre @ coefficient)
-        found.append(replace(columns, coefficient=coefficient, intercept=intercept))
+        solved = {"centre": centre, "coefficient": coefficient, "intercept": intercept}
+        found.append(replace(columns, **solved))
     return found
