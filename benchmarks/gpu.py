@@ -28,25 +28,30 @@ import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 from extraction import CORES, WORDS, count_encoder, make_backbone, make_image, make_posts
+from gpu_limits import (
+    KINDS,
+    make_runtime,
+    measure_decoding,
+    measure_matrix_rate,
+    print_copies,
+    synchronize,
+    time_calls,
+)
 
 from fame.features.contract import Item
 from fame.features.engine import embed
-from fame.features.engine.contents import Contents, Inputs
+from fame.features.engine.contents import Contents
 from fame.features.engine.embedder import Embedder, Prepared, list_places
 from fame.features.engine.local import SHARDS_HELD, open_reader
-from fame.features.engine.reader import Reader
 from fame.features.resampling import resize, resize_by_matrices, whole
-from fame.params import RuntimeParams
 from fame.posts.contract import LOCATED
 from fame.runtime import devices
 
-KINDS = ("vilt", "blip")
 DISTINCT = 96  # pictures that are made; files of one differ behind the end of the image
 # Width and height, as cameras, phones and crops have them.
 SHAPES = [(500, 375), (375, 500), (500, 333), (333, 500), (500, 500), (500, 281), (281, 500)]
 SHAPES += [(500, 400), (400, 500), (500, 357), (357, 500), (500, 313), (500, 300), (450, 500)]
 SHAPES += [(500, 250), (500, 419), (500, 346), (417, 500)]
-REPEATS = 5
 
 
 def main() -> None:
@@ -148,113 +153,11 @@ def make_many_posts(folder: Path, count: int, sizes: list[tuple[int, int]]) -> p
     return posts
 
 
-def make_runtime(device: str, cache: Path) -> RuntimeParams:
-    return RuntimeParams(
-        device=device, workers=CORES, cache=str(cache), engine="local", ray_address=None
-    )
-
-
 def print_machine(device: str) -> None:
     import torch
 
     name = torch.cuda.get_device_name() if device == "cuda" else "CPU"
     print(f"{name}, {CORES} cores, torch {torch.__version__}; ViLT and BLIP have random weights")
-
-
-def synchronize(device: str) -> None:
-    if device == "cuda":
-        import torch
-
-        torch.cuda.synchronize()
-
-
-def time_calls(call: Callable[[], Any], device: str, repeats: int = REPEATS) -> float:
-    """Seconds of a call, the median."""
-    call()
-    synchronize(device)
-    seconds = []
-    for _ in range(repeats if device == "cuda" else 1):
-        start = time.perf_counter()
-        call()
-        synchronize(device)
-        seconds.append(time.perf_counter() - start)
-    return float(np.median(seconds))
-
-
-def measure_matrix_rate(device: str) -> float:
-    """Operations a second of a product of matrices, random and in bfloat16."""
-    import torch
-
-    side = 8192 if device == "cuda" else 1024
-    left, right = (torch.randn(side, side, device=device).bfloat16() for _ in range(2))
-
-    def multiply() -> None:
-        for _ in range(10):
-            left @ right
-
-    return 10 * 2 * side**3 / time_calls(multiply, device)
-
-
-def print_copies(device: str) -> None:
-    if device != "cuda":
-        return
-    import torch
-
-    there = torch.empty(1 << 30, dtype=torch.uint8, device=device)
-    other = torch.empty_like(there)
-    pinned = torch.empty(1 << 28, dtype=torch.uint8, pin_memory=True)
-    plain = torch.empty(1 << 28, dtype=torch.uint8)
-    rates = {
-        "on the card (read and written)": 2
-        * there.nbytes
-        / time_calls(lambda: other.copy_(there), device),
-        "to the card, pinned": pinned.nbytes
-        / time_calls(lambda: there[: 1 << 28].copy_(pinned, non_blocking=True), device),
-        "to the card, pageable": plain.nbytes
-        / time_calls(lambda: there[: 1 << 28].copy_(plain), device),
-    }
-    print("copies, GB/s: " + "; ".join(f"{name} {rate / 1e9:,.0f}" for name, rate in rates.items()))
-
-
-def measure_decoding(root: Path, posts: pa.Table, device: str) -> dict[str, float]:
-    """Images a second that the reader's processes prepare, for each backbone and for both."""
-    rates = {}
-    ways = [(("vilt",), "exact"), (("blip",), "exact"), (KINDS, "exact")]
-    for names, decode in (*ways, (("vilt",), "draft"), (("blip",), "draft")):
-        runtime = make_runtime(device, root)
-        backbones = [make_backbone(name, root, "auto", runtime, decode) for name in names]
-        places = list_places(Inputs("", None, read_places(posts)))
-        with open_reader(backbones, runtime, 1024) as reader:
-            wanted = range(len(names))
-            read_all(reader, places[: 8 * CORES], wanted)  # the processes have started
-            start = time.perf_counter()
-            read_all(reader, places, wanted)
-            seconds = time.perf_counter() - start
-        name = "+".join(names) + (" draft" if decode == "draft" else "")
-        rates[name] = len(places) / seconds
-    print(
-        f"decoding alone by {CORES} processes, images/s: "
-        + "; ".join(f"{name} {rate:,.0f}" for name, rate in rates.items())
-    )
-    return rates
-
-
-def read_all(reader: Reader, places: list[Any], wanted: Any) -> None:
-    waiting = []
-    for start in range(0, len(places), 256):
-        waiting.append(reader.read(places[start : start + 256], wanted))
-        if len(waiting) > 2:
-            first = waiting.pop(0)
-            first.collect()
-            first.release()
-    for reading in waiting:
-        reading.collect()
-        reading.release()
-
-
-def read_places(posts: pa.Table) -> list[tuple[str, str, str]]:
-    columns = posts.select(["container", "member", "digest"]).to_pydict()
-    return list(zip(*columns.values(), strict=True))
 
 
 @contextmanager
