@@ -10,6 +10,8 @@ from fame.report import importance
 class Linear:
     """Predicts twice column 0; explains itself if asked to."""
 
+    explanation = "shap"
+
     def __init__(self, explains):
         self.explains = explains
 

@@ -152,6 +152,7 @@ class Model(ABC):
     """What was trained, read from its files: predicts any posts."""
 
     explained: ClassVar[bool] = True  # False: it predicts too slowly for the report to try blocks
+    explanation: ClassVar[str] = "shap"  # what `explain` gives: these, or changes on "paths"
     label_range: tuple[float, float]  # of the training posts, read by `load`
 
     @abstractmethod
@@ -183,7 +184,7 @@ class Model(ABC):
     ) -> np.ndarray | None:
         """What each column adds to each prediction: (m, d) of ``rows`` (m,), by default all.
 
-        The mean of the folds' SHAP values, for kinds whose library has them exactly; None for
-        the others.
+        The mean of the folds' models: exact SHAP values, or what the splits on a tree's path
+        change (`explanation`). None where a kind has neither.
         """
         return None

@@ -33,7 +33,7 @@ class FoldModel(Model):
         table: Table,  # noqa: ARG002
         rows: np.ndarray,  # noqa: ARG002
     ) -> np.ndarray | None:
-        """SHAP values (m, d) of ``rows`` (m,); None where the kind has none."""
+        """What columns add (m, d) to ``rows`` (m,); None where the kind cannot tell."""
         return None
 
     def load(self, folder: Path) -> None:

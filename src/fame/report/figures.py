@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fame.report import colours, fonts
+from fame.report.sections import METHODS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -118,8 +119,7 @@ def draw_importance(records: list[dict[str, Any]], data: str) -> "Figure":
     for axes, record in zip(_listed(panels), records, strict=True):
         blocks = sorted(record["blocks"].items(), key=lambda item: (item[1], item[0]))
         axes.barh([name for name, _ in blocks], [value for _, value in blocks], color=MAIN)
-        what = "mean |SHAP|" if record["method"] == "shap" else "MAE lost when exchanged"
-        axes.set_title(f"{record['learner']}: {what}", fontsize=10)
+        axes.set_title(f"{record['learner']}: {METHODS[record['method']]}", fontsize=10)
         axes.tick_params(axis="y", labelsize=8)
     figure.suptitle(f"Importance of feature blocks ({data})", fontsize=10)
     return figure

@@ -1,7 +1,8 @@
 """How much a learner makes of each feature block, on holdout posts.
 
-SHAP values where the learner has them, summed by block, and of each column; else what its MAE loses
-when the rows of a block, or of a column, are exchanged between the posts.
+SHAP values, or changes on the paths of trees, where the learner has them, summed by block, and of
+each column; else what its MAE loses when the rows of a block, or of a column, are exchanged between
+the posts.
 """
 
 import argparse
@@ -20,7 +21,7 @@ from fame.runtime.dvc_lock import check_locked
 from fame.runtime.stage import run
 
 COLUMNS = 30  # the most important ones, by name
-COLUMN_POSTS = 100  # that columns are exchanged between, where a learner has no SHAP values
+COLUMN_POSTS = 100  # that columns are exchanged between, where a learner does not explain itself
 COPIED_ROWS = 8192  # predicted in one call, all copies together
 
 
@@ -92,7 +93,7 @@ def measure(
     if values is not None:
         found = {name: _size(values[:, places].sum(axis=1)) for name, places in blocks.items()}
         return (
-            "shap",
+            model.explanation,
             found,
             {column.name: _size(values[:, place]) for place, column in enumerate(table.columns)},
         )

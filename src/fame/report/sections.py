@@ -7,7 +7,11 @@ from fame.fusion.intervals import GROUPS
 from fame.report import page, tables
 from fame.report.page import Section
 
-METHODS = {"shap": "mean |SHAP|", "permutation": "MAE lost when exchanged"}
+METHODS = {
+    "shap": "mean |SHAP|",
+    "paths": "mean |change on the paths|",
+    "permutation": "MAE lost when exchanged",
+}
 INTERVAL = "interval_"
 
 

@@ -1,7 +1,8 @@
 """Why a prediction is what it is: what the models made of a post, and posts like it.
 
-All in the unit of the prediction. What a column adds is the exact SHAP value of the tree learners,
-times their weights in the fusion; base and parts sum to the prediction. What a word, a tag or the
+All in the unit of the prediction. What a column adds is the exact SHAP value of CatBoost, LightGBM
+and ridge, and what the splits on the paths of extremely randomised trees change, times their
+weights in the fusion; base and parts sum to the prediction. What a word, a tag or the
 picture does is the difference to the prediction without it. Both describe the models: an
 association in the training posts, not what a change would cause.
 """
@@ -84,7 +85,8 @@ def add_up(
 ) -> tuple[dict[str, np.ndarray], np.ndarray, dict[str, np.ndarray]]:
     """What sums to the predictions (n,), each (n,): by column, the base, and what is no column's.
 
-    A learner without SHAP values has one part: its distance from the mean label, times its weight.
+    A learner that does not explain itself has one part: its distance from the mean label, times its
+    weight.
     """
     combination, training = scorer.bundle.combination, scorer.bundle.training
     mean = float(np.mean(training["label_quantiles"]))

@@ -28,6 +28,29 @@ def test_the_arrays_predict_what_scikit_learn_does(fitted, values):
     np.testing.assert_allclose(predicted.mean(axis=1), fitted.predict(values), rtol=1e-12)
 
 
+@given(arrays(np.float32, st.tuples(st.integers(1, 8), st.just(5)), elements=numbers))
+def test_what_columns_add_sums_to_the_prediction(fitted, values):
+    forest = copy_forest(fitted)
+    added = forest.explain(values)
+    base = forest.value[forest.root].mean()
+    np.testing.assert_allclose(base + added.sum(axis=1), fitted.predict(values), rtol=1e-9)
+
+
+def test_a_column_adds_what_the_splits_on_it_change():
+    # x0 <= 1: 2, else x1 <= 5: 6, else 10; 4 is the mean of the first node, 8 of the second.
+    forest = Forest(
+        root=np.array([0]),
+        left=np.array([1, 1, 3, 3, 4]),
+        right=np.array([2, 1, 4, 3, 4]),
+        column=np.array([0, 0, 1, 0, 0]),
+        threshold=np.array([1.0, 0, 5, 0, 0]),
+        gap_left=np.zeros(5, bool),
+        value=np.array([4.0, 2, 8, 6, 10]),
+    )
+    added = forest.explain(np.array([[0, 9, 7], [2, 9, 7], [2, 3, 7], [np.nan, 3, 7]], np.float32))
+    assert added.tolist() == [[-2, 0, 0], [4, 2, 0], [4, -2, 0], [4, -2, 0]]
+
+
 def test_what_is_infinite_goes_where_the_largest_number_goes(fitted):
     forest = copy_forest(fitted)
     largest = np.finfo(np.float32).max
