@@ -67,13 +67,16 @@ class Checkpoint:
         """A JSON file of the checkpoint; empty where it has none.
 
         Raises:
-            InputError: not valid JSON.
+            InputError: not valid JSON, or no object.
         """
         path = self.folder / name
         try:
-            return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+            found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
         except ValueError as error:
             raise InputError(f"{path}: not valid JSON: {error}") from None
+        if not isinstance(found, dict):
+            raise InputError(f"{path}: holds no JSON object")
+        return found
 
     def read_colours(
         self, mean: list[float], deviation: list[float]
