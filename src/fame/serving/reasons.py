@@ -1,9 +1,9 @@
 """Why a prediction is what it is: what the models made of a post, and posts like it.
 
 All in the unit of the prediction. What a column adds is the exact SHAP value of the learners that
-have one, times their weights in the fusion; base and parts sum to the prediction. What a word, a tag or the
-picture does is the difference to the prediction without it. Both describe the models: an
-association in the training posts, not what a change would cause.
+have one, times their weights in the fusion; base and parts sum to the prediction. What a word, a
+tag or the picture does is the difference to the prediction without it. Both describe the models:
+an association in the training posts, not what a change would cause.
 """
 
 from collections import defaultdict
