@@ -84,7 +84,8 @@ class Interrupts:
 def tell_signal(number: int, before: str = "") -> None:
     """Say which signal ended this process: to who writes a line a stage, or to who looks on."""
     stream = sys.stdout if LINES in os.environ else sys.stderr
-    print(f"{before}{SIGNALS[number]}", file=stream, flush=True)
+    with suppress(OSError):  # whoever read it may be gone; who is told to end ends
+        print(f"{before}{SIGNALS[number]}", file=stream, flush=True)
 
 
 def find_stage() -> str:

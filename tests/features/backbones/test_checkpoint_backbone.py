@@ -129,13 +129,20 @@ def copy_changed(folder, target, **changes):
 
 
 def test_a_configuration_that_makes_no_model_is_refused(make, folder, tmp_path):
-    changed = copy_changed(folder, tmp_path / "bad", intermediate_size="wide", hidden_act="relu")
+    changed = copy_changed(folder, tmp_path / "bad", max_position_embeddings="512")
     found = (
-        r"^checkpoint \S+: intermediate_size is 'wide'; allowed here: a value of type int\n"
-        r"checkpoint \S+: its activation is 'relu'; allowed here: 'gelu', 'quick_gelu'$"
+        r"^checkpoint \S+: max_position_embeddings is '512'; allowed here: a whole number above 0$"
     )
+    for call in ("fingerprint", "load"):
+        with pytest.raises(InputError, match=found):
+            getattr(make(checkpoint=changed)[0], call)()
+    changed = copy_changed(folder, tmp_path / "other", hidden_act="relu")
+    found = r"^checkpoint \S+: its activation is 'relu'; allowed here: 'gelu', 'quick_gelu'$"
     with pytest.raises(InputError, match=found):
         make(checkpoint=changed)[0].load()
+    (Path(changed) / "config.json").write_text("[]")
+    with pytest.raises(InputError, match=r"config\.json: holds no JSON object$"):
+        make(checkpoint=changed)[0].fingerprint()
 
 
 def test_a_checkpoint_that_is_not_what_its_configuration_says_is_refused(make, folder, tmp_path):

@@ -43,6 +43,7 @@ def test_an_image_of_one_colour():
 
 def test_a_grey_image_has_no_hue():
     found = read(Image.new("L", (9, 9), 128))
+    assert str(found["entropy"]) == "0.0"  # not -0.0
     assert (found["hue_cosine"], found["hue_sine"], found["saturation"]) == (0, 0, 0)
 
 
@@ -73,6 +74,18 @@ def test_an_image_is_turned_upright_before():
     exif[0x0112] = 6
     lines = np.repeat([[0] * 10 + [255] * 10], 40, axis=0)
     assert read(paint(lines), exif=exif) == read(paint(lines.T[:, ::-1]))
+
+
+def test_a_colour_between_two_bins_is_in_the_upper_one_however_sums_are_rounded():
+    colours = np.indices((256, 256)).reshape(2, -1).T  # of green and blue; red is 128
+    thousandths = 299 * 128 + colours @ (587, 114)
+    between = colours[thousandths % (255_000 // 8) == 0]
+    assert len(between) > 1
+    for green, blue in between:
+        grey = (299 * 128 + 587 * green + 114 * blue) // 1000  # the next one below
+        pixels = np.array([[[128, green, blue], [grey + 1] * 3, [grey] * 3]])
+        assert read(paint(pixels[:, :2]))["entropy"] == 0
+        assert read(paint(pixels[:, ::2]))["entropy"] == 1
 
 
 @given(arrays.arrays(np.uint8, st.tuples(st.integers(1, 40), st.integers(1, 40), st.just(3))))

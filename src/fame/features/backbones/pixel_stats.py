@@ -29,7 +29,9 @@ NAMES = (
     "edges_centre",  # share of the edges in the middle half of both sides
 )
 GREYS = 64
-LUMA = (0.299, 0.587, 0.114)  # of red, green and blue (ITU-R BT.601)
+# Of red, green and blue (ITU-R BT.601), in thousandths: sums of whole numbers are exact, so that a
+# colour is in the same bin on each machine.
+LUMA = (299, 587, 114)
 COLOUR_MEAN_WEIGHT = 0.3  # of Hasler and Suesstrunk's M3
 DECIMALS = 5  # so that sums rounded otherwise on another machine are the same number
 
@@ -78,8 +80,8 @@ def measure(content: bytes, side: int) -> np.ndarray:
     image = decode(content, draft_pixels=side)
     image.thumbnail((side, side), reducing_gap=2.0)
     hue, saturation, _ = np.moveaxis(np.asarray(image.convert("HSV")) / 255, 2, 0)
-    rgb = np.asarray(image) / 255
-    luma = rgb @ LUMA
+    pixels = np.asarray(image)
+    rgb, luma = pixels / 255, pixels @ np.array(LUMA) / (255 * sum(LUMA))
     edges = find_edges(luma)
     numbers = [
         *count_colours(*np.moveaxis(rgb, 2, 0)),
@@ -115,7 +117,7 @@ def count_bits(luma: np.ndarray) -> float:
     """Entropy of the values (in 0 .. 1)."""
     counts, _ = np.histogram(luma, GREYS, (0, 1))
     shares = counts[counts > 0] / luma.size
-    return float(-(shares * np.log2(shares)).sum())
+    return float((shares * np.log2(1 / shares)).sum())
 
 
 def find_edges(luma: np.ndarray) -> np.ndarray:

@@ -6,10 +6,9 @@ look like good ones.
 
 import ast
 import hashlib
-from importlib.util import find_spec
-from pathlib import Path
 
 from fame.features.contract import Backbone
+from fame.runtime import imports
 
 IMAGES = ["fame.features.images", "fame.features.resampling"]  # of those that see any
 BACKBONES = "fame.features.backbones."
@@ -17,30 +16,26 @@ BACKBONES = "fame.features.backbones."
 
 def digest_code(backbone: type[Backbone]) -> str:
     """Of the files that make a vector; comments, docstrings and layout do not count."""
-    own = _read(backbone.__module__)
+    own = backbone.__module__
     names = list_shared(own) + IMAGES * any(shown.image for shown in backbone.passes)
-    programs = [digest_program(source) for source in (own, *map(_read, names))]
+    programs = [digest_program(_read(name)) for name in (own, *names)]
     return hashlib.sha256("".join(programs).encode()).hexdigest()
 
 
-def list_shared(source: str) -> list[str]:
-    """What a backbone's program imports, and so on, of what backbones share."""
+def list_shared(module: str) -> list[str]:
+    """What a backbone's module imports, and so on, of what backbones share."""
     found: set[str] = set()
-    waiting = [source]
+    waiting = {module}
     while waiting:
-        nodes = ast.walk(ast.parse(waiting.pop()))
-        named = {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
+        named = imports.list_imports(waiting.pop())
         more = {name for name in named if name.startswith(BACKBONES)} - found
         found |= more
-        waiting += [_read(name) for name in sorted(more)]
-    return sorted(found)
+        waiting |= more
+    return sorted(found - {module})
 
 
 def _read(module: str) -> str:
-    spec = find_spec(module)
-    if spec is None or spec.origin is None:
-        raise ModuleNotFoundError(f"no module {module}")
-    return Path(spec.origin).read_text(encoding="utf-8")
+    return imports.find_file(module).read_text(encoding="utf-8")
 
 
 def digest_program(source: str) -> str:

@@ -46,19 +46,19 @@ def test_the_first_block_that_is_there_counts():
         (
             {"hidden_size": "wide", "layer_norm_eps": None},
             [
-                "vision_config.hidden_size is 'wide'; allowed here: a value of type int",
-                "vision_config.layer_norm_eps is None; allowed here: a value of type float",
+                "vision_config.hidden_size is 'wide'; allowed here: a whole number above 0",
+                "vision_config.layer_norm_eps is None; allowed here: a number",
             ],
         ),
         (
             {"patch_size": [16, 16]},
-            ["vision_config.patch_size is [16, 16]; allowed here: a value of type int"],
+            ["vision_config.patch_size is [16, 16]; allowed here: a whole number above 0"],
         ),
         (
             {"num_hidden_layers": 0, "num_attention_heads": True},
             [
-                "vision_config.num_hidden_layers is 0; allowed here: a value of type int",
-                "vision_config.num_attention_heads is True; allowed here: a value of type int",
+                "vision_config.num_hidden_layers is 0; allowed here: a whole number above 0",
+                "vision_config.num_attention_heads is True; allowed here: a whole number above 0",
             ],
         ),
         (
@@ -71,3 +71,12 @@ def test_the_first_block_that_is_there_counts():
 def test_sizes_that_make_no_model_are_said_together(said, problems):
     part = Part(("vision_config",), blip.IMAGE_SIZES)
     assert part.find_problems({"vision_config": said}) == problems
+
+
+def test_a_block_that_is_no_object_is_refused():
+    part = Part(("older", "newer"), blip.IMAGE_SIZES)
+    assert part.find_problems({"older": [1], "newer": "x"}) == [
+        "older is [1]; allowed here: an object",
+        "newer is 'x'; allowed here: an object",
+    ]
+    assert part.find_problems({"older": None}) == []

@@ -144,6 +144,14 @@ def copy_packaged(folder):
     shutil.copytree(minilm.TOKENIZER.find().parent, folder, ignore=lambda *_: ["model.safetensors"])
 
 
+def make_with(file, **changes):
+    def call(folder):
+        make_bert(folder)
+        change(folder, file, **changes)
+
+    return call
+
+
 KNOWN = {
     "packaged": copy_packaged,
     "bert": make_bert,
@@ -154,6 +162,7 @@ KNOWN = {
     "with_decoder": make_with_decoder,
     "without_class": make_without_class,
     "blip": make_blip,
+    "no_more_special": make_with("tokenizer_config.json", extra_special_tokens={}),
     "general": make_general,
     "clip": make_clip,
     "first_clip": make_first_clip,
@@ -175,14 +184,6 @@ def make_from_words(folder):
     (folder / "vocab.txt").write_text("\n".join(WORDS), encoding="utf-8")
 
 
-def make_with(file, **changes):
-    def call(folder):
-        make_bert(folder)
-        change(folder, file, **changes)
-
-    return call
-
-
 def make_without_a_special_token(folder):
     make_bert(folder)
     document = json.loads((folder / "tokenizer.json").read_text())
@@ -202,6 +203,7 @@ def make_bare(folder):
     change(folder, "tokenizer.json", post_processor=None)
 
 
+CUT_LEFT = {"direction": "Left", "max_length": 4, "strategy": "LongestFirst", "stride": 0}
 UNKNOWN = {
     "other_decoder": make_with_another_decoder,
     "no_special_tokens_around": make_bare,
@@ -210,6 +212,10 @@ UNKNOWN = {
     "split": make_with("tokenizer_config.json", split_special_tokens=True),
     "other_class": make_with("tokenizer_config.json", tokenizer_class="DistilBertTokenizer"),
     "other_setting": make_with("tokenizer_config.json", of_tomorrow=True),
+    "cut_left_by_the_library": make_with("tokenizer.json", truncation=CUT_LEFT),
+    "named_special": make_with(
+        "tokenizer_config.json", extra_special_tokens={"image_token": "dog"}
+    ),
     "other_tokens": make_with("added_tokens.json", **{"[NEW]": len(WORDS)}),
     "other_special": make_with("tokenizer_config.json", extra_special_tokens=["dog"]),
     "no_mask": make_without_a_special_token,
@@ -278,7 +284,10 @@ def test_no_text_has_no_ids(open_both):
     assert open_both("bert", 8)[0]([]) == []
 
 
-@pytest.mark.parametrize("content", ["no JSON", "[]", "{}", '{"added_tokens": []}'])
+DAMAGED = ["no JSON", "[]", "{}", '{"added_tokens": []}', '{"model": null}', '{"model": [1]}']
+
+
+@pytest.mark.parametrize("content", DAMAGED)
 @pytest.mark.parametrize("make", [make_general, make_bert])
 def test_a_damaged_tokenizer_is_refused(tmp_path, make, content):
     make(tmp_path / "one")

@@ -17,6 +17,8 @@ BERT_SIZES = {
     "type_vocab_size": 2,
 }
 
+ALLOWED = {int: "a whole number above 0", float: "a number", bool: "true or false", str: "a text"}
+
 
 @dataclass(frozen=True)
 class Part:
@@ -39,9 +41,17 @@ class Part:
 
     def find_problems(self, config: Mapping[str, Any]) -> list[str]:
         """Sizes of another type than the defaults', and heads that do not share the width."""
+        blocks = {key: found for key in self.keys if (found := config.get(key))}
+        problems = [
+            f"{key} is {found!r}; allowed here: an object"
+            for key, found in blocks.items()
+            if not isinstance(found, dict)
+        ]
+        if problems:
+            return problems
         sizes, block = self.read(config), "".join(f"{key}." for key in self.keys[-1:])
         problems = [
-            f"{block}{name} is {value!r}; allowed here: a value of type {type(default).__name__}"
+            f"{block}{name} is {value!r}; allowed here: {ALLOWED[type(default)]}"
             for name, default in self.defaults.items()
             if not _is_like(value := sizes[name], default)
         ]

@@ -196,8 +196,10 @@ class CheckpointBackbone(Backbone):
         return choose_dtype(self._params.dtype, self._runtime)
 
     def _find_problems(self) -> list[str]:
-        """Parameters that do not fit the checkpoint."""
-        problems = []
+        """Sizes that make no model; else parameters that do not fit the checkpoint."""
+        problems = self._find_unfit_sizes()
+        if problems:
+            return problems
         if self.text:
             tokens, limit = self._params.max_text_tokens, self.read_sizes(self.text)[POSITIONS]
             if tokens > limit:
@@ -225,15 +227,22 @@ class CheckpointBackbone(Backbone):
     def _check_sizes(self) -> None:
         from fame.features.backbones.shared.encoder import ACTIVATIONS
 
-        config, problems = self._checkpoint.read_config(), []
-        for part in {id(part): part for part in (self.text, self.image) if part}.values():
-            problems += part.find_problems(config)
-            found = part.read(config)["hidden_act"]
+        problems = self._find_unfit_sizes()
+        for part in () if problems else self._list_parts():
+            found = self.read_sizes(part)["hidden_act"]
             if found not in ACTIVATIONS:
                 problems.append(
-                    f"its activation is {found!r}; "
+                    f"checkpoint {self._checkpoint.name}: its activation is {found!r}; "
                     f"allowed here: {', '.join(map(repr, ACTIVATIONS))}"
                 )
         if problems:
-            lines = (f"checkpoint {self._checkpoint.name}: {problem}" for problem in problems)
-            raise InputError("\n".join(lines))
+            raise InputError("\n".join(problems))
+
+    def _find_unfit_sizes(self) -> list[str]:
+        config, name = self._checkpoint.read_config(), self._checkpoint.name
+        problems = [each for part in self._list_parts() for each in part.find_problems(config)]
+        return [f"checkpoint {name}: {problem}" for problem in problems]
+
+    def _list_parts(self) -> list[Part]:
+        """Text and image, or the one that is both."""
+        return list({id(part): part for part in (self.text, self.image) if part}.values())

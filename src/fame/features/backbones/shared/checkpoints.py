@@ -24,6 +24,7 @@ TOKENIZER = (
     "tokenizer.json",
     "tokenizer_config.json",
     "special_tokens_map.json",
+    "added_tokens.json",
     "vocab.txt",
     "vocab.json",
     "merges.txt",
@@ -67,13 +68,16 @@ class Checkpoint:
         """A JSON file of the checkpoint; empty where it has none.
 
         Raises:
-            InputError: not valid JSON.
+            InputError: not valid JSON, or no object.
         """
         path = self.folder / name
         try:
-            return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+            found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
         except ValueError as error:
             raise InputError(f"{path}: not valid JSON: {error}") from None
+        if not isinstance(found, dict):
+            raise InputError(f"{path}: holds no JSON object")
+        return found
 
     def read_colours(
         self, mean: list[float], deviation: list[float]

@@ -138,7 +138,7 @@ def describe(folder: Path, config: Mapping[str, Any]) -> str | None:
     document, settings, special = (_read(folder / name) for name in (FILE, SETTINGS, SPECIAL))
     named = settings.get("tokenizer_class") or config.get("tokenizer_class")
     kind = CLASSES.get(named or OF_MODELS.get(config.get("model_type", ""), ""))
-    if not document or kind is None or not _is_known(settings):
+    if kind is None or not _is_whole(document) or not _is_known(settings):
         return None
     tokens = _find_special_tokens(kind, settings, special)
     if tokens is None or not _has_all(document, tokens, settings, folder):
@@ -160,6 +160,22 @@ def _read(path: Path) -> Json:
     if not isinstance(found, dict):
         raise ValueError(f"{path.name} holds no JSON object")
     return found
+
+
+def _is_whole(document: Json) -> bool:
+    """Whether it has what is looked at, and cuts no text at its beginning."""
+    added, model = document.get("added_tokens", []), document.get("model")
+    cut = document.get("truncation") or {}
+    return (
+        isinstance(model, dict)
+        and isinstance(model.get("vocab"), dict)
+        and isinstance(added, list)
+        and all(
+            isinstance(one, dict) and one.keys() >= {"id", "content", "special"} for one in added
+        )
+        and isinstance(cut, dict)
+        and cut.get("direction", "Right") == "Right"
+    )
 
 
 def _is_known(settings: Json) -> bool:
@@ -184,8 +200,8 @@ def _find_special_tokens(kind: str, settings: Json, special: Json) -> dict[str, 
     for name, value in (SPECIAL_TOKENS[kind] | said).items():
         values = value if name in LISTS and isinstance(value, list) else [value]
         for number, one in enumerate(values):
-            content = one.get("content") if isinstance(one, dict) else one
-            if content is None and name not in SPECIAL_TOKENS[kind]:
+            content = one.get("content", one) if isinstance(one, dict) else one
+            if content in (None, {}) and name not in SPECIAL_TOKENS[kind]:
                 continue
             if not isinstance(content, str):
                 return None
@@ -195,8 +211,8 @@ def _find_special_tokens(kind: str, settings: Json, special: Json) -> dict[str, 
 
 def _has_all(document: Json, tokens: dict[str, str], settings: Json, folder: Path) -> bool:
     """Whether tokenizer.json has all added tokens that other files name, and as they name them."""
-    added, vocabulary = document.get("added_tokens", []), document.get("model", {}).get("vocab")
-    if not isinstance(vocabulary, dict) or (folder / ADDED).exists():
+    added, vocabulary = document.get("added_tokens", []), document["model"]["vocab"]
+    if (folder / ADDED).exists():
         return False
     numbers = [token["id"] for token in added]
     by_number = {str(t["id"]): {key: t[key] for key in t.keys() - {"id"}} for t in added}
