@@ -57,13 +57,14 @@ def test_posts_are_filtered_and_sorted(page):
         "const words = document.getElementById('posts-words'); words.value = '旅行';"
         "words.dispatchEvent(new Event('input'));"
     )
-    assert browser.run(f"{shown}.map((row) => row.cells[4].textContent)") == ["5"]
+    assert browser.run(f"{shown}.map((row) => row.cells[4].textContent)") == ["5.000"]
     browser.run(
         "const words = document.getElementById('posts-words'); words.value = '';"
         "words.dispatchEvent(new Event('input'));"
         "document.querySelectorAll('#posts-table th button')[3].click();"
     )
-    assert browser.run(f"{shown}.map((row) => row.cells[4].textContent)") == ["1", "3", "5", "7"]
+    labels = ["1.000", "3.000", "5.000", "7.000"]
+    assert browser.run(f"{shown}.map((row) => row.cells[4].textContent)") == labels
 
 
 def test_the_rows_behind_a_figure_come_when_they_are_asked_for(page):

@@ -47,5 +47,20 @@ def test_outside_of_git_it_is_said(tmp_path, monkeypatch):
     assert dict(provenance.describe_commit(tmp_path))["commit"] == "none"
 
 
-def test_dotted_keys():
-    assert provenance.flatten({"a": {"b": 1, "c": {}}, "d": [2]}) == {"a.b": 1, "a.c": {}, "d": [2]}
+def test_an_entry_that_comes_or_goes_is_one_line():
+    before = {"learners": {"dae": {"kind": "dae", "seed": 7}, "tabm": {"seed": 7}}, "on": False}
+    now = {"learners": {"tabm": {"seed": 8}, "ridge": {"kind": "ridge"}}, "on": None, "new": 2}
+    assert provenance.list_changes(before, now) == [
+        ("learners.tabm.seed", "7 → 8"),
+        ("learners.ridge", "added"),
+        ("learners.dae", "left out"),
+        ("on", "false → null"),
+        ("new", "2"),
+    ]
+    assert provenance.list_changes(now, now) == []
+
+
+def test_values_are_shown_as_yaml_has_them():
+    lists = provenance.list_changes({"a": {}, "b": ["x"]}, {"a": {"c": True}, "b": ["x", "y"]})
+    assert lists == [("a.c", "true"), ("b", "[x] → [x, y]")]
+    assert provenance.list_changes({"a": 1}, {"a": {"c": None}}) == [("a", "1 → {c: null}")]

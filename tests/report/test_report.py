@@ -40,7 +40,8 @@ DATA = {
     "interval_80": {"coverage": 0.78, "width": 4.0, "coverage_known": 0.8},
 }
 SCORE = {"src": 0.71, "mae": 1.21, "src_interval": [0.6, 0.8], "mae_interval": [1.1, 1.3]}
-GROUP = [{"name": "<b>x</b>", "posts": 3, "mae": 1.5, "bias": -0.2}]
+GROUP = {"name": "<b>x</b>", "posts": 3, "mae": 1.5, "bias": -0.2}
+GROUPS = [GROUP, GROUP | {"name": "y"}]
 BOTH = {"src": 0.7, "mae": 1.2}
 WAY = {"weights": {"dae": 1.0}, "out_of_fold": BOTH, "holdout": BOTH}
 EVALUATION = {
@@ -55,7 +56,7 @@ EVALUATION = {
         "grid": [1, 2, 3],
         "series": {"dae": {"peak": 2.0, "density": [0.1, 0.8, 0.1]}},
     },
-    "breakdown": dict.fromkeys(("category", "author", "posts_per_user", "time"), GROUP),
+    "breakdown": dict.fromkeys(("category", "author", "posts_per_user", "time"), GROUPS),
 }
 CELLS = [
     {"row": "vilt", "learner": "dae", "entry": "dae_on_vilt", "blocks": ["minilm"]} | BOTH,
@@ -388,9 +389,37 @@ def test_a_learner_without_importance_and_curves_is_drawn_around(report, tmp_pat
 )
 def test_any_category_is_drawn(name, tmp_path):
     with figures.drawing():
-        rows = [GROUP[0] | {"name": name}]
+        rows = [GROUP | {"name": name}]
         figures.save(figures.draw_errors(rows, "Errors", "own posts"), tmp_path / "x.png")
     assert (tmp_path / "x.png").stat().st_size > 5000
+
+
+def test_errors_of_one_group_are_those_of_the_holdout_and_not_drawn(report, tmp_path):
+    breakdown = EVALUATION["breakdown"] | {"category": [GROUP], "author": []}
+    report(evaluation=EVALUATION | {"breakdown": breakdown})
+    drawn = {path.stem for path in (tmp_path / "figures").glob("errors_*")}
+    assert drawn == {"errors_posts_per_user", "errors_time"}
+    page = (tmp_path / "report.html").read_text()
+    assert "errors_category" not in page
+    assert 'data-chart="errors_time"' in page
+
+
+@pytest.mark.parametrize(
+    ("labels", "decimals"),
+    [([1, 15.5], 2), ([2.0, 9.9], 3), ([0.001, 0.02], 5), ([0, 250_000], 0), ([4, 4], 3)],
+)
+def test_decimals_follow_the_range_of_the_labels(labels, decimals):
+    assert shown_posts.count_decimals(np.array(labels, dtype=float)) == decimals
+
+
+def test_a_picture_without_a_figure_of_its_own_is_folded_away(report, tmp_path):
+    """It shows once more what the interactive figures beside it show."""
+    report()
+    page = (tmp_path / "report.html").read_text()
+    (part,) = re.findall(r'<section id="learning-curves">.*?</section>', page, re.S)
+    assert "<summary>Picture: Learning curves of dae</summary>" in part
+    assert part.count("<img") == part.count("<summary>Picture: ") == 1
+    assert part.count("<figcaption>") == part.count("data-chart=") == 2
 
 
 def test_a_holdout_without_densities_is_drawn(report, tmp_path):

@@ -95,6 +95,15 @@ def test_reasons_are_a_column_of_json(command, tmp_path):
         )
 
 
+def test_reasons_are_an_object_where_the_file_is_json(command, tmp_path):
+    command("posts.csv", "-o", "out.json", "--explain")
+    for post in json.loads((tmp_path / "out.json").read_text()):
+        reasons = post["reasons"]
+        assert reasons["base"] + sum(reasons["parts"].values()) == pytest.approx(
+            post["prediction"], abs=1e-6
+        )
+
+
 def test_columns_that_the_models_do_not_know_are_named(command, tmp_path):
     (tmp_path / "own.csv").write_text("id,title,user,hashtags,folowers\na,A cat,me,cat,3\n")
     _, _, err = command("own.csv")

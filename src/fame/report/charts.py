@@ -132,7 +132,7 @@ def draw_curves(rows: Rows) -> Spec:
     return _figure(
         data,
         {"type": "line", "point": single, "strokeWidth": 1.5},
-        x=_number("iteration", zero=False),
+        x=_number("iteration", zero=False) | {"axis": {"tickMinStep": 1, "format": "d"}},
         y=_number("mae", "validation MAE", zero=False),
         color={"field": "fold", "type": "nominal", "scale": {"range": list(colours.LEARNERS)}},
         tooltip=_tell("fold", "iteration", "mae"),

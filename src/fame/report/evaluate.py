@@ -74,7 +74,8 @@ def main() -> None:
     low, high = content["scores"]["fame"]["mae_interval"]
     print(
         f"evaluate: FAME's MAE on the holdout {content['scores']['fame']['mae']:.4f}, "
-        f"{confidence:.0%} of {settings.report.resamples} resamples of {unit} in {low} to {high}"
+        f"{confidence:.0%} interval {low} to {high} ({settings.report.resamples} resamples of "
+        f"{unit})"
     )
 
 

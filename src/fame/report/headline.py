@@ -74,7 +74,8 @@ def make_cards(
     median = {"label": "MAE of the median", "note": "of the training posts, a constant"}
     cards.append({"value": show_number(data["median"]["mae"])} | median)
     if "simulated_best" in data:
-        best = {"label": "upper bound", "note": "noise-free truth of the held-out posts"}
+        note = "upper bound: the noise-free truth of the held-out posts"
+        best = {"label": "MAE at best", "note": note}
         cards.append({"value": show_number(data["simulated_best"]["mae"])} | best)
     if published_results.concerns(source):
         src, mae = published_results.MODELS["FAME"]

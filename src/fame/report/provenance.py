@@ -46,19 +46,19 @@ def describe_commit(runs: Path) -> Pairs:
 
 
 def compare_params(path: Path) -> Pairs:
-    """Dotted key -> value then and now, of what is not as in the last commit."""
+    """Dotted key -> value then and now, of what is not as in the last commit.
+
+    An entry that was added or left out as a whole, as a learner, is one line.
+    """
     committed = git.read_committed(path)
     if committed is None:
         return [("not known", "params.yaml is in no commit")]
     try:
-        before = flatten(YAML(typ="safe").load(committed))
+        before = YAML(typ="safe").load(committed)
     except YAMLError:
         return [("not known", "the committed params.yaml is not valid")]
-    now = flatten(YAML(typ="safe").load(path.read_text(encoding="utf-8")))
-    keys = [*now, *(key for key in before if key not in now)]
-    changed = [key for key in keys if before.get(key) != now.get(key)]
-    found = [(key, f"{before.get(key, 'absent')} → {now.get(key, 'absent')}") for key in changed]
-    return found or [("none", "all are as committed")]
+    now = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+    return list_changes(before, now) or [("none", "all are as committed")]
 
 
 def list_seconds(settings: params.Params, runs: Path) -> Pairs:
@@ -99,11 +99,30 @@ def find_processor() -> str:
     return named[0] if named else platform.processor() or "not known"
 
 
-def flatten(content: Any, prefix: str = "") -> dict[str, Any]:
-    """Nested keys as dotted ones; an empty block is a value."""
-    if not isinstance(content, dict) or not content:
-        return {prefix.rstrip("."): content}
-    found: dict[str, Any] = {}
-    for key, value in content.items():
-        found |= flatten(value, f"{prefix}{key}.")
+def list_changes(before: Any, now: Any, key: str = "") -> Pairs:
+    """Dotted key -> what became of its value; an empty block is a value."""
+    if before == now:
+        return []
+    if not (isinstance(before, dict) and isinstance(now, dict)):
+        return [(key, f"{show(before)} → {show(now)}")]
+    found: Pairs = []
+    for name in [*now, *(name for name in before if name not in now)]:
+        dotted = f"{key}.{name}" if key else str(name)
+        if name not in before:
+            found.append((dotted, "added" if isinstance(now[name], dict) else show(now[name])))
+        elif name not in now:
+            found.append((dotted, "left out"))
+        else:
+            found += list_changes(before[name], now[name], dotted)
     return found
+
+
+def show(value: Any) -> str:
+    """As params.yaml would have it on one line: `null`, `true`, `[meta, history]`."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(show, value))}]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{name}: {show(one)}" for name, one in value.items()) + "}"
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()
+    return str(value)

@@ -162,7 +162,7 @@ def draw(found: dict[str, Any], data: str, palette: dict[str, str]) -> dict[str,
         "time": "Error over time",
     }
     for name, title in titles.items():
-        if rows := evaluation["breakdown"][name]:
+        if len(rows := evaluation["breakdown"][name]) > 1:  # one group is the whole holdout
             drawn[f"errors_{name}"] = figures.draw_errors(rows, title, data)
     for learner, rows in found["curves"].items():
         if rows:
@@ -195,7 +195,7 @@ def specify(found: dict[str, Any], palette: dict[str, str]) -> dict[str, charts.
     if lost:
         specs["left_out"] = charts.draw_bars(lost, "MAE lost without it", palette)
     for name in ERRORS:
-        if rows := evaluation["breakdown"][name]:
+        if len(rows := evaluation["breakdown"][name]) > 1:
             specs[f"errors_{name}"] = charts.draw_errors(rows)
     for record in found["importance"]:
         unit = sections.METHODS[record["method"]]

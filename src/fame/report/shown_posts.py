@@ -2,6 +2,7 @@
 
 import base64
 import io
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,11 +92,13 @@ def choose(held: Held) -> dict[int, list[str]]:
 def describe(held: Held) -> list[dict[str, Any]]:
     """What the page's table shows of the chosen posts, text as users wrote it."""
     described = []
+    decimals = count_decimals(held.label)
     with ImageReader() as reader:
         for row, names in choose(held).items():
             post = {name: held.posts[name][row].as_py() for name in ("post_id", "title", "tags")}
             label, predicted = float(held.label[row]), float(held.predicted[row])
             low, high = float(held.low[row]), float(held.high[row])
+            numbers = {"label": label, "predicted": predicted, "low": low, "high": high}
             described.append(
                 {
                     "lists": names,
@@ -104,15 +107,20 @@ def describe(held: Held) -> list[dict[str, Any]]:
                     "tags": cut(", ".join(post["tags"] or []), LONGEST_TAGS),
                     "category": held.posts["category"][row].as_py() or "",
                     "author": "known" if held.known[row] else "new",
-                    "label": label,
-                    "predicted": predicted,
-                    "low": low,
-                    "high": high,
+                    **numbers,
+                    "shown": {name: f"{value:,.{decimals}f}" for name, value in numbers.items()}
+                    | {"error": f"{predicted - label:+,.{decimals}f}"},
                     "outside": not low <= label <= high,
                     "image": make_thumbnail(reader, held.images.slice(row, 1)),
                 }
             )
     return described
+
+
+def count_decimals(label: np.ndarray) -> int:
+    """Decimals that tell (n,) labels apart to about four digits of the range that they span."""
+    span = float(np.ptp(label)) or 1.0
+    return max(0, 3 - math.floor(math.log10(span)))
 
 
 def make_thumbnail(reader: ImageReader, row: pa.Table) -> str:

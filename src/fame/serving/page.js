@@ -157,17 +157,21 @@ async function busy(button, status, work) {
 
 function showResult(draft, row, unit) {
   const result = find(".result", draft);
-  const count = row.count === null ? "" : `, a count of about ${Math.round(row.count).toLocaleString("en")}`;
+  const counts = row.count !== null, whole = (count) => Math.round(count).toLocaleString("en");
+  const count = counts ? `, a count of about ${whole(row.count)}` : "";
   const headline = make("p", "", { class: "headline" });
   headline.append(make("span", round(row.prediction), { class: "number" }), ` ${unit}${count}`);
   const { lowest, highest } = state.run.training, ends = make("p", "", { class: "ends muted" });
   ends.append(make("span", `${round(lowest)}, lowest training post`), make("span", `${round(highest)}, highest`));
   result.replaceChildren(headline, drawIntervals(row), ends);
   const shares = Object.entries(row.intervals).map(
-    ([share, [low, high]]) => `${share} % of such posts: ${round(low)} to ${round(high)}`);
+    ([share, [low, high]]) => `${share} % of such posts: ${round(low)} to ${round(high)}`
+      + (counts ? ` (${whole(toCount(low))} to ${whole(toCount(high))})` : ""));
   result.append(make("p", shares.join("; ")));
+  const past = row.author_posts;
+  const known = past === 1 ? "1 earlier post of this author is known" : `${past} earlier posts of this author are known`;
   const author = row.author === "known"
-    ? `${row.author_posts} earlier posts of this author are known`
+    ? (past ? known : "This author has training posts, but none that counts as earlier")
     : "New author: no past to go by, so the interval is of new authors";
   const places = [`Above ${percent(row.above_all)} of all training posts`];
   if (row.above_author !== null) places.push(`above ${percent(row.above_author)} of the author's`);
@@ -207,6 +211,9 @@ function drawIntervals(row) {
   svg.append(mark);
   return svg;
 }
+
+// Of log2(count + 1), as the server has counts too.
+const toCount = (value) => Math.max(0, 2 ** value - 1);
 
 const halfWidth = (row) => Math.min(...Object.values(state.run.half_widths[row.author]));
 

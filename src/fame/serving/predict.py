@@ -1,6 +1,7 @@
 """`fame predict FILE -o OUT.csv`: score posts with the trained models, in any form that is read."""
 
 import argparse
+import json
 import sys
 import time
 from pathlib import Path
@@ -102,6 +103,8 @@ def write(table: "pd.DataFrame", path: Path | None) -> None:
         if path.suffix == ".parquet":
             table.to_parquet(temporary, index=False)
         elif path.suffix in (".json", ".jsonl"):
+            if "reasons" in table:  # text in a cell, here an object among others
+                table = table.assign(reasons=table["reasons"].map(json.loads))
             table.to_json(
                 temporary,
                 orient="records",

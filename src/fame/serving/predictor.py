@@ -184,7 +184,8 @@ class Predictor:
         for one in found:
             one["unit"] = self.unit
             for post in () if self._learned_as_given else one["similar"]:
-                post["count"] = float(_to_counts(np.array(post["popularity"])))
+                # It was a count: without the last digits that the logarithm's way back adds.
+                post["count"] = round(float(_to_counts(np.array(post["popularity"]))), 6)
         return found
 
     def extend_history(self, path: Path) -> tuple[int, list[str]]:

@@ -109,7 +109,9 @@ def _check_data(settings: params.Params) -> tuple[tuple[int, int], list[str]]:
     data = settings.data
     if data.source == "sample":
         labelled, others = data.sample.training_posts, data.sample.challenge_posts
-        return (labelled + others, labelled), ["sample: is simulated"]
+        total = labelled + others
+        said = f"data: a simulated sample, {total:,} posts, {labelled:,} with a label"
+        return (total, labelled), [said]
     require_folder(data.source, data.root)
     posts, _ = ingest.read(settings)
     count, labels = len(posts.table), posts.table["popularity"]

@@ -197,8 +197,8 @@ def _choose_transform(arguments: argparse.Namespace, mapping: Mapping) -> str:
 def _describe_target(arguments: argparse.Namespace, mapping: Mapping) -> str:
     """How the target is learned, where it is not as it is; a line or nothing."""
     if _choose_transform(arguments, mapping) == "log2p1":
-        why = ", as it looks like raw counts" if mapping.counts else ""
-        return f"  the target is learned as log2(x + 1): log2p1{why}\n"
+        why = "looks like raw counts: it " if mapping.counts else ""
+        return f"  the target {why}is learned as log2(x + 1) (data.target_transform: log2p1)\n"
     if mapping.negatives and arguments.target_transform is None:
         return (
             f"  the target looks like raw counts, but {mapping.negatives:,} are negative: it is "
