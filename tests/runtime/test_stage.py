@@ -167,6 +167,32 @@ def test_a_signal_ends_it_with_nothing_half_made(number, said, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+AT_THE_EDGE = """
+import os, signal
+from fame.runtime import processes
+from fame.runtime.stage import run
+own = processes.Interrupts.{method}
+def interrupted(self, *given):
+    {before}
+    os.kill(os.getpid(), {number})
+    return own(self, *given)
+processes.Interrupts.{method} = interrupted
+print("begun", flush=True)
+run(lambda: {{}})
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "said"), [(signal.SIGINT, "interrupted\n"), (signal.SIGTERM, "terminated\n")]
+)
+@pytest.mark.parametrize(("method", "before"), [("__enter__", "own(self)"), ("__exit__", "pass")])
+def test_a_signal_on_the_way_in_or_out_is_told_too(method, before, number, said):
+    """Python itself would end by SIGINT, without a word and whichever it was."""
+    process = start(AT_THE_EDGE.format(method=method, before=before, number=int(number)))
+    assert process.communicate(timeout=20)[1] == said
+    assert process.returncode == 128 + number
+
+
 def test_who_writes_a_line_a_stage_reads_that_a_signal_ended_it():
     process = start(WRITING.format(working=WAITING), env={"FAME_LINES": "1"})
     process.send_signal(signal.SIGTERM)

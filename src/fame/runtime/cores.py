@@ -1,5 +1,6 @@
 """How many cores a process may use."""
 
+import warnings
 from typing import Any, Literal
 
 
@@ -8,7 +9,10 @@ def count_cores() -> int:
 
     A share of a core counts as one. LOKY_MAX_CPU_COUNT in the environment lowers the number.
     """
-    from joblib import cpu_count  # here: whoever names a number does not wait for it
+    with warnings.catch_warnings():
+        # joblib warns on a full disk that it cannot make a semaphore, of which counting needs none.
+        warnings.simplefilter("ignore", UserWarning)
+        from joblib import cpu_count  # here: whoever names a number does not wait for it
 
     return cpu_count()
 

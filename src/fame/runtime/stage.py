@@ -10,7 +10,7 @@ import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from fame.runtime import files
 from fame.runtime.dvc_lock import keep_locks
@@ -35,30 +35,40 @@ def run(main: Callable[[], dict[str, Any] | None]) -> None:
     and 143 for SIGTERM. What a run cost, and what the stage returns of it, is kept in `runs/`,
     which nothing depends on and git ignores.
     """
+    interrupts = Interrupts()
+    try:
+        with interrupts:
+            _run(main, interrupts)
+    except KeyboardInterrupt:  # on the way in or out, where `_run` could not see it
+        _end(interrupts.number or signal.SIGINT)
+
+
+def _run(main: Callable[[], dict[str, Any] | None], interrupts: Interrupts) -> None:
     start = time.perf_counter()
     # DVC names the stage it runs; by hand the module's name has to do.
     name = find_stage() or Path(sys.argv[0]).stem
-    with Interrupts() as interrupts:
-        try:
-            if "DVC_STAGE" in os.environ:
-                silence_libraries()
-                keep_locks()
-            costs = main() or {}
-            files.write_json(
-                RUNS / f"{name}.json", _describe_run(time.perf_counter() - start) | costs
-            )
-        except BaseException as error:
-            number = interrupts.number
-            if number is None and isinstance(error, KeyboardInterrupt):
-                number = signal.SIGINT
-            if number:
-                tell_signal(number)
-                sys.exit(128 + number)
-            told = _explain(error)
-            if told is None:
-                raise
-            print(told, file=sys.stderr)
-            sys.exit(1)
+    try:
+        if "DVC_STAGE" in os.environ:
+            silence_libraries()
+            keep_locks()
+        costs = main() or {}
+        files.write_json(RUNS / f"{name}.json", _describe_run(time.perf_counter() - start) | costs)
+    except BaseException as error:
+        number = interrupts.number
+        if number is None and isinstance(error, KeyboardInterrupt):
+            number = signal.SIGINT
+        if number:
+            _end(number)
+        told = _explain(error)
+        if told is None:
+            raise
+        print(told, file=sys.stderr)
+        sys.exit(1)
+
+
+def _end(number: int) -> NoReturn:
+    tell_signal(number)
+    sys.exit(128 + number)
 
 
 def silence_libraries() -> None:
