@@ -218,6 +218,16 @@ def test_any_other_root_is_a_name_of_a_folder(write_params, tmp_path, root):
     assert params.load(tmp_path / "params.yaml", kinds=False).data.root == root
 
 
+@pytest.mark.parametrize("source", ["smpd", "table"])
+@pytest.mark.parametrize("root", ["data/raw/sample", "data/raw", "data/raw/sample/mine"])
+def test_posts_lie_apart_from_the_sample_that_is_simulated_anew(
+    write_params, tmp_path, source, root
+):
+    write_params(**{"data.source": source, "data.root": root})
+    with pytest.raises(InputError, match=r"data\.root: must be a folder of its own, as data/raw/m"):
+        params.load(tmp_path / "params.yaml", kinds=False)
+
+
 def test_an_absolute_root_inside_the_project_is_that_place(write_params, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_params(**{"data.root": str(tmp_path / "data")})
@@ -238,7 +248,8 @@ def test_an_absolute_root_inside_the_project_is_that_place(write_params, tmp_pat
 def test_the_unit_of_labels_is_named_whatever_the_source(
     write_params, tmp_path, source, transform, unit
 ):
-    columns = {"data.table.columns.target": "likes"}
-    write_params(**{"data.source": source, "data.target_transform": transform, **columns})
+    changes = {"data.source": source, "data.target_transform": transform}
+    changes |= {"data.table.columns.target": "likes", "data.root": f"data/raw/{source}"}
+    write_params(**changes)
     data = params.load(tmp_path / "params.yaml", kinds=False).data
     assert data.describe_unit().endswith(unit)

@@ -74,7 +74,9 @@ class DataParams(Strict):
     """Where the posts come from."""
 
     source: Literal["sample", "smpd", "table"]
-    root: Annotated[str, AfterValidator(check_root)]
+    root: Annotated[
+        str, AfterValidator(lambda root, info: check_root(root, info.data.get("source", "sample")))
+    ]
     target_transform: Literal["none", "log2p1"]
     on_bad: Literal["mask", "stop"]
     max_bad_fraction: Fraction

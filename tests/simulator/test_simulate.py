@@ -21,6 +21,7 @@ def write_params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         text = PARAMS.read_text(encoding="utf-8")
         for old, new in (
             ("source: sample ", f"source: {source} "),
+            ("root: data/raw/sample ", f"root: data/raw/{source} "),
             ("training_posts: 2500", f"training_posts: {training_posts}"),
             ("challenge_posts: 500", "challenge_posts: 10"),
             ("users: 400", "users: 20"),
@@ -55,7 +56,7 @@ def test_other_sources_leave_a_note(
     (tmp_path / "raw/sample").mkdir(parents=True)
     (tmp_path / "raw/sample/old.txt").write_text("old")
     write_params(source)
-    Path("data/raw/sample").mkdir(parents=True)
+    Path("data/raw", source).mkdir(parents=True)
     simulate.main()
     note = f"data.source is {source}: nothing was simulated.\n"
     assert list_names(tmp_path / "raw/sample") == ["README.txt"]
@@ -66,7 +67,7 @@ def test_other_sources_leave_a_note(
 @pytest.mark.parametrize(("source", "what"), [("smpd", "FOLDER"), ("table", "FILE")])
 def test_a_root_that_is_not_there_is_refused(write_params, source: str, what: str) -> None:
     write_params(source)
-    problem = f"data.root: no folder 'data/raw/sample'; `fame init {what}`"
+    problem = f"data.root: no folder 'data/raw/{source}'; `fame init {what}`"
     with pytest.raises(InputError, match=problem):
         simulate.main()
 
