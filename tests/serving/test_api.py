@@ -305,6 +305,12 @@ def test_a_body_that_is_no_json_object_is_told_so(client):
         assert response.json()["error"].startswith("the request: not a JSON object with posts")
 
 
+def test_a_bundle_may_have_other_quantiles(predictor, monkeypatch):
+    monkeypatch.setitem(predictor.bundle.training, "label_quantiles", [1.0, 2.0, 5.0, 6.0])
+    training = api.describe_run(predictor)["training"]
+    assert [training[name] for name in ("lowest", "median", "highest")] == [1, 3.5, 6]
+
+
 def test_the_run_is_described(client):
     run = client.get("/api/run").json()
     assert run["training"]["posts"] == 120

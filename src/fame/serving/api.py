@@ -243,10 +243,11 @@ def describe_run(predictor: Predictor) -> dict[str, Any]:
     bundle = predictor.bundle
     training = {k: v for k, v in bundle.training.items() if k != "label_quantiles"}
     labels = bundle.training["label_quantiles"]
+    ends = {"lowest": labels[0], "median": float(np.median(labels)), "highest": labels[-1]}
     categories, numeric = predictor.list_columns()
     values = {name: known[:MAX_VALUES] for name, known in predictor.list_values().items()}
     return {
-        "training": training | {"lowest": labels[0], "median": labels[50], "highest": labels[-1]},
+        "training": training | ends,
         "unit": predictor.unit,
         "intervals": predictor.shares,
         "half_widths": {group: bundle.widths[group] for group in intervals.GROUPS},
