@@ -49,7 +49,7 @@ def test_drafts_get_what_the_library_says(client, predictor, picture):
     low, high = found[0]["intervals"]["80"]
     assert (low, high) == (table["low_80"][0], table["high_80"][0])
     assert found[0]["notes"] == []
-    assert found[0]["count"] is None
+    assert (found[0]["count"], found[0]["count_intervals"]) == (None, {})
     assert found[1]["notes"] == ["no picture"]
     assert 0 <= found[0]["above_all"] <= 1
     assert found[0]["above_author"] is None

@@ -95,7 +95,10 @@ def test_backwards_and_as_records_they_are_the_same(own, trained, frame):
 
 def test_of_a_count_that_was_learned_as_its_logarithm_the_count_stands_beside(trained, frame):
     table = trained.predict(frame)
-    assert table.columns[-2:].tolist() == ["notes", "count"]
+    ends = ["low_80", "high_80", "low_95", "high_95"]
+    assert table.columns[-6:].tolist() == ["notes", "count", *(f"count_{end}" for end in ends)]
+    for end in ends:
+        np.testing.assert_allclose(table[f"count_{end}"], np.maximum(2 ** table[end] - 1, 0))
     np.testing.assert_allclose(np.log2(table["count"] + 1), table["prediction"])
     assert trained.unit == "log2(count + 1)"
     told = summarise(table, trained, 1.0)
@@ -103,6 +106,10 @@ def test_of_a_count_that_was_learned_as_its_logarithm_the_count_stands_beside(tr
     posts = [api.Draft(title="A"), api.Draft(title="B")]
     rows = api.answer(trained, api.Query(posts=posts))["posts"]
     assert [row["count"] for row in rows] == [2 ** row["prediction"] - 1 for row in rows]
+    assert all(
+        low <= row["count"] <= high for row in rows for low, high in row["count_intervals"].values()
+    )
+    assert [list(row["count_intervals"]) for row in rows] == [["80", "95"]] * 2
 
 
 def test_no_picture_is_no_note_where_no_training_post_had_one(trained, frame):

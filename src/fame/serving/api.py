@@ -203,6 +203,10 @@ def describe(predictor: Predictor, row: dict[str, Any], draft: Draft) -> dict[st
         "prediction": prediction,
         "count": row.get("count"),
         "intervals": {name: [row[f"low_{name}"], row[f"high_{name}"]] for name in predictor.shares},
+        "count_intervals": {
+            name: [row[f"count_low_{name}"], row[f"count_high_{name}"]]
+            for name in (predictor.shares if "count" in row else [])
+        },
         "learners": {name: row[f"learner_{name}"] for name in predictor.bundle.learners},
         "author": row["author"],
         "author_posts": row["author_posts"],

@@ -98,7 +98,7 @@ class Predictor:
             ``low_80`` and ``high_80`` in the unit that was learned (popularity, or log2(x + 1) of a
             count); ``learner_<name>``; ``author`` (known or new), ``author_posts`` (the author's
             earlier labelled posts), ``notes``; where counts were learned as log2(x + 1), ``count``,
-            the prediction as one.
+            the prediction as one, and ``count_low_80`` and so on.
 
         Raises:
             InputError: a post without text and picture, a time far from all training posts, or
@@ -247,6 +247,8 @@ class Predictor:
         columns["notes"] = ["; ".join(notes) for notes in scored.notes]
         if not self._learned_as_given:
             columns["count"] = _to_counts(scored.fused)
+            for end in (f"{side}_{name}" for name in self.shares for side in ("low", "high")):
+                columns[f"count_{end}"] = _to_counts(columns[end])
         return pd.DataFrame(columns)
 
     def _check_times(self, drafts: Drafts) -> None:
