@@ -65,7 +65,8 @@ def predictions(tmp_path, posts):
     for name in NAMES:
         content = HEADER + f"boosting,0,1,2.0,{len(name)}\nboosting,0,2,1.5,1.6\n"
         files.write_text(tmp_path / "curves" / f"{name}.csv", content)
-    for name in ("image_stats", "efficientnet"):
+    blocks = params.load(ROOT / "params.yaml").backbones
+    for name in (name for name, block in blocks.items() if block.reads == "images"):
         record = {"status": {"image": {"ok": 57, "missing": 2, "bomb": 1}}}
         files.write_json(tmp_path / "features" / f"{name}.json", record)
     return made

@@ -89,7 +89,8 @@ def report(run_stage, write_params, make_posts, tmp_path):
         fusion="fixed",
     ):
         known = YAML(typ="safe").load((ROOT / "params.yaml").read_text())["learners"]
-        mode = {"data.source": source, "fusion.mode": fusion}
+        root = "data/raw/sample" if source == "sample" else "own"
+        mode = {"data.source": source, "data.root": root, "fusion.mode": fusion}
         write_params(**mode | {"learners": {learner: known[learner]}})
         for name, content in FILES.items():
             (tmp_path / name).parent.mkdir(exist_ok=True)

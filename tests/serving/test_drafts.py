@@ -20,7 +20,8 @@ def reader():
     table = data.table.model_dump()
     table["columns"] |= MAPPED
     return DraftReader(
-        data.model_validate(data.model_dump() | {"source": "table", "table": table}), COLUMNS
+        data.model_validate(data.model_dump() | {"source": "table", "root": "own", "table": table}),
+        COLUMNS,
     )
 
 
