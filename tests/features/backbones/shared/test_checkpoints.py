@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from fame.features.backbones.shared.checkpoints import convert, find_checkpoint
-from fame.features.backbones.shared.tokenizing import ADDED, SETTINGS, SPECIAL, VOCABULARIES
+from fame.features.backbones.shared.tokenizing import ADDED, SETTINGS, VOCABULARIES
 from fame.runtime.errors import InputError
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -178,7 +178,7 @@ def test_a_pickled_folder_is_refused_and_can_be_converted(tmp_path):
 
 def test_all_that_makes_tokens_is_kept_and_counts(tmp_path):
     folder = write_pickled(tmp_path / "pickled", {"a": torch.ones(1)})
-    names = {SETTINGS, SPECIAL, ADDED, *VOCABULARIES}
+    names = {SETTINGS, "special_tokens_map.json", ADDED, *VOCABULARIES}
     for name in names:
         (folder / name).write_text("{}")
     convert(str(folder), "main", tmp_path / "converted")

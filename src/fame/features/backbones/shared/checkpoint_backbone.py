@@ -220,7 +220,7 @@ class CheckpointBackbone(Backbone):
     def _open_tokenizer(self) -> Callable[[list[str]], list[np.ndarray]]:
         checkpoint, limit = self._checkpoint, self._params.max_text_tokens
         try:
-            return open_tokenizer(checkpoint.folder, checkpoint.read_config(), limit)
+            return open_tokenizer(checkpoint.folder, limit)
         except InputError as error:
             raise InputError(f"checkpoint {checkpoint.name}: {error}") from None
 
