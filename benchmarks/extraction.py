@@ -26,7 +26,7 @@ import numpy as np
 import pyarrow as pa
 
 from fame.features.backbones import minilm
-from fame.features.contract import Backbone
+from fame.features.backbones.contract import Backbone
 from fame.features.engine import embed
 from fame.params import RuntimeParams
 from fame.posts.contract import LOCATED

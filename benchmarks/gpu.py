@@ -38,7 +38,7 @@ from gpu_limits import (
     time_calls,
 )
 
-from fame.features.contract import Item
+from fame.features.backbones.contract import Item
 from fame.features.engine import embed
 from fame.features.engine.contents import Contents
 from fame.features.engine.embedder import Embedder, Prepared, list_places

@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from ruamel.yaml import YAML
 
-from fame.features.contract import Column
+from fame.features.blocks import Column
 from fame.learners.contract import FitTable
 from fame.learners.torch_inputs import Inputs
 from fame.learners.torch_training import seed, split_batches

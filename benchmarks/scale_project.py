@@ -16,7 +16,7 @@ import wide_params
 
 from fame import params
 from fame.features import block_files
-from fame.features.contract import Block, Column
+from fame.features.blocks import Block, Column
 from fame.features.extract import make_record
 from fame.learners import table_files
 from fame.learners.train import write_curves

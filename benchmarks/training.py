@@ -319,7 +319,7 @@ def write_blocks(folder: Path, fit: int, others: int, columns: int, folds: int) 
     import pyarrow as pa
 
     from fame.features import block_files
-    from fame.features.contract import Block, Column
+    from fame.features.blocks import Block, Column
     from fame.runtime import arrays, files
 
     rows, number = fit + others, np.arange(fit + others)

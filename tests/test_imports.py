@@ -79,7 +79,7 @@ def test_no_modules_import_each_other():
         ("fame.serving.scoring", "fame.fusion.combination", True),
         ("fame.serving.scoring", "fame.report.tables", False),
         ("fame.posts.splits", "fame.params", True),
-        ("fame.posts.splits", "fame.features.contract", False),
+        ("fame.posts.splits", "fame.features.blocks", False),
         ("fame.fusion.fuse", "fame.gates.leakage", False),
         ("fame.simulator.posts", "fame.features.images", False),
         ("fame.runtime.files", "fame.params", False),

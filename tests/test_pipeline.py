@@ -627,7 +627,8 @@ SIZES = '''
 
 import numpy as np
 
-from fame.features.contract import Backbone, Column, Pass
+from fame.features.backbones.contract import Backbone, Pass
+from fame.features.blocks import Column
 from fame.params import BackboneParams
 
 

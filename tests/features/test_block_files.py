@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from fame.features import block_files
-from fame.features.contract import Block, Column
+from fame.features.blocks import Block, Column
 from fame.runtime.errors import InputError
 
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from fame.features.backbones.glove import Glove, PackagedWords
-from fame.features.contract import Block, Column, Encoder
+from fame.features.blocks import Block, Column
+from fame.features.encoders.contract import Encoder
 from fame.features.encoding import encode
 from fame.features.meta import Meta
 from fame.gates.leakage import extract

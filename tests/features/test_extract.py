@@ -14,7 +14,9 @@ from PIL import Image
 
 from fame.features import block_files
 from fame.features.backbones import efficientnet, minilm
-from fame.features.contract import Backbone, Block, Column, Encoder, Pass, Preparer
+from fame.features.backbones.contract import Backbone, Pass, Preparer
+from fame.features.blocks import Block, Column
+from fame.features.encoders.contract import Encoder
 from fame.features.extract import open_beside, shares_images
 from fame.features.resampling import whole
 from fame.params import BackboneParams, RuntimeParams

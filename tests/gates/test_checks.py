@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from fame.features.contract import Block, Column
+from fame.features.blocks import Block, Column
 from fame.gates import checks
 from fame.params import LeakageParams, SplitParams
 from fame.runtime import ids

@@ -4,7 +4,7 @@ import pyarrow.compute as pc
 import pytest
 
 from fame import params
-from fame.features.contract import Block, Column
+from fame.features.blocks import Block, Column
 from fame.features.encoders.history import History
 from fame.features.encoders.past import Past
 from fame.features.encoding import encode

@@ -6,7 +6,7 @@ import pytest
 
 from fame import params
 from fame.features import block_files, meta
-from fame.features.contract import Column
+from fame.features.blocks import Column
 from fame.features.encoding import encode
 from fame.gates import leakage
 from fame.learners import table_files

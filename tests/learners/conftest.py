@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 from ruamel.yaml import YAML
 
-from fame.features.contract import Column
+from fame.features.blocks import Column
 from fame.learners import table_files
 from fame.learners.contract import FitTable, Model, Table, Trainer
 from fame.params import RuntimeParams

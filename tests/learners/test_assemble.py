@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fame.features import block_files
-from fame.features.contract import Block, Column
+from fame.features.blocks import Block, Column
 from fame.learners import table_files
 from fame.learners.contract import FitTable, ScoreTable
 from fame.learners.recipes import Recipe

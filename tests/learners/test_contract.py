@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import spearmanr
 from tests.python_process import run_python
 
-from fame.features.contract import Column
+from fame.features.blocks import Column
 from fame.gates.checks import BORDERS
 from fame.learners.fold_training import FoldTrainer
 from fame.posts.contract import FIT, HOLDOUT

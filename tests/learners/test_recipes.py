@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fame.features import block_files
-from fame.features.contract import Block, Column
+from fame.features.blocks import Block, Column
 from fame.learners import recipes
 from fame.learners.recipes import Recipe, decide
 from fame.runtime import arrays

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from fame import params
 from fame.features import block_files
-from fame.features.contract import Block, Column
+from fame.features.blocks import Block, Column
 from fame.learners import recipes, reduction, table_files
 from fame.learners.recipes import Recipe, decide
 from fame.posts.contract import IMAGES

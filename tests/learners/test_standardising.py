@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from fame.features.contract import Column
+from fame.features.blocks import Column
 from fame.learners import standardising
 from fame.learners.contract import Table
 from fame.learners.standardising import ColumnParams, fit_preparation, prepare

@@ -2,7 +2,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from fame.features.contract import Column
+from fame.features.blocks import Column
 from fame.learners import table_files
 from fame.posts.contract import CHALLENGE, HOLDOUT
 from fame.runtime import files

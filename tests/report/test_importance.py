@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from fame import params
-from fame.features.contract import Column
+from fame.features.blocks import Column
 from fame.learners.contract import ScoreTable
 from fame.report import importance
 

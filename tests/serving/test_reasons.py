@@ -2,7 +2,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from fame.features.contract import Block, Column
+from fame.features.blocks import Block, Column
 from fame.serving import reasons, similar
 
 POST_IDS = [f"p{number}" for number in range(6)]

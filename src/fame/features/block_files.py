@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from fame.features.contract import Block, Column
+from fame.features.blocks import Block, Column
 from fame.runtime import arrays, files
 
 ROWS, VALUES, MANIFEST = "rows.parquet", "values.npy", "manifest.json"

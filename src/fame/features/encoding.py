@@ -5,7 +5,8 @@ from dataclasses import replace
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fame.features.contract import Block, Encoder
+from fame.features.blocks import Block
+from fame.features.encoders.contract import Encoder
 from fame.posts.contract import FIT
 from fame.runtime import ids
 

@@ -11,7 +11,9 @@ import pyarrow as pa
 
 from fame import params
 from fame.features import block_files
-from fame.features.contract import Backbone, Block, Encoder, Preparer
+from fame.features.backbones.contract import Backbone, Preparer
+from fame.features.blocks import Block
+from fame.features.encoders.contract import Encoder
 from fame.features.encoding import encode
 from fame.features.engine import block as blocks
 from fame.features.engine import embed, unchanged

@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fame.features.contract import Block, Column, Encoder
+from fame.features.blocks import Block, Column
+from fame.features.encoders.contract import Encoder
 from fame.features.ratios import compare, find_heavy_tailed
 from fame.features.text_flags import describe_texts
 from fame.features.times import to_whole_seconds

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fame.features.contract import Block
+from fame.features.blocks import Block
 from fame.params import LeakageParams, SplitParams
 from fame.posts.contract import CHALLENGE, FIT, HOLDOUT
 from fame.posts.splits import is_large

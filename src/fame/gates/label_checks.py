@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 
-from fame.features.contract import Block
+from fame.features.blocks import Block
 from fame.features.times import to_whole_seconds
 from fame.gates.checks import Gate, shorten
 from fame.posts.contract import FIT

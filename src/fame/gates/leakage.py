@@ -19,7 +19,9 @@ import pyarrow.compute as pc
 
 from fame import params
 from fame.features import block_files
-from fame.features.contract import Backbone, Block, Encoder
+from fame.features.backbones.contract import Backbone
+from fame.features.blocks import Block
+from fame.features.encoders.contract import Encoder
 from fame.features.encoding import encode
 from fame.features.engine import embed
 from fame.features.engine.block import publish

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from fame import params
 from fame.features import block_files
-from fame.features.contract import Block
+from fame.features.blocks import Block
 from fame.learners import recipes, table_files
 from fame.learners.recipes import Recipe
 from fame.posts.contract import FIT

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from fame.features.contract import Column
+from fame.features.blocks import Column
 from fame.runtime import arrays
 
 CHUNK_ROWS = 2048

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fame.features.contract import Block, Column
+from fame.features.blocks import Block, Column
 from fame.learners.reduction import Reduction, reduce_block
 from fame.runtime import arrays, files
 from fame.runtime.errors import InputError

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fame.features.contract import Block
+from fame.features.blocks import Block
 from fame.runtime import arrays
 from fame.runtime.directions import find_basis
 

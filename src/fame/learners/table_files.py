@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from fame.features.block_files import MANIFEST, ROWS, VALUES
-from fame.features.contract import Column
+from fame.features.blocks import Column
 from fame.learners.contract import FitTable, ScoreTable
 from fame.runtime import arrays, files, ids
 from fame.runtime.errors import InputError

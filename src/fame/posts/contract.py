@@ -1,13 +1,6 @@
-"""What a source loads and ingest writes, keyed by post id; rows never vanish or shift."""
-
-from abc import ABC, abstractmethod
-from collections.abc import Iterable
-from dataclasses import dataclass
-from pathlib import Path
+"""The tables of posts that ingest writes, keyed by post id; rows never vanish or shift."""
 
 import pyarrow as pa
-
-from fame.posts.findings import Findings
 
 FIT, HOLDOUT, CHALLENGE = "fit", "holdout", "challenge"
 SPLITS = (FIT, HOLDOUT, CHALLENGE)
@@ -97,34 +90,3 @@ NO_IMAGE = "no_image"  # the source names none: not an error
 # An image is named but cannot be read; these count against data.max_unreadable_fraction.
 MISSING = "missing"
 UNREADABLE = (MISSING, "empty", "truncated", "not_an_image", "bomb", "outside")
-
-
-@dataclass(frozen=True)
-class Posts:
-    """What a source loads.
-
-    Attributes:
-        table: columns of POSTS except split, fold and author_hidden, then own columns of
-            numbers and categories.
-            ``split`` is present only where the source brings its own.
-        images: IMAGES, one row a post, in any order.
-        descriptions: batches of DESCRIPTIONS (form A of SMPD), read lazily; empty elsewhere.
-        findings: what reading decided, changed, masked and left out.
-    """
-
-    table: pa.Table
-    images: pa.Table
-    findings: Findings
-    descriptions: Iterable[pa.RecordBatch] = ()
-
-
-class Source(ABC):
-    """Raw data -> posts."""
-
-    @abstractmethod
-    def load(self, root: Path) -> Posts:
-        """Read the posts under ``root``.
-
-        Raises:
-            InputError: with file, row or key, what was found and what is allowed.
-        """

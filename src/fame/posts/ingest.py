@@ -18,9 +18,9 @@ from fame.posts.contract import (
     IMAGES,
     POSTS,
     TEXTS,
-    Posts,
 )
 from fame.posts.findings import NOTICED, Findings
+from fame.posts.sources.contract import Posts
 from fame.registry import SOURCES, resolve
 from fame.runtime import files, ids
 from fame.runtime.errors import InputError

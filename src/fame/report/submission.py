@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fame import params
-from fame.features.contract import Encoder
+from fame.features.encoders.contract import Encoder
 from fame.learners import table_files
 from fame.posts.contract import CHALLENGE
 from fame.registry import BACKBONES, resolve

@@ -20,14 +20,7 @@ import pyarrow.compute as pc
 
 from fame.params import ColumnParams, DataParams
 from fame.posts import schema
-from fame.posts.contract import (
-    ASSIGNED,
-    CHALLENGE,
-    IMAGES,
-    LOCATED,
-    OWN_NUMBER_PREFIX,
-    POSTS,
-)
+from fame.posts.contract import ASSIGNED, CHALLENGE, IMAGES, LOCATED, OWN_NUMBER_PREFIX, POSTS
 from fame.posts.findings import Findings
 from fame.posts.sources.images import BOMB, DIGEST_BYTES, EMPTY, MAX_IMAGE_BYTES, locate
 from fame.posts.sources.table import TableFile, note_by_name

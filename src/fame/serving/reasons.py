@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from fame.features.contract import Block
+from fame.features.blocks import Block
 from fame.learners.reduction import name_modality
 from fame.posts.contract import IMAGES, NO_IMAGE, POSTS
 from fame.serving.drafts import Drafts

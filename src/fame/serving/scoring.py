@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fame.features.contract import Block
+from fame.features.blocks import Block
 from fame.features.encoders.history import History
 from fame.features.meta import UNSEEN_ID
 from fame.learners.clipping import clip

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from fame.features.contract import Block
+from fame.features.blocks import Block
 from fame.runtime import arrays, files
 from fame.runtime.draws import draw
 

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from fame.features.contract import Backbone, Block, Encoder
+from fame.features.backbones.contract import Backbone
+from fame.features.blocks import Block
+from fame.features.encoders.contract import Encoder
 from fame.features.engine.contents import NOWHERE, STATUSES, Contents, Inputs, Items
 from fame.features.engine.embedder import Embedded, Embedder, list_places
 from fame.features.engine.reader import Pixels, read_image

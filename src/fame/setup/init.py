@@ -17,9 +17,10 @@ import pyarrow.compute as pc
 
 from fame import params
 from fame.posts import ingest, schema
-from fame.posts.contract import CATEGORY_PREFIX, OWN_NUMBER_PREFIX, Posts
+from fame.posts.contract import CATEGORY_PREFIX, OWN_NUMBER_PREFIX
 from fame.posts.findings import READ
 from fame.posts.sources import smpd_files
+from fame.posts.sources.contract import Posts
 from fame.posts.sources.table import TableFile
 from fame.posts.sources.table_files import TABLE_SUFFIXES, read_cells
 from fame.runtime import files

@@ -9,7 +9,7 @@ from transformers import AutoTokenizer, BlipForImageTextRetrieval, BlipProcessor
 from transformers.models.blip.image_processing_pil_blip import BlipImageProcessorPil
 
 from fame.features.backbones.blip import Blip
-from fame.features.contract import Item
+from fame.features.backbones.contract import Item
 from fame.params import RuntimeParams
 from fame.runtime.errors import InputError
 

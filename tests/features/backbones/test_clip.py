@@ -15,7 +15,7 @@ from transformers import CLIPModel, CLIPTokenizer
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
 from fame.features.backbones.clip import Clip, plan
-from fame.features.contract import Item
+from fame.features.backbones.contract import Item
 from fame.features.resampling import resize
 from fame.params import RuntimeParams
 from fame.runtime.errors import InputError

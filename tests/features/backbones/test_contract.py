@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 from tests.pictures import encode, make_bomb
 from tests.python_process import run_python
 
-from fame.features.contract import Backbone, Item
+from fame.features.backbones.contract import Backbone, Item
 from fame.features.engine import block, embed
 from fame.params import RuntimeParams
 from fame.posts.contract import LOCATED, NO_IMAGE, NO_TEXT, OK, UNREADABLE

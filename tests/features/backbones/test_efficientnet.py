@@ -5,8 +5,8 @@ from efficientnet_lite_pytorch import EfficientNet as Network
 from PIL import Image
 from tests.pictures import encode
 
+from fame.features.backbones.contract import Item
 from fame.features.backbones.efficientnet import WEIGHTS, EfficientNet, plan, scale
-from fame.features.contract import Item
 from fame.features.resampling import resize
 from fame.params import RuntimeParams
 

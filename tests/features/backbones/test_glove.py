@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.decomposition import TruncatedSVD
 
+from fame.features.backbones.contract import Item
 from fame.features.backbones.glove import Glove, PackagedWords, WordFile, find_basis, split_words
-from fame.features.contract import Item
 from fame.params import RuntimeParams
 from fame.runtime.errors import InputError
 

@@ -7,7 +7,7 @@ from tests.python_process import run_python
 LOAD = """
 import json, sys
 import numpy as np
-from fame.features.contract import Item
+from fame.features.backbones.contract import Item
 from fame.params import RuntimeParams
 from fame.registry import BACKBONES, resolve
 

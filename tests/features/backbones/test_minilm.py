@@ -3,8 +3,8 @@ import pytest
 import torch
 from transformers import AutoTokenizer
 
+from fame.features.backbones.contract import Item
 from fame.features.backbones.minilm import WEIGHTS, MiniLM
-from fame.features.contract import Item
 from fame.params import RuntimeParams
 from fame.runtime.devices import import_torchvision
 

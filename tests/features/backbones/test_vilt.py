@@ -8,8 +8,8 @@ from PIL import Image
 from transformers import AutoTokenizer, ViltModel, ViltProcessor
 from transformers.models.vilt.image_processing_pil_vilt import ViltImageProcessorPil
 
+from fame.features.backbones.contract import Item
 from fame.features.backbones.vilt import Vilt, choose_size
-from fame.features.contract import Item
 from fame.features.engine.contents import Inputs
 from fame.features.engine.embedder import Embedder
 from fame.params import RuntimeParams

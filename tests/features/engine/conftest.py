@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from fame.features.backbones.contract import Backbone, Pass
 from fame.features.backbones.image_stats import measure
 from fame.features.backbones.shared.weights import number_columns
-from fame.features.contract import Backbone, Pass
 from fame.features.engine import block, embed
 from fame.params import RuntimeParams
 from fame.posts.contract import IMAGES, LOCATED, NO_IMAGE

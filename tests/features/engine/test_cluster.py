@@ -20,7 +20,7 @@ import os
 import time
 import numpy as np
 from fame.features.backbones.shared.weights import number_columns
-from fame.features.contract import Backbone, Pass
+from fame.features.backbones.contract import Backbone, Pass
 
 
 class Slow(Backbone):

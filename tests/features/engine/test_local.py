@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from tests.features.engine.test_reader import write_picture
 
-from fame.features.contract import Backbone, Pass, Preparer
+from fame.features.backbones.contract import Backbone, Pass, Preparer
 from fame.features.engine import embed, local
 from fame.features.engine.reader import Reader
 from fame.features.resampling import whole

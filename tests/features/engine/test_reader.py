@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fame.features.backbones.contract import Preparer
 from fame.features.backbones.efficientnet import plan
 from fame.features.backbones.image_stats import measure
-from fame.features.contract import Preparer
 from fame.features.engine import reader
 from fame.features.engine.reader import Reader
 from fame.features.images import decode

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fame import params
-from fame.features.contract import Column
+from fame.features.blocks import Column
 from fame.learners.catboost import training
 from fame.learners.catboost.pools import make_pool
 from fame.runtime.errors import InputError

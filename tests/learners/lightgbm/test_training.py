@@ -4,7 +4,7 @@ from urllib.parse import unquote
 import numpy as np
 import pytest
 
-from fame.features.contract import Column
+from fame.features.blocks import Column
 from fame.learners.lightgbm import boosting
 from fame.runtime.errors import InputError
 

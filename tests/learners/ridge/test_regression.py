@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from fame.features.contract import Column
+from fame.features.blocks import Column
 from fame.learners.contract import FitTable
 from fame.learners.ridge.regression import Regression, fit_columns, solve
 

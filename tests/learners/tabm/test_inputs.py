@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.preprocessing import QuantileTransformer
 
-from fame.features.contract import Column
+from fame.features.blocks import Column
 from fame.learners.contract import Table
 from fame.learners.tabm import inputs
 from fame.learners.tabm.inputs import build_inputs, count_quantiles, fit_inputs, list_arrays, score

@@ -9,12 +9,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from fame.features.backbones.contract import Item
 from fame.features.backbones.shared.architecture import LayerNames, Part
 from fame.features.backbones.shared.checkpoint_backbone import TEXT_AND_IMAGE, CheckpointBackbone
 from fame.features.backbones.shared.checkpoints import OPENAI_COLOURS
 from fame.features.backbones.shared.models import CheckpointParams, ImageParams, TextParams
 from fame.features.backbones.shared.weights import number_columns
-from fame.features.contract import Column, Item
+from fame.features.blocks import Column
 from fame.features.resampling import Geometry, whole
 
 if TYPE_CHECKING:

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from fame.features.backbones.contract import Backbone, Item, Pass, Preparer
 from fame.features.backbones.shared.models import (
     Decode,
     Dtype,
@@ -10,7 +11,7 @@ from fame.features.backbones.shared.models import (
     open_pixels,
 )
 from fame.features.backbones.shared.weights import PackagedFile, number_columns
-from fame.features.contract import Backbone, Column, Item, Pass, Preparer
+from fame.features.blocks import Column
 from fame.features.resampling import Geometry
 from fame.params import BackboneParams, RuntimeParams
 from fame.runtime.devices import choose_device

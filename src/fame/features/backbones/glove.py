@@ -14,8 +14,9 @@ from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 
+from fame.features.backbones.contract import Backbone, Item, Pass
 from fame.features.backbones.shared.weights import PackagedFile, number_columns
-from fame.features.contract import Backbone, Column, Item, Pass
+from fame.features.blocks import Column
 from fame.params import BackboneParams, Count, RuntimeParams
 from fame.runtime.arrays import multiply_rows, read_array, write_values
 from fame.runtime.directions import find_basis

@@ -5,7 +5,8 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from fame.features.contract import Backbone, Column, Item, Pass
+from fame.features.backbones.contract import Backbone, Item, Pass
+from fame.features.blocks import Column
 from fame.params import BackboneParams, RuntimeParams
 
 # Ids of Pillow's modes are positions, from 1 on; 0 is no mode. A new mode goes to the end.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
+from fame.features.backbones.contract import Backbone, Item, Pass
 from fame.features.backbones.shared.architecture import BERT_SIZES
 from fame.features.backbones.shared.models import (
     SPECIAL_TOKENS,
@@ -19,7 +20,7 @@ from fame.features.backbones.shared.models import (
 )
 from fame.features.backbones.shared.tokenizing import make
 from fame.features.backbones.shared.weights import PackagedFile, number_columns
-from fame.features.contract import Backbone, Column, Item, Pass
+from fame.features.blocks import Column
 from fame.params import BackboneParams, RuntimeParams
 from fame.runtime.devices import choose_device
 

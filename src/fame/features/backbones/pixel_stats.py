@@ -11,7 +11,8 @@ from typing import Annotated, Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from fame.features.contract import Backbone, Column, Item, Pass
+from fame.features.backbones.contract import Backbone, Item, Pass
+from fame.features.blocks import Column
 from fame.params import BackboneParams, RuntimeParams
 
 NAMES = (

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
+from fame.features.backbones.contract import Item, Pass
 from fame.features.backbones.shared.architecture import BERT_SIZES, LayerNames, Part
 from fame.features.backbones.shared.checkpoint_backbone import CheckpointBackbone
 from fame.features.backbones.shared.models import (
@@ -22,7 +23,7 @@ from fame.features.backbones.shared.models import (
     open_pixels,
 )
 from fame.features.backbones.shared.weights import number_columns
-from fame.features.contract import Column, Item, Pass
+from fame.features.blocks import Column
 from fame.features.resampling import Decoded, Geometry, whole
 
 if TYPE_CHECKING:

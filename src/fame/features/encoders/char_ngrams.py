@@ -16,7 +16,8 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import pyarrow as pa
 
-from fame.features.contract import Block, Column, Encoder
+from fame.features.blocks import Block, Column
+from fame.features.encoders.contract import Encoder
 from fame.features.encoders.texts import CHUNK_POSTS, join_texts
 from fame.params import BackboneParams, Count, Seed
 from fame.posts.contract import NO_TEXT, OK

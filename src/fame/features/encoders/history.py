@@ -28,7 +28,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fame.features.contract import Block, Column, Encoder
+from fame.features.blocks import Block, Column
+from fame.features.encoders.contract import Encoder
 from fame.features.encoders.past import SECONDS_PER_DAY, Past
 from fame.features.times import to_whole_seconds
 from fame.params import BackboneParams, Count, NonNegative, Positive

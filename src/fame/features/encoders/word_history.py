@@ -25,7 +25,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fame.features.contract import Block, Column, Encoder
+from fame.features.blocks import Block, Column
+from fame.features.encoders.contract import Encoder
 from fame.features.encoders.past import find_earlier
 from fame.features.encoders.texts import CHUNK_POSTS, join_texts
 from fame.features.times import to_whole_seconds

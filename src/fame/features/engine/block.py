@@ -14,7 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fame.features import block_files
-from fame.features.contract import Backbone, Block
+from fame.features.backbones.contract import Backbone
+from fame.features.blocks import Block
 from fame.features.engine.contents import NOWHERE, STATUSES
 from fame.features.engine.embed import Features
 from fame.posts.contract import FIT, NO_IMAGE, NO_TEXT, UNREADABLE

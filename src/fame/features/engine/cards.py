@@ -13,7 +13,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any, TypeVar
 
-from fame.features.contract import Backbone
+from fame.features.backbones.contract import Backbone
 from fame.features.engine import local
 from fame.features.engine.embedder import Done, Pending
 from fame.features.engine.reader import follow_parent, shielding

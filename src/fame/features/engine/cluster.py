@@ -13,7 +13,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, Generic, TypeVar
 
-from fame.features.contract import Backbone
+from fame.features.backbones.contract import Backbone
 from fame.features.engine.contents import Inputs
 from fame.features.engine.embedder import Done, Embedder, Result, list_places
 from fame.features.engine.local import Task, open_reader

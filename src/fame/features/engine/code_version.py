@@ -7,11 +7,11 @@ look like good ones.
 import ast
 import hashlib
 
-from fame.features.contract import Backbone
+from fame.features.backbones.contract import Backbone
 from fame.runtime import imports
 
 IMAGES = ["fame.features.images", "fame.features.resampling"]  # of those that see any
-BACKBONES = "fame.features.backbones."
+SHARED = "fame.features.backbones.shared."
 
 
 def digest_code(backbone: type[Backbone]) -> str:
@@ -28,7 +28,7 @@ def list_shared(module: str) -> list[str]:
     waiting = {module}
     while waiting:
         named = imports.list_imports(waiting.pop())
-        more = {name for name in named if name.startswith(BACKBONES)} - found
+        more = {name for name in named if name.startswith(SHARED)} - found
         found |= more
         waiting |= more
     return sorted(found - {module})

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fame.features.contract import Pass
+from fame.features.backbones.contract import Pass
 from fame.posts.contract import LOCATED, NO_IMAGE, NO_TEXT, OK, UNREADABLE
 
 KEY_BYTES = 16  # of a content's digest, as ingest has them of images; a key is the hex form

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from fame.features.contract import Backbone
+from fame.features.backbones.contract import Backbone
 from fame.features.engine import cards, cluster, local
 from fame.features.engine.code_version import digest_code
 from fame.features.engine.contents import NOWHERE, Contents, Items

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fame.features.contract import Backbone, Item
+from fame.features.backbones.contract import Backbone, Item
 from fame.features.engine.contents import STATUSES, Inputs, Place
 from fame.features.engine.reader import Pixels
 from fame.features.resampling import Decoded

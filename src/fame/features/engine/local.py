@@ -10,7 +10,7 @@ from functools import cache, partial
 from itertools import chain, islice
 from typing import Generic, TypeVar
 
-from fame.features.contract import Backbone
+from fame.features.backbones.contract import Backbone
 from fame.features.engine.contents import Inputs
 from fame.features.engine.embedder import Embedder, Pending, Prepared, Watch, list_places
 from fame.features.engine.reader import Reader, Reading, align

@@ -16,7 +16,7 @@ from multiprocessing.heap import Arena
 
 import numpy as np
 
-from fame.features.contract import Preparer
+from fame.features.backbones.contract import Preparer
 from fame.features.engine.contents import KEY_BYTES, Place
 from fame.features.images import UnreadableImageError, decode
 from fame.features.resampling import Decoded, Geometry, resize

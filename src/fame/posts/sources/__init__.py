@@ -1,1 +1,1 @@
-"""Raw data -> posts. Each source ends in the same table; see `fame.posts.contract.Posts`."""
+"""Raw data -> posts. Each source ends in the same table, see `contract.Posts`."""

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from fame.params import DataParams
-from fame.posts.contract import Posts, Source
+from fame.posts.sources.contract import Posts, Source
 from fame.posts.sources.smpd import Smpd
 from fame.posts.sources.truth import read_truth
 

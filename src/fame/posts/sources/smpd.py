@@ -12,9 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fame.params import DataParams
-from fame.posts.contract import ASSIGNED, POSTS, Posts, Source
+from fame.posts.contract import ASSIGNED, POSTS
 from fame.posts.findings import Findings
 from fame.posts.sources import smpd_files, values
+from fame.posts.sources.contract import Posts, Source
 from fame.posts.sources.descriptions import Descriptions, Places
 from fame.posts.sources.images import find_places, locate
 from fame.posts.sources.profiles import ALIAS, FILES, join_profiles, read_profiles

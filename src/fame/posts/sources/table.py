@@ -17,10 +17,9 @@ from fame.posts.contract import (
     NO_IMAGE,
     OWN_NUMBER_PREFIX,
     POSTS,
-    Posts,
-    Source,
 )
 from fame.posts.findings import NOTICED, SHOWN, Column
+from fame.posts.sources.contract import Posts, Source
 from fame.posts.sources.images import is_by_name, locate
 from fame.posts.sources.table_files import Cells, read_cells
 from fame.posts.sources.table_ids import CONTENT, list_columns, list_content, take_posts

@@ -3,13 +3,13 @@ import pytest
 import torch
 from PIL import Image
 
+from fame.features.backbones.contract import Item
 from fame.features.backbones.shared.models import (
     choose_dtype,
     join_tokens,
     open_model,
     open_pixels,
 )
-from fame.features.contract import Item
 from fame.features.resampling import Decoded, resize, whole
 from fame.params import RuntimeParams
 from fame.runtime.errors import InputError

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from fame.features.backbones.contract import Backbone, Item, Pass, Preparer
 from fame.features.backbones.shared.architecture import Part
 from fame.features.backbones.shared.checkpoints import Checkpoint, find_checkpoint
 from fame.features.backbones.shared.models import (
@@ -24,7 +25,6 @@ from fame.features.backbones.shared.models import (
     open_pixels,
 )
 from fame.features.backbones.shared.tokenizing import open_tokenizer
-from fame.features.contract import Backbone, Item, Pass, Preparer
 from fame.features.resampling import Geometry
 from fame.params import RuntimeParams
 from fame.runtime.devices import choose_device

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 import numpy as np
 from pydantic import Field
 
-from fame.features.contract import Item
+from fame.features.backbones.contract import Item
 from fame.features.resampling import Decoded, Geometry, resize_by_matrices
 from fame.params import BackboneParams, RuntimeParams, Strict
 from fame.runtime import devices

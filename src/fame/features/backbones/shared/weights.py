@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from fame.features.contract import Column
+from fame.features.blocks import Column
 from fame.runtime.errors import InputError
 from fame.runtime.files import digest_file
 
