@@ -7,11 +7,13 @@ PIP_SAID := .venv/pip.log
 # The environment first: DVC runs a stage with the first `python` on the path.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help links repro results ablation protocols test test-slow test-walks test-faults test-browser lint bench bench-accuracy bench-extraction bench-gpu bench-training bench-scale bench-serving clean profile
+.PHONY: help setup links repro results ablation protocols test test-slow test-walks test-faults test-browser lint bench bench-accuracy bench-extraction bench-gpu bench-training bench-scale bench-serving clean profile
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+
+setup: $(INSTALLED)  ## install into .venv, run nothing
 
 links: $(INSTALLED)  ## write deps/ and docs/dependencies.md anew: which source files each stage imports
 	@python -m fame.dependencies

@@ -32,6 +32,7 @@ from fame.setup.mapping import Mapping, propose
 from fame.variants import profile, workspace
 
 ROOT = Path(__file__).parents[1]
+RAW = "data/raw/posts"
 COPIED = ("dvc.yaml", ".dvcignore", "src", "deps", ".dvc/plots")
 KEYS = ("id", "target", "user", "time", "title", "tags", "split")
 HEAD = ("method", "src", "src_low", "src_high", "mae", "mae_low", "mae_high")
@@ -69,6 +70,7 @@ def parse() -> argparse.Namespace:
         parser.add_argument(f"--{key}", metavar="COLUMN", help=f"the column that is the {key}")
     for key in ("categories", "numeric"):
         parser.add_argument(f"--{key}", metavar="A,B", help=f"the columns that are {key}")
+    parser.add_argument("--images", type=Path, help="folder, zip or tar; the others see no image")
     parser.add_argument("--time-format", help="'day first', 'month first' or '%%d/%%m/%%Y'")
     parser.add_argument("--time-limit", type=int, default=120, help="of AutoGluon, seconds")
     parser.add_argument("--without-autogluon", action="store_true", help="for a quick run")
@@ -83,7 +85,8 @@ def map_columns(arguments: argparse.Namespace) -> Mapping:
     for key in ("categories", "numeric"):
         if getattr(arguments, key) is not None:
             given[key] = [name for name in getattr(arguments, key).split(",") if name]
-    mapping = propose(read_cells(arguments.file, None), given, None, arguments.time_format)
+    cells = read_cells(arguments.file, None)
+    mapping = propose(cells, given, arguments.images, arguments.time_format)
     for column, reason in mapping.reasons.items():
         print(f"  {column}: {reason}")
     if mapping.refusals:
@@ -93,16 +96,20 @@ def map_columns(arguments: argparse.Namespace) -> Mapping:
 
 def prepare(folder: Path, arguments: argparse.Namespace, mapping: Mapping) -> None:
     """A pipeline of its own; what it finished with the same posts and code stays."""
-    raw = folder / "data/raw/posts"
-    raw.mkdir(parents=True, exist_ok=True)
-    shutil.copy2(arguments.file, raw)
+    shutil.rmtree(folder / RAW, ignore_errors=True)
+    copy(arguments.file, folder / RAW / arguments.file.name)
+    if arguments.images:
+        copy(arguments.images, folder / RAW / arguments.images.name)
     for name in COPIED:
         copy(ROOT / name, folder / name)
     files.write_text(folder / ".dvc/config", workspace.CONFIG.format(cache=folder / ".dvc/cache"))
     text = profile.apply(ROOT / "params.yaml", ROOT / "profiles/posts.yaml")
     content = YAML(typ="safe").load(text)
-    content["data"]["target_transform"] = "log2p1" if mapping.counts else "none"
-    content["data"]["table"] |= {"file": arguments.file.name}
+    # params.yaml may have posts of its own, and how those are read.
+    content["data"] |= {"root": RAW, "target_transform": "log2p1" if mapping.counts else "none"}
+    content["data"]["table"] |= {"file": arguments.file.name, "encoding": None}
+    content["data"]["table"] |= {"images": arguments.images and arguments.images.name}
+    content["data"]["table"] |= {"tag_separator": None}
     content["data"]["table"]["columns"] |= mapping.columns
     if mapping.columns["time"] is None:
         content["split"]["protocol"] = "random" if mapping.columns["user"] is None else "user"
@@ -125,9 +132,12 @@ def compare(posts: pa.Table, arguments: argparse.Namespace) -> dict[str, Result]
     view = rivals.read(posts)
     methods: dict[str, Callable[[], np.ndarray]] = {
         "median of the training posts": lambda: rivals.predict_median(view),
-        "LightGBM on the numbers": lambda: rivals.predict_lightgbm(view, arguments.threads),
         "HyFea's recipe": lambda: rivals.predict_hyfea(view, arguments.threads),
     }
+    if view.numbers:
+        methods["LightGBM on the numbers"] = lambda: rivals.predict_lightgbm(
+            view, arguments.threads
+        )
     if not arguments.without_autogluon:
         methods[f"AutoGluon medium, {arguments.time_limit} s"] = lambda: rivals.predict_autogluon(
             view, arguments.time_limit, arguments.threads
