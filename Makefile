@@ -6,6 +6,8 @@ PIP = $(BIN)/python -m pip install --disable-pip-version-check --progress-bar of
 PIP_SAID := .venv/pip.log
 # The environment first: DVC runs a stage with the first `python` on the path.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+# DVC asks for the user's name, which a container may not know.
+export LOGNAME ?= $(shell id -un 2>/dev/null || id -u)
 
 .PHONY: help setup links repro results ablation protocols test test-slow test-walks test-faults test-browser lint bench bench-accuracy bench-extraction bench-gpu bench-training bench-scale bench-serving clean profile
 .DEFAULT_GOAL := help

@@ -169,6 +169,17 @@ def test_a_link_out_of_the_folder_is_never_opened(tmp_path):
     assert statuses(table) == ["outside", "outside", "located"]
 
 
+def test_a_link_into_the_cache_of_dvc_is_followed(tmp_path):
+    kept = f"cache/files/md5/0a/{'0123456789' * 3}"
+    write_files(tmp_path, [kept])
+    folder = tmp_path / "images"
+    folder.mkdir()
+    (folder / "1.jpg").symlink_to(tmp_path / kept)
+    table = locate(["a"], ["1.jpg"], [folder])
+    assert statuses(table) == ["located"]
+    assert table["member"].to_pylist() == [f"{folder}/1.jpg"]
+
+
 def test_the_place_itself_may_be_a_link(tmp_path):
     write_files(tmp_path / "disk", ["59@N75/1.jpg"])
     (tmp_path / "train").symlink_to(tmp_path / "disk")

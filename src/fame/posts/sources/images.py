@@ -9,6 +9,7 @@ looked for as other systems write it (Unicode form, separators, case, suffix).
 
 import hashlib
 import os
+import re
 import unicodedata
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -37,6 +38,8 @@ PART_FOLDERS = ("train", "test")
 USER_MARK = "@N"  # in the name of every user's folder
 MAX_IMAGE_BYTES = 256 << 20  # no image of a post is larger; such a file is not read
 DIGEST_BYTES = 16
+# Where DVC keeps a file; with `cache.type symlink` a folder under DVC is full of links to such.
+DVC_KEEPS = re.compile(r"/files/md5/[0-9a-f]{2}/[0-9a-f]{30}$")
 MISSING, EMPTY, TRUNCATED, BOMB, OUTSIDE = "missing", "empty", "truncated", "bomb", "outside"
 
 Row = tuple[str, str | None, str | None, str | None]  # IMAGES after post_id
@@ -58,7 +61,8 @@ def locate(
 
     Returns:
         IMAGES, n rows in the order of ``post_ids``. A path that leaves its folder, as written or
-        through a link, is ``outside`` and never opened; a damaged member is ``truncated``.
+        through a link other than into DVC's cache, is ``outside`` and never opened; a damaged
+        member is ``truncated``.
 
     Raises:
         InputError: a place does not exist, or an archive is not whole.
@@ -208,7 +212,8 @@ class _Folder(_Place):
         if not os.path.lexists(target):
             return None
         real_path = os.path.realpath(target)
-        if os.path.commonpath([real_path, self._real_path]) != self._real_path:
+        is_below = os.path.commonpath([real_path, self._real_path]) == self._real_path
+        if not is_below and not DVC_KEEPS.search(real_path):
             return OUTSIDE
         return target if Path(real_path).is_file() else None
 
