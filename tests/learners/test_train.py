@@ -311,6 +311,7 @@ def test_an_error_is_one_line_without_a_traceback(folder):
         ({"fold": (np.arange(160) == 0).astype(int)}, "fold 0 leaves 1 post"),
         ({"popularity": np.full(160, np.nan)}, "training post 1000 has no label"),
         ({"popularity": np.where(np.arange(160) == 5, np.inf, 1)}, "post 1005 has no label"),
+        ({"columns": (), "values": np.empty((160, 0), "float32")}, "no column, as the table's"),
     ],
 )
 def test_a_table_that_cannot_be_learned_from_is_refused(folder, change, message):

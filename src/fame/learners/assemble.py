@@ -18,7 +18,6 @@ from fame.learners import recipes, table_files
 from fame.learners.recipes import Recipe
 from fame.posts.contract import FIT
 from fame.runtime import arrays, files
-from fame.runtime.errors import InputError
 from fame.runtime.stage import run
 
 # Blocks of their own: no numbers, but the words themselves, and where the images lie.
@@ -42,11 +41,6 @@ def main() -> None:
     }
     recipe = recipes.decide(blocks, post_ids[split == FIT], settings.dtype, settings.reduce)
     report_dropped(arguments.table, blocks, recipe)
-    if not recipe.columns:
-        raise InputError(
-            f"params.yaml: tables.{arguments.table}.blocks: {', '.join(settings.blocks)} hold no "
-            "value for any training post; name a block that the data has input for"
-        )
     with files.replacing_folder(arguments.recipe) as folder:
         recipe.save(folder)
     for place, chosen, names in (

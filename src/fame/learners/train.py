@@ -94,9 +94,14 @@ def check(table: FitTable, path: Path) -> None:
     """Refuse a table that no learner can be fitted on.
 
     Raises:
-        InputError: fewer than two folds, a fold with fewer than two rows to train on, a label
-            that is missing, a row in no fold, or a negative or missing category.
+        InputError: no column, fewer than two folds, a fold with fewer than two rows to train on, a
+            label that is missing, a row in no fold, or a negative or missing category.
     """
+    if not table.columns:
+        raise InputError(
+            f"{path}: no column, as the table's blocks hold no value for any training post; name "
+            "a block that the data has input for (tables in params.yaml)"
+        )
     outside = np.flatnonzero(table.fold < 0)
     if len(outside):
         raise InputError(f"{path}: training post {table.post_ids[outside[0]]} is in no fold")
