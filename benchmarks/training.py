@@ -41,7 +41,11 @@ FIT, SCORE, RECIPE = f"{TABLE}/fit", f"{TABLE}/score", f"{TABLE}/recipe"
 ROWS_AT_ONCE = 2048
 SEED = 7
 LEARNERS = ("lightgbm", "catboost", "dae")
-MEMORY_ALLOWED = {"lightgbm": 0.6, "catboost": 1.3, "dae": 0.2}  # of the fit rows' float32 matrix
+MEMORY_ALLOWED = {
+    "lightgbm": 0.6,
+    "catboost": 1.3,
+    "dae": 0.2,
+}  # of the training posts' float32 matrix
 ASSEMBLE_ALLOWED = 1e9
 SPEED_WANTED, TOTAL_WANTED = 1.0, 1.5
 

@@ -5,7 +5,7 @@ from dvc_data.hashfile.hash_info import HashInfo
 from dvc_data.hashfile.tree import Tree
 from ruamel.yaml import YAML
 
-from fame.runtime.dvc_lock import check_locked, digest_folder, keep_locks, mend_locks
+from fame.runtime.dvc_lock import check_locked, digest_folder, keep_locks, repair_locks
 from fame.runtime.errors import InputError
 
 
@@ -70,10 +70,10 @@ def test_a_record_that_is_cut_off_is_as_it_was_kept(tmp_path, monkeypatch, capsy
     write_lock(tmp_path, path="a", md5="b")
     whole = lock.read_text()
     keep_locks()
-    mend_locks()
+    repair_locks()
     assert capsys.readouterr().err == ""
     lock.write_text(damage)
-    mend_locks()
+    repair_locks()
     assert lock.read_text() == whole
     assert capsys.readouterr().err.startswith("dvc.lock: was cut off; ")
 
@@ -81,5 +81,5 @@ def test_a_record_that_is_cut_off_is_as_it_was_kept(tmp_path, monkeypatch, capsy
 def test_without_a_copy_there_is_none(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "dvc.lock").touch()
-    mend_locks()
+    repair_locks()
     assert not (tmp_path / "dvc.lock").exists()

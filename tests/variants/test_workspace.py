@@ -117,15 +117,15 @@ def test_a_zombie_blocks_nothing_and_a_running_process_does(project, zombie):
     workspace.release_locks(project)
 
 
-def test_a_record_is_not_mended_while_a_dvc_writes_it(project, zombie, monkeypatch):
-    mended = []
-    monkeypatch.setattr(workspace, "mend_locks", lambda: mended.append(True))
+def test_a_record_is_not_repaired_while_a_dvc_writes_it(project, zombie, monkeypatch):
+    repaired = []
+    monkeypatch.setattr(workspace, "repair_locks", lambda: repaired.append(True))
     path = project / ".dvc/tmp/rwlock"
     path.parent.mkdir()
-    for pid, mends in ((os.getpid(), 0), (zombie, 1)):
+    for pid, repairs in ((os.getpid(), 0), (zombie, 1)):
         path.write_text(json.dumps({"write": {"a": {"pid": pid, "cmd": "dvc repro"}}}))
         workspace.main()
-        assert len(mended) == mends
+        assert len(repaired) == repairs
 
 
 def test_a_list_that_is_being_written_is_waited_for(project, monkeypatch):

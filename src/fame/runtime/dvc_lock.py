@@ -81,7 +81,7 @@ def keep_locks() -> None:
                 shutil.copyfile(path, temporary)
 
 
-def mend_locks() -> None:
+def repair_locks() -> None:
     """Put the last copy in place of a record that is cut off."""
     for path in LOCKS:
         if path.exists() and not read_stages(path):

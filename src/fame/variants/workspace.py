@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 from fame import params
 from fame.runtime import files
 from fame.runtime import reproduce as dvc
-from fame.runtime.dvc_lock import LOCK, mend_locks, read_stages
+from fame.runtime.dvc_lock import LOCK, repair_locks, read_stages
 from fame.runtime.errors import InputError
 from fame.runtime.processes import runs
 from fame.variants import leftovers
@@ -93,7 +93,7 @@ def main() -> None:
     """`python -m fame.variants.workspace`: clear away what a kill, or another run, left behind."""
     # A DVC that runs may be writing its record just now: then it is cut off, but not damaged.
     if release_locks(Path()):
-        mend_locks()
+        repair_locks()
         for line in leftovers.clear(Path()):
             print(line, flush=True)
 

@@ -114,7 +114,7 @@ class Backbone(ABC):
         """What changes a vector (JSON-able) beside the code: weights' digests, dtype, sizes, ...
 
         Raises:
-            InputError: weights cannot be had, or a parameter does not fit them.
+            InputError: weights are not available, or a parameter does not fit them.
         """
 
     def notes(self) -> dict[str, Any]:

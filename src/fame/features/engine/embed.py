@@ -99,7 +99,7 @@ def open_cache(backbone: Backbone, runtime: RuntimeParams) -> Iterator[Path]:
     """The folder of everything that changes a vector of ``backbone``, for this process alone.
 
     Raises:
-        InputError: weights cannot be had, or a parameter does not fit them.
+        InputError: weights are not available, or a parameter does not fit them.
     """
     with _lock_cache(backbone, runtime, wait=True) as folder:
         assert folder is not None

@@ -113,7 +113,7 @@ def find_checkpoint(name: str, revision: str, key: str) -> Checkpoint:
         key: of the parameter, for errors.
 
     Raises:
-        InputError: it cannot be had, or holds no safetensors; with the cure.
+        InputError: it is not available, or holds no safetensors; with the cure.
     """
     folder = Path(name)
     if folder.is_dir():
@@ -140,7 +140,7 @@ def download(name: str, revision: str, key: str, patterns: list[str]) -> Path:
     Without a network, or with HF_HUB_OFFLINE=1, what the cache holds.
 
     Raises:
-        InputError: it cannot be had; with the cure.
+        InputError: it is not available; with the cure.
     """
     from huggingface_hub import errors, snapshot_download
 
@@ -178,7 +178,7 @@ def convert(name: str, revision: str, output: Path) -> None:
     Only tensors are unpickled, nothing is run.
 
     Raises:
-        InputError: it cannot be had or holds anything but tensors, or ``output`` exists.
+        InputError: it is not available or holds anything but tensors, or ``output`` exists.
     """
     import pickle
 
