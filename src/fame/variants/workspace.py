@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 from fame import params
 from fame.runtime import files
 from fame.runtime import reproduce as dvc
-from fame.runtime.dvc_lock import LOCK, repair_locks, read_stages
+from fame.runtime.dvc_lock import LOCK, read_stages, repair_locks
 from fame.runtime.errors import InputError
 from fame.runtime.processes import runs
 from fame.variants import leftovers
