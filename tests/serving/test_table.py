@@ -138,8 +138,8 @@ def test_newer_labels_are_learned_as_the_training_posts_were(own, tmp_path):
     path.write_text(
         "Post,Who,When,Likes,Text,Saves\nn1,me,01.03.2016,1023,A,1\nn2,me,13.03.2016,-4,B,2\n"
     )
-    count, found = predictor.extend_history(path)
-    assert count == 1
+    new, known, found = predictor.extend_history(path)
+    assert (new, known) == (1, 0)
     said = "\n".join(found)
     assert "When: " in said  # how its dates were read
     assert "no such columns: Saves" in said
