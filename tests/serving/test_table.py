@@ -1,5 +1,6 @@
 """A bundle of own posts: the file that was trained on, and other forms of it, scored anew."""
 
+import base64
 from pathlib import Path
 
 import numpy as np
@@ -110,6 +111,15 @@ def test_of_a_count_that_was_learned_as_its_logarithm_the_count_stands_beside(tr
         low <= row["count"] <= high for row in rows for low, high in row["count_intervals"].values()
     )
     assert [list(row["count_intervals"]) for row in rows] == [["80", "95"]] * 2
+
+
+def test_a_draft_is_told_which_of_its_fields_the_training_posts_had_not(trained, picture):
+    draft = api.Draft(title="A", user="me", image=base64.b64encode(picture).decode())
+    bare = api.Draft(title="A", user="me")
+    found, plain = api.answer(trained, api.Query(posts=[draft, bare]))["posts"]
+    assert found["notes"] == ["image not used, as the training posts had none"]
+    assert plain["notes"] == []
+    assert found["prediction"] == plain["prediction"]
 
 
 def test_no_picture_is_no_note_where_no_training_post_had_one(trained, frame):
