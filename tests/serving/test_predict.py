@@ -169,6 +169,10 @@ def check_refused(status, err, sentence):
         ("", "posts.csv: is empty"),
         ("id,title\n", "holds no post"),
         ("x,y\n1,2\n", "posts.csv: no post has a value in any of the columns title, tags, image"),
+        (
+            "id,titel\na,A cat\n",
+            "these names; not used, as the models know no such columns: titel; k",
+        ),
         ("id,title,time\na,A cat,soon\n", "time: cells that are no time: 1 of 1"),
         (
             "id,title,time\na,A cat,1900-01-01\n",

@@ -307,7 +307,7 @@ class Predictor:
             _refuse((f"post {post_id}: {told}" for post_id in empty), drafts.doubts)
         elif len(empty) == len(drafts):
             told = f"{source}: no post has a value in any of the columns {', '.join(names)}"
-            _refuse([f"{told}; give the posts' own columns these names"])
+            _refuse([f"{told}; give the posts' own columns these names"], drafts.doubts)
 
 
 def _to_counts(learned: np.ndarray) -> np.ndarray:
