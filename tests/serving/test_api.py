@@ -80,9 +80,24 @@ def make_picture(size):
     ("post", "sentence"),
     [
         ({}, "has no title, no tags and no picture"),
-        ({"title": 3}, "posts.0.title: must be a valid string"),
-        ({"title": "x" * 10_000}, "posts.0.title: String should have at most 5000 characters"),
-        ({"tags": "a,b"}, "posts.0.tags: must be a valid list"),
+        ({"title": 3}, 'posts.0.title: must be a text, like "A sunset over the sea"'),
+        ({"title": "x" * 10_000}, "posts.0.title: must have at most 5000 characters"),
+        ({"tags": "a,b"}, 'posts.0.tags: must be a list, like ["sunset", "sea"]'),
+        ({"tags": [1]}, 'posts.0.tags.0: must be a text, like ["sunset", "sea"]'),
+        (
+            {"categories": ["a"]},
+            'posts.0.categories: must be an object, like {"category": "Animal"}',
+        ),
+        (
+            {"numbers": {"photo_count": "2"}},
+            'posts.0.numbers.photo_count: must be a number, like {"photo_count": 12}',
+        ),
+        ({"title": "a", "category": "Animal"}, 'hold columns, like {"categories": {"category": "A'),
+        ("a draft", 'posts.0: must be an object, like {"title": "A sunset over the sea"}'),
+        (
+            {"title": "a", "time": "01/02/2016"},
+            "cannot be told apart ('01/02/2016'); write the year",
+        ),
         ({"title": "a", "time": "1900-01-01"}, "time is in 1900"),
         ({"title": "a", "time": "2100-01-01"}, "time is in 2100"),
         ({"title": "a", "time": "soon"}, "no time"),
@@ -90,6 +105,7 @@ def make_picture(size):
         ({"title": "a", "numbers": {"size": 1.0}}, "no column 'size'; allowed: longitude"),
         ({"title": "a", "categories": {"kind": "x"}}, "no column 'kind'; allowed: category"),
         ({"image": "§"}, "posts.0.image: not base64"),
+        ({"image": "a.jpg"}, "not base64, allowed: the picture's file in base64 alone, no path"),
         (
             {"title": "a", "numbers": {"photo_count": 1e300}},
             "infinite or too large numbers: 1 of 1",
@@ -137,6 +153,36 @@ def test_what_is_no_query_is_a_sentence(client, body):
     response = client.post("/api/predict", content=body, headers=JSON)
     assert response.status_code == 422
     assert response.json()["error"]
+
+
+@pytest.mark.parametrize(
+    ("query", "error"),
+    [
+        (
+            {"posts": {"title": "a"}},
+            'posts: must be a list, like [{"title": "A sunset over the sea"}]',
+        ),
+        ({"titles": []}, 'posts: missing, like [{"title": "A sunset over the sea"}]'),
+        (
+            {"posts": [{"title": "a"}], "why": True},
+            "why: unknown key; the request has posts, explain",
+        ),
+        (
+            {"posts": [{"title": "a"}], "explain": "yes"},
+            "explain: must be true or false, like true",
+        ),
+    ],
+)
+def test_a_query_of_another_shape_is_told_what_is_allowed(client, query, error):
+    response = client.post("/api/predict", json=query)
+    assert (response.status_code, response.json()) == (422, {"error": error})
+
+
+def test_a_body_that_is_no_utf8_is_told_so(client):
+    content = '{"posts": [{"title": "é"}]}'.encode("latin-1")
+    response = client.post("/api/predict", content=content, headers=JSON)
+    assert response.status_code == 400
+    assert response.json()["error"] == "the request: not readable, allowed: JSON in UTF-8"
 
 
 def test_a_number_that_is_none_is_refused(client):
@@ -219,7 +265,7 @@ def test_csv_goes_in_and_comes_out(client, predictor):
     table = pd.read_csv(io.StringIO(response.text), float_precision="round_trip")
     expected = predictor.predict([{"title": "A cat"}, {"title": "The sea"}])
     assert table["prediction"].tolist() == expected["prediction"].tolist()
-    assert set(table["notes"]) == {"unreadable picture (outside)"}
+    assert set(table["notes"]) == {"picture not used: a CSV brings none"}
 
 
 def test_a_bad_csv_is_a_sentence_without_a_place(client, monkeypatch):
@@ -265,7 +311,7 @@ def test_a_csv_is_told_what_of_it_was_left_out(client):
     assert len(response.text.splitlines()) == 1 + 20
     assert odd.startswith("rows with another number of cells than the header: 1")
     assert "é" in odd
-    assert unused.endswith("know no such columns: colour")
+    assert "know no such columns: colour; known: id, user, time, title, tags, image" in unused
 
 
 def test_a_csv_of_many_columns_and_long_texts_is_scored(client):
@@ -281,7 +327,7 @@ def test_one_unreadable_time_among_many_drafts_is_refused(client):
     posts = [{"title": "A cat"}] * 31 + [{"title": "A cat", "time": "soon"}]
     response = client.post("/api/predict", json={"posts": posts})
     assert response.status_code == 422
-    assert "cells that are no time: 1 of 1 (line 32: 'soon')" in response.json()["error"]
+    assert "cells that are no time: 1 of 1 (post 32: 'soon')" in response.json()["error"]
 
 
 @pytest.mark.parametrize(

@@ -16,9 +16,13 @@ ROWS = ("2025-03-01,14:05,One,\n", "2025-03-02,9:30,Two,\n")
 
 @pytest.fixture(scope="module")
 def reader():
+    return make_reader({})
+
+
+def make_reader(mapped):
     data = params.load(Path(__file__).parents[2] / "params.yaml", kinds=False).data
     table = data.table.model_dump()
-    table["columns"] |= MAPPED
+    table["columns"] |= MAPPED | mapped
     return DraftReader(
         data.model_validate(data.model_dump() | {"source": "table", "root": "own", "table": table}),
         COLUMNS,
@@ -46,6 +50,32 @@ def test_an_id_and_a_whole_time_of_a_draft_are_taken(reader, tmp_path):
     drafts = reader.read_records([record, {"Text": "Two"}], tmp_path)
     assert drafts.posts["post_id"].to_pylist() == ["own", "row-2"]
     assert drafts.posts["posted_at"][0].as_py() == post["posted_at"]
+
+
+def test_a_picture_has_its_mapped_name_or_the_short_one(tmp_path, picture):
+    reader = make_reader({"image": "Photo"})
+    (tmp_path / "pictures").mkdir()
+    for name in ("Photo", "image"):
+        drafts = reader.read_records([{"Text": "One", name: picture}], tmp_path / "pictures")
+        assert drafts.images["status"].to_pylist() == ["located"]
+        assert drafts.doubts == []
+
+
+def test_a_column_that_the_run_did_not_have_is_told(reader, tmp_path):
+    drafts = reader.read_records([{"Text": "One", "image": b"x", "Date": "2025-03-01"}], tmp_path)
+    assert drafts.doubts == [
+        "not used, as the models know no such columns: image, Date; "
+        "known: id, Date and Clock (time), Text (title)"
+    ]
+    assert not reader.knows("image")
+    assert reader.knows("time")
+
+
+def test_a_time_in_iso_is_read_whatever_the_runs_file_wrote(tmp_path):
+    reader = make_reader({"time": "When", "time_format": "%d.%m.%Y %H Uhr %M"})
+    for when in ("01.03.2025 14 Uhr 05", "2025-03-01T14:05"):
+        [post] = reader.read_records([{"When": when, "Text": "One"}], tmp_path).posts.to_pylist()
+        assert str(post["posted_at"]) == "2025-03-01 14:05:00+00:00"
 
 
 def test_posts_without_contents_are_named_by_their_rows(reader, tmp_path):

@@ -107,18 +107,39 @@ def test_reasons_are_an_object_where_the_file_is_json(command, tmp_path):
 def test_columns_that_the_models_do_not_know_are_named(command, tmp_path):
     (tmp_path / "own.csv").write_text("id,title,user,hashtags,folowers\na,A cat,me,cat,3\n")
     _, _, err = command("own.csv")
-    assert "read: not used, as the models know no such columns: hashtags, folowers\n" in err
+    assert (
+        "read: not used, as the models know no such columns: hashtags, folowers; known: id" in err
+    )
     (tmp_path / "own.csv").write_text("id,title,user\na,A cat,me\n")
     assert "not used" not in command("own.csv")[2]
 
 
-def test_history_is_added(command, tmp_path):
-    (tmp_path / "more.csv").write_text("id,user,time,popularity,x\n1,me,2016-01-01,9,\n")
+def test_history_is_added(command, models, tmp_path):
+    known = models / "index/posts.parquet"
+    old = pd.read_parquet(known).iloc[0]
+    (tmp_path / "more.csv").write_text(
+        f"id,user,time,popularity,x\nnewer,me,2016-01-01,9,\n{old.post_id},she,2015-01-01,9,\n"
+    )
     (tmp_path / "own.csv").write_text("id,title,user,time\na,A cat,me,2016-03-01\n")
     _, out, err = command("own.csv", "--history", "more.csv")
-    assert "history: read: not used, as the models know no such columns: x\n" in err
-    assert "history: 1 labelled posts added" in err
+    assert "history: read: not used, as the models know no such columns: x; known" in err
+    assert "history: 1 labelled posts added, 1 were known already\n" in err
     assert ",known,1," in out
+
+
+def test_where_a_picture_lay_is_told_if_not_at_the_path_as_written(command, tmp_path, picture):
+    (tmp_path / "other/deep").mkdir(parents=True)
+    for name in "ab":
+        (tmp_path / f"other/deep/{name}.jpg").write_bytes(picture)
+    (tmp_path / "own.csv").write_text("id,title,image\n1,A cat,a.jpg\n2,A dog,other/deep/b.jpg\n")
+    told = "read: pictures found elsewhere than at the path as written: 1 (data row 1: 'a.jpg' is "
+    _, out, err = command("own.csv")
+    assert f"{told}other/deep/a.jpg)" in err
+    assert "picture" not in out
+    for arguments in (("own.csv", "--images", "other/deep"), ("own.csv", "--images", ".")):
+        assert told not in command(*arguments)[2]
+    (tmp_path / "a.jpg").write_bytes(picture)
+    assert told not in command("own.csv")[2]
 
 
 @pytest.mark.parametrize(
@@ -148,6 +169,10 @@ def check_refused(status, err, sentence):
         ("", "posts.csv: is empty"),
         ("id,title\n", "holds no post"),
         ("x,y\n1,2\n", "posts.csv: no post has a value in any of the columns title, tags, image"),
+        (
+            "id,titel\na,A cat\n",
+            "these names; not used, as the models know no such columns: titel; k",
+        ),
         ("id,title,time\na,A cat,soon\n", "time: cells that are no time: 1 of 1"),
         (
             "id,title,time\na,A cat,1900-01-01\n",

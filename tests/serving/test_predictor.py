@@ -1,4 +1,8 @@
+import io
+import re
 import threading
+from decimal import Decimal
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -150,13 +154,97 @@ def test_no_post_and_slips_are_refused(predictor, post, sentence):
 
 def test_odd_input_does_not_end_in_a_traceback(predictor):
     wide = POST | {f"column_{number}": number for number in range(1000)}
-    assert (
-        len(predictor.predict([wide, POST | {"title": "x" * 10_000, "photo_count": np.nan}])) == 2
-    )
+    with pytest.warns(UserWarning, match="column_19 and 980 more; known: id, user") as told:
+        table = predictor.predict([wide, POST | {"title": "x" * 10_000, "photo_count": np.nan}])
+    assert len(table) == 2
+    assert [Path(one.filename) for one in told] == [Path(__file__)]
     with pytest.raises(InputError, match="no post given"):
         predictor.predict([])
     with pytest.raises(InputError, match="posts: id 'a' stands twice; ids are unique"):
         predictor.predict([POST | {"id": "a"}, POST | {"id": "a", "title": "another"}])
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("more", "key"),
+    [
+        ({"titel": "x"}, "titel"),
+        ({"category": "Animal", "numbers": {"photo_count": 1}}, "numbers.photo_count"),
+        ({"post_id": "a", "id": "b"}, "post_id"),
+    ],
+)
+def test_keys_that_the_models_do_not_know_are_warned_of(predictor, more, key):
+    told = rf"not used, .* no such columns: {key}; known: id, user, time, title, .*, category, "
+    for call in (predictor.predict, predictor.explain):
+        with pytest.raises(UserWarning, match=told):
+            call([POST | more])
+    assert len(predictor.predict(pd.DataFrame([POST | {"photo_count": 1}]))) == 1
+
+
+def test_a_misspelt_title_is_named_where_a_post_has_nothing_else(predictor):
+    with pytest.raises(InputError, match=r"no picture; not used, .* columns: titel; known: id,"):
+        predictor.predict([{"titel": "x"}])
+
+
+def test_pictures_found_below_are_warned_of(predictor, picture, tmp_path, monkeypatch):
+    (tmp_path / "below").mkdir()
+    (tmp_path / "below/a.jpg").write_bytes(picture)
+    monkeypatch.chdir(tmp_path)
+    with pytest.warns(UserWarning, match=r"post 1: 'a.jpg' is below/a.jpg\); name the folder"):
+        predictor.predict([POST | {"image": "a.jpg"}])
+
+
+@pytest.mark.parametrize(
+    ("more", "sentence"),
+    [
+        (
+            {"title": ["a", "b"]},
+            "posts: post 1: title: is of the type list of str, allowed: text, a num",
+        ),
+        ({"title": {"text": "a"}}, "title: is of the type dict"),
+        ({"title": b"a"}, "title: is of the type bytes"),
+        (
+            {"tags": [b"a"]},
+            'tags: is of the type list of bytes, allowed: a list of texts, like ["sunset"',
+        ),
+        ({"user": ["me"]}, "user: is of the type list"),
+        ({"id": ["me"]}, "id: is of the type list"),
+        ({"time": ["2016-03-01"]}, "time: is of the type list"),
+        ({"photo_count": 5j}, "photo_count: is of the type complex"),
+        ({"image": 5}, "image: is of the type int, allowed: the bytes of the picture's file, or"),
+        ({"image": np.zeros((9, 9, 3))}, "image: is of the type ndarray"),
+        ({"image": io.BytesIO()}, "image: is of the type BytesIO"),
+    ],
+)
+def test_values_of_other_kinds_are_refused(predictor, more, sentence):
+    with pytest.raises(InputError, match=re.escape(sentence)):
+        predictor.predict([POST | more])
+
+
+@pytest.mark.parametrize(
+    ("posts", "sentence"),
+    [
+        (POST, "posts: is of the type dict, expected a frame or a list of mappings, one a post"),
+        ("drafts.csv", "posts: is of the type str, expected"),
+        (None, "posts: is of the type NoneType, expected"),
+        (["A cat"], "posts: post 1 is of the type str, expected"),
+        (pd.DataFrame([["a", "b"]], columns=["title", "title"]), "two columns are named 'title'"),
+    ],
+)
+def test_what_is_no_list_of_posts_is_refused(predictor, posts, sentence):
+    with pytest.raises(InputError, match=re.escape(sentence)):
+        predictor.predict(posts)
+
+
+def test_values_of_pandas_and_python_are_read(predictor):
+    plain = predictor.predict([POST | {"id": "0", "photo_count": 2}])
+    own = POST | {"id": 0, "tags": {"sea", "sunset"}, "photo_count": Decimal(2)}
+    own |= {"user": pd.NA, "category": pd.NaT, "time": pd.Timestamp(POST["time"])}
+    plain["prediction"] = predictor.predict([POST | {"tags": ["sea", "sunset"], "photo_count": 2}])[
+        "prediction"
+    ]
+    found = predictor.predict([own])
+    assert found[["id", "prediction"]].equals(plain[["id", "prediction"]])
 
 
 def test_threads_get_what_they_would_alone(predictor):
@@ -190,7 +278,8 @@ def test_newer_labelled_posts_become_the_authors_past(models, tmp_path):
     before = own.predict([post])
     path = tmp_path / "newer.csv"
     path.write_text("id,user,time,popularity\n1,somebody new,2016-05-01,14.5\n")
-    assert own.extend_history(path)[0] == 1
+    assert own.extend_history(path)[:2] == (1, 0)
+    assert own.extend_history(path)[:2] == (0, 1)
     after = own.predict([post])
     assert before[["author", "author_posts"]].to_numpy().tolist() == [["new", 0]]
     assert after[["author", "author_posts"]].to_numpy().tolist() == [["known", 1]]

@@ -1,5 +1,6 @@
 """A bundle of own posts: the file that was trained on, and other forms of it, scored anew."""
 
+import base64
 from pathlib import Path
 
 import numpy as np
@@ -112,6 +113,15 @@ def test_of_a_count_that_was_learned_as_its_logarithm_the_count_stands_beside(tr
     assert [list(row["count_intervals"]) for row in rows] == [["80", "95"]] * 2
 
 
+def test_a_draft_is_told_which_of_its_fields_the_training_posts_had_not(trained, picture):
+    draft = api.Draft(title="A", user="me", image=base64.b64encode(picture).decode())
+    bare = api.Draft(title="A", user="me")
+    found, plain = api.answer(trained, api.Query(posts=[draft, bare]))["posts"]
+    assert found["notes"] == ["image not used, as the training posts had none"]
+    assert plain["notes"] == []
+    assert found["prediction"] == plain["prediction"]
+
+
 def test_no_picture_is_no_note_where_no_training_post_had_one(trained, frame):
     assert not trained.predict(frame)["notes"].str.contains("picture").any()
     bare = {"Post": "1", "Text": " ", "Who": "me", "Size": 3}
@@ -138,8 +148,8 @@ def test_newer_labels_are_learned_as_the_training_posts_were(own, tmp_path):
     path.write_text(
         "Post,Who,When,Likes,Text,Saves\nn1,me,01.03.2016,1023,A,1\nn2,me,13.03.2016,-4,B,2\n"
     )
-    count, found = predictor.extend_history(path)
-    assert count == 1
+    new, known, found = predictor.extend_history(path)
+    assert (new, known) == (1, 0)
     said = "\n".join(found)
     assert "When: " in said  # how its dates were read
     assert "no such columns: Saves" in said

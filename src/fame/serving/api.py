@@ -39,7 +39,23 @@ FOUND = "fame-read"  # a header, see TOLD
 LINES, LINE = 6, 200  # of it, and characters of a line: 7 KB at most, all escaped
 FIELDS = ("id", "user", "time", "title", "tags", "image")
 TOLD = "a JSON list of what reading the CSV decided and left out"
+NO_PICTURES = "picture not used: a CSV brings none"
 STRINGS = {"type": "string"}
+UNREAD = 400  # the framework's status for a body that it cannot decode
+NESTED = '; categories and numbers hold columns, like {"categories": {"category": "Animal"}}'
+# What pydantic calls in Python's words.
+JSON_WORDS = {
+    "a valid dictionary or object to extract fields from": "an object",
+    "a valid dictionary": "an object",
+    "a valid list": "a list",
+    "a valid string": "a text",
+    "a valid number": "a number",
+    "a valid boolean": "true or false",
+    "Field required": "missing",
+    "String should": "must",
+    "Dictionary should": "must",
+    "List should": "must",
+}
 PAGE = {"page.html": "text/html", "page.css": "text/css", "page.js": "text/javascript"}
 
 Short = Annotated[str, StringConstraints(max_length=300)]
@@ -51,19 +67,31 @@ class Draft(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    id: Name | None = Field(None, description="named in the answer")
-    user: Short | None = Field(None, description="the author, as the training posts name them")
-    time: Short | None = Field(None, description="when it will be posted, ISO 8601")
-    title: Annotated[str, StringConstraints(max_length=MAX_CHARACTERS)] | None = None
-    tags: Annotated[list[Short], Field(max_length=MAX_TAGS)] = []
+    id: Name | None = Field(None, description="named in the answer", examples=["a"])
+    user: Short | None = Field(
+        None, description="the author, as the training posts name them", examples=["34126@N50"]
+    )
+    time: Short | None = Field(
+        None, description="when it will be posted, ISO 8601", examples=["2016-06-01T18:00:00"]
+    )
+    title: Annotated[str, StringConstraints(max_length=MAX_CHARACTERS)] | None = Field(
+        None, examples=["A sunset over the sea"]
+    )
+    tags: Annotated[list[Short], Field(max_length=MAX_TAGS)] = Field(
+        [], examples=[["sunset", "sea"]]
+    )
     categories: Annotated[dict[Name, Short], Field(max_length=MAX_FIELDS)] = Field(
-        {}, description="column -> value, as in training"
+        {}, description="column -> value, as in training", examples=[{"category": "Animal"}]
     )
     numbers: Annotated[
         dict[Name, Annotated[float, Field(allow_inf_nan=False)]], Field(max_length=MAX_FIELDS)
-    ] = Field({}, description="own numeric columns -> value, as in training")
+    ] = Field(
+        {},
+        description="numeric columns -> value, as in training",
+        examples=[{"photo_count": 12}],
+    )
     image: Annotated[str, StringConstraints(max_length=MAX_IMAGE_BYTES * 4 // 3 + 4)] | None = (
-        Field(None, description="the picture's file, base64")
+        Field(None, description="the picture's file, base64", examples=["/9j/4AAQSkZJRg..."])
     )
 
 
@@ -72,8 +100,12 @@ class Query(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    posts: Annotated[list[Draft], Field(min_length=1, max_length=MAX_POSTS)]
-    explain: bool = Field(False, description="say why, which takes some times as long")
+    posts: Annotated[list[Draft], Field(min_length=1, max_length=MAX_POSTS)] = Field(
+        examples=[[{"title": "A sunset over the sea"}]]
+    )
+    explain: bool = Field(
+        False, description="say why, which takes some times as long", examples=[True]
+    )
 
 
 def make_app(predictor: Predictor, hosts: set[str]) -> Any:
@@ -134,7 +166,14 @@ def answer(predictor: Predictor, query: Query) -> dict[str, Any]:
         InputError: what is wrong with a draft.
     """
     allowed = predictor.list_columns()
-    records = [to_record(place, draft, allowed) for place, draft in enumerate(query.posts)]
+    records = [
+        {
+            name: value
+            for name, value in to_record(place, draft, allowed).items()
+            if name not in FIELDS or predictor.knows(name)
+        }
+        for place, draft in enumerate(query.posts)
+    ]
     reasons: list[dict[str, Any]] | None = None
     with tempfile.TemporaryDirectory(prefix="fame_nothing_") as empty:
         if query.explain:
@@ -145,7 +184,12 @@ def answer(predictor: Predictor, query: Query) -> dict[str, Any]:
         describe(predictor, row, draft)
         for row, draft in zip(_list_rows(table), query.posts, strict=True)
     ]
-    for place, row in enumerate(found):
+    for place, (row, draft) in enumerate(zip(found, query.posts, strict=True)):
+        row["notes"] += [
+            f"{name} not used, as the training posts had none"
+            for name in FIELDS
+            if getattr(draft, name) and not predictor.knows(name)
+        ]
         unreadable = next((n for n in row["notes"] if n.startswith("unreadable picture")), None)
         if unreadable:
             raise InputError(f"posts.{place}.image: {unreadable}")
@@ -185,7 +229,8 @@ def read_picture(place: str, text: str) -> bytes:
     except UnreadableImageError as error:
         raise InputError(f"{place}: unreadable picture ({error.status})") from None
     except ValueError:  # binascii's is one
-        raise InputError(f"{place}: not base64") from None
+        allowed = "the picture's file in base64 alone, no path and no data URL"
+        raise InputError(f"{place}: not base64, allowed: {allowed}") from None
     if header.width * header.height > MAX_PIXELS:
         raise InputError(
             f"{place}: {header.width} x {header.height} pixels, allowed: {MAX_PIXELS:,}"
@@ -239,7 +284,12 @@ def score_csv(predictor: Predictor, content: bytes) -> tuple[pd.DataFrame, list[
                 f"posts.csv: {len(drafts):,} posts, allowed: {MAX_ROWS:,}; `fame predict` has no "
                 "such limit"
             )
-        return predictor.predict_drafts(drafts, progress=False), drafts.found
+        table = predictor.predict_drafts(drafts, progress=False)
+    # What was named was looked for in an empty folder.
+    table["notes"] = table["notes"].str.replace(
+        r"unreadable picture \(\w+\)", NO_PICTURES, regex=True
+    )
+    return table, drafts.found
 
 
 def describe_run(predictor: Predictor) -> dict[str, Any]:
@@ -317,18 +367,34 @@ def _add_errors(app: FastAPI) -> None:
             count = problem["ctx"]["actual_length"] or "no"
             return JSONResponse({"error": f"posts: {count} drafts; send 1 to {MAX_POSTS}"}, 422)
         if place == "the request":
-            told = "not a JSON object with posts; its content-type is application/json"
+            told = (
+                'not a JSON object with posts, like {"posts": [{"title": "A cat"}]}; '
+                "its content-type is application/json"
+            )
             return JSONResponse({"error": f"the request: {told}"}, 422)
-        message = problem["msg"].replace("Input should be", "must be")
-        allowed = ", ".join(Draft.model_fields)
-        unknown = f"unknown key; a draft has {allowed}"
-        message = message.replace("Extra inputs are not permitted", unknown)
-        message = message.replace(" after validation", "")
-        return JSONResponse({"error": f"{place}: {message}"}, 422)
+        return JSONResponse({"error": f"{place}: {_explain_problem(problem)}"}, 422)
 
     @app.exception_handler(HTTPException)
     def explain_http(_request: Request, error: HTTPException) -> JSONResponse:
-        return JSONResponse({"error": error.detail}, error.status_code)
+        unread = error.status_code == UNREAD
+        told = "the request: not readable, allowed: JSON in UTF-8" if unread else error.detail
+        return JSONResponse({"error": told}, error.status_code)
+
+
+def _explain_problem(problem: dict[str, Any]) -> str:
+    """What pydantic found, in words of JSON, with an example of what is allowed."""
+    _body, *path = problem["loc"]
+    in_draft = path[:1] == ["posts"] and len(path) > 2
+    what, model = ("a draft", Draft) if in_draft else ("the request", Query)
+    if problem["type"] == "extra_forbidden":
+        return f"unknown key; {what} has {', '.join(model.model_fields)}{NESTED * in_draft}"
+    message = problem["msg"].replace("Input should be", "must be").replace(" after validation", "")
+    for found, words in JSON_WORDS.items():
+        message = message.replace(found, words)
+    (example,) = model.model_fields[path[2] if in_draft else path[0]].examples or [None]
+    if path[:1] == ["posts"] and len(path) == 2:  # a draft itself
+        example = example[0]
+    return message if "too_long" in problem["type"] else f"{message}, like {json.dumps(example)}"
 
 
 def _add_metrics(app: FastAPI) -> None:

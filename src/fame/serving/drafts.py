@@ -8,11 +8,14 @@ the names of NAMES where the run had the challenge's folder.
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from os import PathLike
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import pyarrow as pa
@@ -21,7 +24,7 @@ import pyarrow.compute as pc
 from fame.params import ColumnParams, DataParams
 from fame.posts import schema
 from fame.posts.contract import ASSIGNED, CHALLENGE, IMAGES, LOCATED, OWN_NUMBER_PREFIX, POSTS
-from fame.posts.findings import Findings
+from fame.posts.findings import SHOWN, Findings
 from fame.posts.sources.images import BOMB, DIGEST_BYTES, EMPTY, MAX_IMAGE_BYTES, locate
 from fame.posts.sources.table import TableFile, note_by_name
 from fame.posts.sources.table_encoding import decode
@@ -49,7 +52,16 @@ NUMBERS = (
     *("profile_followers", "profile_following"),
 )
 # What an error says of params.yaml: no matter of a draft.
-SWITCH = re.compile(r"; data\.(max_bad_fraction is|on_bad: mask)[^;]*$", re.MULTILINE)
+SWITCHES = {
+    re.compile(r"; data\.(max_bad_fraction is|on_bad: mask)[^;]*$", re.MULTILINE): "",
+    re.compile(r"; say data\.table\.columns\.time_format: .*$", re.MULTILINE): (
+        "; write the year first, like 2016-03-01T12:00:00"
+    ),
+}
+ISO = r"^\s*\d{4}-\d\d-\d\d([T ]|\s*$)"  # a time that needs no format
+BYTES = (bytes, bytearray, memoryview)
+SCALARS = (str, int, float, Decimal, UUID)
+NAMED = 20  # unknown columns that a line names
 CONTENTS = ("title", "tags", "image")
 POSITION = "row"  # names a post without an id by its place
 
@@ -63,12 +75,15 @@ class Drafts:
         images: IMAGES, n rows.
         descriptions: DESCRIPTIONS of form A of the challenge; None elsewhere.
         found: what reading decided and left out, a line each.
+        doubts: those lines of ``found`` that may tell of a slip: a column that no model knows, a
+            picture that lay elsewhere.
     """
 
     posts: pa.Table
     images: pa.Table
     descriptions: pa.Table | None
     found: list[str]
+    doubts: list[str]
 
     def __len__(self) -> int:
         return len(self.posts)
@@ -76,7 +91,7 @@ class Drafts:
     def slice(self, start: int, count: int) -> "Drafts":
         """Some of them."""
         images = self.images.slice(start, count)
-        return Drafts(self.posts.slice(start, count), images, self.descriptions, [])
+        return Drafts(self.posts.slice(start, count), images, self.descriptions, [], [])
 
 
 class DraftReader:
@@ -90,50 +105,40 @@ class DraftReader:
     def __init__(self, data: DataParams, columns: list[tuple[str, str]]) -> None:
         self._data = data
         self._columns = columns
-        mapped = data.table.columns.id if data.source == "table" else None
-        self._id_names = [*([] if mapped is None else [mapped]), *NAMES["id"]]
+        self._names = {key: self._list_names(key) for key in NAMES}
 
     def read_file(self, path: Path, images: Path | None = None, *, labels: bool = False) -> Drafts:
         """A file of posts.
 
         Args:
             path: CSV, TSV, JSON, JSON lines, Parquet or Excel, also gzipped.
-            images: folder or archive that the listed pictures start from; None: as in the run,
-                beside the file.
-            labels: keep the labels of a file, transformed as those of the training posts.
+            images: folder or archive that the listed pictures start from; None: where the run had
+                them, beside the file, or the file's own folder.
+            labels: keep the labels of a file, transformed as those of the training posts, and look
+                for no picture.
 
         Raises:
             InputError: all that cannot be read, in one sentence each.
         """
-        if images is None and self._data.table.images is not None:
-            beside = path.parent / self._data.table.images
-            images = beside if beside.exists() else None
+        beside = path.parent / (self._data.table.images or "")
         with _without_switches():
             cells = read_cells(path, self._data.table.encoding)
-            return self._read_cells(cells, images or path.parent, labels=labels)
+            nearby = beside if beside.exists() else path.parent
+            return self._read_cells(cells, images, nearby, labels=labels)
 
-    def read_lines(
-        self, content: bytes, name: str, images: Path | None = None, *, on_bad: str | None = None
-    ) -> Drafts:
+    def read_lines(self, content: bytes, name: str, images: Path | None = None) -> Drafts:
         """JSON lines, or one JSON array of objects.
 
         Args:
             content: UTF-8, or what `decode` finds it to be.
             name: in errors.
-            images: see `read_file`.
-            on_bad: mask values that cannot be read, or stop at them; None: as in the run.
+            images: see `read_file`; None: the current folder.
 
         Raises:
             InputError: no JSON, or values that cannot be read.
         """
-        findings = Findings(Path(name), "record")
         with _without_switches():
-            names, numbers, columns = read_json(decode(content, None, findings), findings)
-            if not len(numbers):
-                findings.settle("stop", 0)
-                raise InputError(f"{name}: holds no post, expected at least one")
-            cells = Cells(names, numbers, columns, findings)
-            return self._read_cells(cells, images or Path(), on_bad=on_bad)
+            return self._read_cells(_read_lines(content, name), images, Path())
 
     def read_records(
         self, records: Iterable[Mapping[str, Any]], folder: Path, images: Path | None = None
@@ -144,22 +149,23 @@ class DraftReader:
             records: one a post.
             folder: exists; the bytes of pictures are put there, and must stay while posts are
                 scored.
-            images: see `read_file`.
+            images: see `read_lines`.
 
         Raises:
-            InputError: values that cannot be read.
+            InputError: no mappings, or values that cannot be read.
         """
         lines, given = [], {}
         ids: set[str] = set()
-        for place, record in enumerate(records):
+        for place, record in enumerate(_list_records(records)):
             plain = {str(key): _to_plain(value) for key, value in record.items()}
-            content = plain.get("image")
-            if isinstance(content, bytes):
-                given[place] = content
-                del plain["image"]
-            if not any(plain.get(name) for name in self._id_names):
-                plain[self._id_names[0]] = f"{POSITION}-{place + 1}"
-            own = str(next(plain[name] for name in self._id_names if plain.get(name)))
+            self._check_kinds(place, plain)
+            for name in (name for name in self._names["image"] if name in plain):
+                if isinstance(plain[name], bytes):
+                    given[place] = plain.pop(name)
+                    break
+            if not any(_is_there(plain.get(name)) for name in self._names["id"]):
+                plain[self._names["id"][0]] = f"{POSITION}-{place + 1}"
+            own = str(next(plain[n] for n in self._names["id"] if _is_there(plain.get(n))))
             if own in ids:
                 raise InputError(f"posts: id {own!r} stands twice; ids are unique")
             ids.add(own)
@@ -167,8 +173,28 @@ class DraftReader:
         if not lines:
             raise InputError("no post given, expected at least one")
         content = "\n".join(lines).encode(errors="replace")
-        drafts = self.read_lines(content, "posts", images, on_bad="stop")
+        with _without_switches():
+            cells = _read_lines(content, "posts")
+            cells.findings.unit = "post"
+            drafts = self._read_cells(cells, images, Path(), on_bad="stop")
         return _put_pictures(drafts, given, folder) if given else drafts
+
+    def _check_kinds(self, place: int, plain: dict[str, Any]) -> None:
+        """Refuse what would be read as its own text: a list as a title, an array as a picture."""
+        keys = {name: key for key, names in self._names.items() for name in names}
+        keys |= {name: "" for names in self.list_columns() for name in names}
+        for name, value in plain.items():
+            is_nested = isinstance(value, dict) and any(n.startswith(f"{name}.") for n in keys)
+            if name not in keys or value is None or is_nested:
+                continue
+            is_read, allowed = KINDS.get(keys[name], KINDS[""])
+            if not is_read(value):
+                kind = type(value).__name__
+                if isinstance(value, (list, tuple)) and value:
+                    kind += f" of {type(value[0]).__name__}"
+                raise InputError(
+                    f"posts: post {place + 1}: {name}: is of the type {kind}, allowed: {allowed}"
+                )
 
     def list_contents(self) -> list[str]:
         """The columns of a post's contents, by the names that the training had; maybe none."""
@@ -180,6 +206,34 @@ class DraftReader:
         if self._data.source == "table":
             return list(of_run.categories), list(of_run.numeric)
         return list(CATEGORIES), list(NUMBERS)
+
+    def knows(self, key: str) -> bool:
+        """Whether the training posts had what NAMES calls ``key``; an id can always be given."""
+        return bool(self._names[key])
+
+    def describe_columns(self) -> str:
+        """All names that are read, but for the label's; short names of NAMES in brackets."""
+        shown = []
+        for key, names in self._names.items():
+            mapped = self._find_mapped(key)
+            if key == "target" or not names:
+                continue
+            own = " and ".join([mapped] if isinstance(mapped, str) else mapped or [NAMES[key][0]])
+            shown.append(own if own == NAMES[key][0] else f"{own} ({NAMES[key][0]})")
+        categories, numbers = self.list_columns()
+        return ", ".join([*shown, *categories, *numbers])
+
+    def _find_mapped(self, key: str) -> str | list[str] | None:
+        """The column of a key as the run's data.table maps it."""
+        return getattr(self._data.table.columns, key) if self._data.source == "table" else None
+
+    def _list_names(self, key: str) -> list[str]:
+        """What the column of a key may be called; none where the run has no such column."""
+        mapped = self._find_mapped(key)
+        if self._data.source == "table" and mapped is None and key != "id":
+            return []
+        own = [mapped] if isinstance(mapped, str) else mapped or []
+        return [*own, *(name for name in NAMES[key] if name not in own)]
 
     def read_folder(self, path: Path) -> Drafts:
         """The unlabelled posts of a folder in the challenge's format.
@@ -201,14 +255,23 @@ class DraftReader:
         ]
         descriptions = pa.Table.from_batches(batches) if batches else None
         found = [note.describe(loaded.findings.unit) for note in loaded.findings.notes]
-        return Drafts(self._complete(posts), loaded.images.take(rows), descriptions, found)
+        return Drafts(self._complete(posts), loaded.images.take(rows), descriptions, found, [])
 
     def _read_cells(
-        self, cells: Cells, images: Path, *, labels: bool = False, on_bad: str | None = None
+        self,
+        cells: Cells,
+        images: Path | None,
+        nearby: Path,
+        *,
+        labels: bool = False,
+        on_bad: str | None = None,
     ) -> Drafts:
+        """Posts of cells; their pictures lie in ``images``, or where none is given ``nearby``."""
         mapping = self._map(cells.names)
         wanted = _list_wanted(mapping)
         unread = [name for name in cells.names if name not in wanted]
+        if _may_be_other(mapping.time_format) and _are_iso(cells, list_columns(mapping)["time"]):
+            mapping = mapping.model_copy(update={"time_format": None})
         cells = _add_missing(cells, mapping)
         table = self._data.table.model_copy(update={"columns": mapping})
         reader = TableFile(self._data.model_copy(update={"table": table}))
@@ -217,9 +280,12 @@ class DraftReader:
         cells.findings.settle(on_bad or self._data.on_bad, self._data.max_bad_fraction)
         paths = read.pop("image", None)
         read = _name_own(read, self._data.source)
-        named = [] if paths is None else paths.to_pylist()
-        located = locate(post_ids, named, [images] if any(named) else [])
-        if paths is not None:
+        named = [] if paths is None or labels else paths.to_pylist()
+        located = locate(post_ids, named, [images or nearby] if any(named) else [])
+        doubts = []
+        if any(named) and images is None and nearby.is_dir():
+            doubts += _tell_elsewhere(located, named, nearby, cells)
+        elif any(named):
             note_by_name(located, paths, cells)
         posts = pa.table(read)
         if labels:
@@ -230,11 +296,15 @@ class DraftReader:
             posts = posts.drop_columns("popularity")
         found = [note.describe(cells.findings.unit) for note in cells.findings.notes]
         if unread:
-            found.append(f"not used, as the models know no such columns: {', '.join(unread)}")
+            more = f" and {len(unread) - NAMED:,} more" if unread[NAMED:] else ""
+            doubts.append(
+                f"not used, as the models know no such columns: {', '.join(unread[:NAMED])}{more}; "
+                f"known: {self.describe_columns()}"
+            )
         completed = self._complete(posts)
         if self._data.source != "table" and set(NUMBERS) & set(posts.column_names):
             _check_numbers(completed)
-        return Drafts(completed, located, None, found)
+        return Drafts(completed, located, None, found + doubts, doubts)
 
     def _map(self, names: list[str]) -> ColumnParams:
         """Which of a file's columns is what: as in the run, without those that are not there."""
@@ -242,14 +312,11 @@ class DraftReader:
         categories, numeric = self.list_columns()
 
         def find(key: str) -> str | list[str] | None:
-            mapped = getattr(of_run, key) if is_table else None
-            if is_table and mapped is None and key != "id":
-                return None
-            if isinstance(mapped, list):  # a date and a clock
-                if set(mapped) <= set(names):
-                    return mapped
-                mapped = None
-            return next((name for name in (mapped, *NAMES[key]) if name in names), None)
+            mapped = self._find_mapped(key)
+            if isinstance(mapped, list) and set(mapped) <= set(names):  # a date and a clock
+                return mapped
+            others = NAMES[key] if isinstance(mapped, list) else self._names[key]
+            return next((name for name in others if name in names), None)
 
         chosen: dict[str, Any] = {key: find(key) for key in NAMES}
         # As in the run, posts without ids have those of their content, if they have any.
@@ -307,7 +374,90 @@ def _without_switches() -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        raise InputError(SWITCH.sub("", str(error))) from None
+        message = str(error)
+        for switch, instead in SWITCHES.items():
+            message = switch.sub(instead, message)
+        raise InputError(message) from None
+
+
+def _read_lines(content: bytes, name: str) -> Cells:
+    findings = Findings(Path(name), "record")
+    names, numbers, columns = read_json(decode(content, None, findings), findings)
+    if not len(numbers):
+        findings.settle("stop", 0)
+        raise InputError(f"{name}: holds no post, expected at least one")
+    return Cells(names, numbers, columns, findings)
+
+
+def _list_records(records: Iterable[Any]) -> Iterator[Mapping[Any, Any]]:
+    """The mappings, one a post."""
+    wanted = "expected a frame or a list of mappings, one a post"
+    if isinstance(records, (str, Mapping, *BYTES)) or not isinstance(records, Iterable):
+        raise InputError(f"posts: is of the type {type(records).__name__}, {wanted}")
+    for place, record in enumerate(records):
+        if not isinstance(record, Mapping):
+            kind = type(record).__name__
+            raise InputError(f"posts: post {place + 1} is of the type {kind}, {wanted}")
+        yield record
+
+
+def _is_scalar(value: Any) -> bool:
+    return isinstance(value, SCALARS)
+
+
+def _are_tags(value: Any) -> bool:
+    if isinstance(value, str):
+        return True
+    return isinstance(value, (list, tuple, dict)) and not any(isinstance(v, BYTES) for v in value)
+
+
+def _is_picture(value: Any) -> bool:
+    several = isinstance(value, (list, tuple)) and all(isinstance(v, str) for v in value)
+    return several or isinstance(value, (str, PathLike, *BYTES))
+
+
+# Key -> whether a value is of a kind that is read, and what is allowed; "" for all other columns.
+KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "": (_is_scalar, "text, a number or a time"),
+    "tags": (_are_tags, 'a list of texts, like ["sunset", "sea"]'),
+    "image": (_is_picture, "the bytes of the picture's file, or its path"),
+}
+
+
+def _is_there(value: Any) -> bool:
+    return value is not None and value != ""
+
+
+def _may_be_other(time_format: str | None) -> bool:
+    """Whether a time in ISO 8601 means the same, but has not the form of the run's file."""
+    return time_format is not None and "%Y-%d" not in time_format
+
+
+def _are_iso(cells: Cells, names: list[str]) -> bool:
+    """Whether the times are all ISO 8601, which a format of the run's file would not read."""
+    columns = [cells.columns[name] for name in names]
+    if len(columns) != 1 or not pa.types.is_string(columns[0].type):
+        return False
+    filled = columns[0].filter(pc.not_equal(pc.utf8_trim_whitespace(columns[0]), ""))
+    return bool(len(filled)) and pc.all(pc.match_substring_regex(filled, ISO)).as_py()
+
+
+def _tell_elsewhere(
+    located: pa.Table, paths: list[str | None], place: Path, cells: Cells
+) -> list[str]:
+    """A line on the pictures of the folder ``place`` that are not at the path as written."""
+    members = [None if member is None else Path(member) for member in located["member"].to_pylist()]
+    found = [
+        f"{cells.findings.unit} {number}: {path!r} is {member}"
+        for number, path, member in zip(cells.numbers, paths, members, strict=True)
+        if path and member and member not in (place / path, place.parent / path)
+    ]
+    if not found:
+        return []
+    return [
+        f"pictures found elsewhere than at the path as written: {len(found):,} "
+        f"({', '.join(found[:SHOWN])}); name the folder of the pictures to look there alone"
+    ]
 
 
 def transform(labels: pa.ChunkedArray, how: str) -> pa.ChunkedArray:
@@ -372,18 +522,22 @@ def _put_pictures(drafts: Drafts, given: dict[int, bytes], folder: Path) -> Draf
         rows[place] = row
     columns = {name: [row[name] for row in rows] for name in IMAGES.names if name != "post_id"}
     images = pa.table({"post_id": drafts.images["post_id"], **columns}).cast(IMAGES)
-    return Drafts(drafts.posts, images, drafts.descriptions, drafts.found)
+    return replace(drafts, images=images)
 
 
 def _to_plain(value: Any) -> Any:
     """JSON-able: missing values of pandas and numpy are none, numbers are Python's."""
-    if isinstance(value, (bytes, bytearray)):
+    if isinstance(value, BYTES):
         return bytes(value)
-    if isinstance(value, np.ndarray):
+    if isinstance(value, np.ndarray) and value.ndim == 1:
         return value.tolist()
+    if isinstance(value, (set, frozenset)):
+        return sorted(value, key=str)
     if isinstance(value, np.generic):
         value = value.item()
-    if value is None or value != value or type(value).__name__ == "NaTType":
+    if isinstance(value, (float, Decimal)) and value != value:
+        return None
+    if type(value).__name__ in ("NaTType", "NAType"):
         return None
     if hasattr(value, "isoformat"):
         return value.isoformat()

@@ -169,7 +169,8 @@ function showResult(draft, row, unit) {
       + (counts ? ` (${whole(toCount(low))} to ${whole(toCount(high))})` : ""));
   result.append(make("p", shares.join("; ")));
   const past = row.author_posts;
-  const known = past === 1 ? "1 earlier post of this author is known" : `${past} earlier posts of this author are known`;
+  const known = past === 1 ? "1 earlier training post of this author is known"
+    : `${past} earlier training posts of this author are known`;
   const author = row.author === "known"
     ? (past ? known : "This author has training posts, but none that counts as earlier")
     : "New author: no past to go by, so the interval is of new authors";

@@ -32,14 +32,19 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--output", type=Path, help=f"file to write ({', '.join(FORMS)}); none: CSV to stdout"
     )
-    parser.add_argument("--images", type=Path, help="folder or archive that the pictures lie in")
+    parser.add_argument(
+        "--images",
+        type=Path,
+        help="folder or archive that the pictures lie in (else the file's folder and those below)",
+    )
     parser.add_argument(
         "--models", type=Path, default=Path("models"), help="folder or archive of a trained run"
     )
     parser.add_argument(
         "--history",
         type=Path,
-        help="newer posts with a label, added to what is known of their authors",
+        help="posts with a label, such as your whole export, added to what is known of their "
+        "authors: without it that is the training posts, and not the newer ones, held out too",
     )
     parser.add_argument(
         "--rank", action="store_true", help="best first, with the columns rank and title"
@@ -65,10 +70,12 @@ def run(arguments: argparse.Namespace) -> None:
 
     predictor = Predictor.load(arguments.models, any_versions=arguments.any_versions)
     if arguments.history is not None:
-        count, found = predictor.extend_history(arguments.history)
+        new, known, found = predictor.extend_history(arguments.history)
         for line in found:
             print(f"history: read: {line}", file=sys.stderr)
-        print(f"history: {count} labelled posts added", file=sys.stderr)
+        print(
+            f"history: {new:,} labelled posts added, {known:,} were known already", file=sys.stderr
+        )
     name = "stdin" if lines is not None else arguments.posts
     drafts = predictor.read_file(Path(name), arguments.images, lines=lines)
     for line in drafts.found:

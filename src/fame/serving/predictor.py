@@ -5,6 +5,7 @@ import os
 import shutil
 import tempfile
 import threading
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -29,6 +30,7 @@ from fame.serving.scoring import META, Scored, Scorer
 POSTS_AT_ONCE = 1024  # scored together: memory does not grow with a file
 FAR_YEARS = 20  # a time so far from all training posts is a slip
 SECONDS_PER_YEAR = 31_556_952
+CALLER = 4  # frames above a warning: that of who calls `predict`
 Posts = pd.DataFrame | Iterable[Mapping[str, Any]]
 
 
@@ -87,22 +89,27 @@ class Predictor:
         """Predict posts.
 
         Args:
-            posts: a frame or mappings, one a post, with the columns that the run's data.table maps
-                or, after a run on the challenge's folder, id, user, time, title, tags, category,
-                subcategory, concept and image, and its numbers. All may be missing but one of
-                title, tags and image. A picture is the bytes of its file, or a path.
-            images: folder or archive that paths of pictures start from; None: this folder.
+            posts: a frame or mappings, one a post, with id, user, time, title, tags and image, each
+                also by the name that the run's data.table maps, and the run's categories and
+                numbers (see `list_columns`). All may be missing but one of title, tags and image. A
+                picture is the bytes of its file, or a path.
+            images: folder or archive that paths of pictures start from; None: the current folder.
 
         Returns:
             One row a post, in their order: ``id``; ``prediction`` and, for each interval,
             ``low_80`` and ``high_80`` in the unit that was learned (popularity, or log2(x + 1) of a
             count); ``learner_<name>``; ``author`` (known or new), ``author_posts`` (the author's
-            earlier labelled posts), ``notes``; where counts were learned as log2(x + 1), ``count``,
-            the prediction as one, and ``count_low_80`` and so on.
+            earlier training posts: those held out, mostly the newest, are not among them unless
+            `extend_history` adds them), ``notes``; where counts were learned as log2(x + 1),
+            ``count``, the prediction as one, and ``count_low_80`` and so on.
 
         Raises:
             InputError: a post without text and picture, a time far from all training posts, or
                 values that cannot be read.
+
+        Warns:
+            UserWarning: columns or keys that the models do not know, by name, and pictures that
+                were found elsewhere than at the path as written.
         """
         with self._given(posts, images) as drafts:
             return self.tabulate(drafts, self.score(drafts))
@@ -110,7 +117,7 @@ class Predictor:
     def explain(
         self, posts: Posts, *, images: str | Path | None = None
     ) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
-        """Predict posts and say why; arguments and errors as of `predict`.
+        """Predict posts and say why; arguments, errors and warnings as of `predict`.
 
         Returns:
             The frame of `predict`, and each post's reasons: see `fame.serving.reasons.explain`.
@@ -157,13 +164,21 @@ class Predictor:
     @contextmanager
     def _given(self, posts: Posts, images: str | Path | None) -> Iterator[Drafts]:
         """Drafts of given posts; their pictures lie in a folder as long as the block runs."""
-        records: Any = posts.to_dict("records") if isinstance(posts, pd.DataFrame) else posts
+        records: Any = posts
+        if isinstance(posts, pd.DataFrame):
+            _refuse(
+                f"posts: two columns are named {n!r}"
+                for n in posts.columns[posts.columns.duplicated()]
+            )
+            records = posts.to_dict("records")
         folder = tempfile.mkdtemp(prefix="fame_pictures_")
         try:
             place = None if images is None else Path(images)
             drafts = self._reader.read_records(records, Path(folder), place)
             self._check_times(drafts)
             self._check_contents(drafts)
+            for line in drafts.doubts:
+                warnings.warn(line, UserWarning, stacklevel=CALLER)
             yield drafts
         finally:
             shutil.rmtree(folder, ignore_errors=True)
@@ -188,23 +203,24 @@ class Predictor:
                 post["count"] = round(float(_to_counts(np.array(post["popularity"]))), 6)
         return found
 
-    def extend_history(self, path: Path) -> tuple[int, list[str]]:
-        """Let the labelled posts of a file be their authors' past.
+    def extend_history(self, path: Path) -> tuple[int, int, list[str]]:
+        """Let the labelled posts of a file be their authors' past: also those held out in training.
 
         Returns:
-            How many were taken, and what reading decided and left out, a line each.
+            How many are new; how many were known already and now are as the file has them; and what
+            reading decided and left out, a line each.
 
         Raises:
             InputError: no post of the file has an author, a time and a label.
         """
         drafts = self._reader.read_file(path, labels=True)
         with self._lock:
-            count = self.scorer.extend_history(drafts.posts)
-        if not count:
+            new, known = self.scorer.extend_history(drafts.posts)
+        if not new + known:
             raise InputError(f"{path}: no post has an author, a time and a label")
-        lacking = len(drafts) - count
+        lacking = len(drafts) - new - known
         left_out = [f"posts without an author, a time or a label: {lacking:,}, left out"]
-        return count, drafts.found + (left_out if lacking else [])
+        return new, known, drafts.found + (left_out if lacking else [])
 
     def list_past(self, user: str) -> list[float]:
         """Labels of an author's known posts."""
@@ -223,6 +239,10 @@ class Predictor:
     def list_columns(self) -> tuple[list[str], list[str]]:
         """The columns of categories and of own numbers that a post may have."""
         return self._reader.list_columns()
+
+    def knows(self, key: str) -> bool:
+        """Whether the training posts had the column ``key``: user, time, title, tags or image."""
+        return self._reader.knows(key)
 
     def list_values(self) -> dict[str, list[str]]:
         """Column of categories -> its values in the training posts."""
@@ -283,10 +303,11 @@ class Predictor:
             if not (title or "").strip() and not tags and status == NO_IMAGE
         ]
         if source is None:
-            _refuse(f"post {post_id}: has no title, no tags and no picture" for post_id in empty)
+            told = "has no title, no tags and no picture"
+            _refuse((f"post {post_id}: {told}" for post_id in empty), drafts.doubts)
         elif len(empty) == len(drafts):
             told = f"{source}: no post has a value in any of the columns {', '.join(names)}"
-            _refuse([f"{told}; give the posts' own columns these names"])
+            _refuse([f"{told}; give the posts' own columns these names"], drafts.doubts)
 
 
 def _to_counts(learned: np.ndarray) -> np.ndarray:
@@ -294,9 +315,9 @@ def _to_counts(learned: np.ndarray) -> np.ndarray:
     return np.maximum(np.exp2(learned) - 1, 0)
 
 
-def _refuse(problems: Iterable[str]) -> None:
-    """Raise the first problems in one sentence, if there is any."""
+def _refuse(problems: Iterable[str], hints: Iterable[str] = ()) -> None:
+    """Raise the first problems in one sentence with what may explain them, if there is any."""
     found = list(problems)
     if found:
-        more = f"; {len(found) - 3} more" if found[3:] else ""
-        raise InputError("; ".join(found[:3]) + more)
+        more = [f"{len(found) - 3} more"] if found[3:] else []
+        raise InputError("; ".join([*found[:3], *more, *hints]))

@@ -212,4 +212,4 @@ def join(variants: list[Drafts], drafts: Drafts) -> Drafts:
     own = pa.array([f"variant-{number}" for number in range(len(posts))], pa.string())
     posts = posts.set_column(0, "post_id", own)
     images = pa.concat_tables([one.images for one in variants]).set_column(0, "post_id", own)
-    return Drafts(posts, images.cast(IMAGES), drafts.descriptions, [])
+    return Drafts(posts, images.cast(IMAGES), drafts.descriptions, [], [])

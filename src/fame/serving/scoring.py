@@ -34,7 +34,8 @@ class Scored:
         fused: (n,) float64 predictions, in the unit that the models learned.
         learners: name -> (n,) float64.
         known: (n,) bool, whether the author has an earlier training post.
-        past: (n,) int64, labelled posts of the author of a strictly earlier time.
+        past: (n,) int64, the author's training posts, and those of a history that was added, of a
+            strictly earlier time.
         notes: n lists of what a reader of the prediction should know.
         blocks: name -> the posts' features.
         tables: name -> the posts as its learners see them.
@@ -86,11 +87,12 @@ class Scorer:
             self.models[name] = kind(entry, runtime)
             self.models[name].load(folder / LEARNERS / name)
 
-    def extend_history(self, posts: pa.Table) -> int:
+    def extend_history(self, posts: pa.Table) -> tuple[int, int]:
         """Let labelled ``posts`` (POSTS), newer than the training's, be their authors' past.
 
         Returns:
-            How many were taken: those with an author, a time and a label.
+            Of those with an author, a time and a label: how many are new, and how many were known
+            and now have the label and time given here.
         """
         for warm in self._warm.values():
             if isinstance(warm, WarmEncoder) and isinstance(warm.encoder, History):
@@ -100,8 +102,9 @@ class Scorer:
             more = more.filter(pc.is_valid(more[name]))
         replaced = pc.is_in(self._past["post_id"], value_set=more["post_id"].combine_chunks())
         kept = self._past.filter(pc.invert(replaced))
+        known = len(self._past) - len(kept)
         self._past = pa.concat_tables([kept, more.cast(kept.schema)])
-        return len(more)
+        return len(more) - known, known
 
     def score(self, drafts: Drafts) -> Scored:
         """Features, tables, learners, fusion."""
@@ -144,7 +147,7 @@ class Scorer:
         return clip(raw, self.models[name].label_range, self.bundle.params.predictions.margin)
 
     def find_past(self, posts: pa.Table) -> tuple[np.ndarray, np.ndarray]:
-        """(n,) bool, posts by a known author; (n,) int64, the author's earlier labelled posts."""
+        """(n,) bool, posts by a known author; (n,) int64, the author's earlier ones."""
         users = arrays.to_strings(posts["user_id"]).tolist()
         asked = pa.array(sorted({user for user in users if user is not None}), pa.string())
         past = self._past.filter(pc.is_in(self._past["user_id"], value_set=asked))
