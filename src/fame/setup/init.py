@@ -180,7 +180,12 @@ def _describe_mapping(arguments: argparse.Namespace, count: int, mapping: Mappin
     width = max(map(len, [*mapping.reasons, *mapping.left_out]), default=0)
     lines += [f"  {name:<{width}}  {reason}" for name, reason in mapping.reasons.items()]
     lines += [f"  {name:<{width}}  left out: {why}" for name, why in mapping.left_out.items()]
-    absent = [f"{ROLES[key]} (--{key})" for key in ROLES if mapping.columns[key] is None]
+    likely = f"; it may be {' or '.join(mapping.likely_titles)}" if mapping.likely_titles else ""
+    absent = [
+        f"{words} (--{key}{likely if key == 'title' else ''})"
+        for key, words in ROLES.items()
+        if mapping.columns[key] is None
+    ]
     if absent:
         lines.append(f"  no column found for {', '.join(absent)}")
     if mapping.columns["id"] is None and not mapping.refusals:
