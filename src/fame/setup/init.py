@@ -29,6 +29,7 @@ from fame.setup import params_file
 from fame.setup.mapping import Mapping, propose
 from fame.setup.params_file import PARAMS, Proposal
 from fame.setup.pictures import choose_images, find_images
+from fame.setup.rows import keep_posts
 
 RAW = Path("data/raw")
 ROLES = {"user": "the author", "time": "the time of posting", "title": "the title"}
@@ -117,12 +118,13 @@ def _propose(arguments: argparse.Namespace, place: Path, proposal: Proposal) -> 
     document, data = proposal.document, proposal.document["data"]
     cells.findings.settle(data["on_bad"], data["max_bad_fraction"])
     given = _list_given(arguments, list(cells.columns))
-    mapping = propose(cells, given, images, arguments.time_format)
+    posts_cells = keep_posts(cells)
+    mapping = propose(posts_cells, given, images, arguments.time_format)
     print("\n".join(_describe_mapping(arguments, len(cells.numbers), mapping)))
     print(_describe_target(arguments, mapping), end="")
     if mapping.refusals:
         raise InputError("; ".join(mapping.refusals))
-    images, lines, missing = choose_images(arguments, cells, mapping, images)
+    images, lines, missing = choose_images(arguments, posts_cells, mapping, images)
     params_file.lay(data, _make_block(arguments, mapping, place, images))
     posts, protocol, why = _try_reading(arguments, document, mapping)
     if missing > data["max_unreadable_fraction"]:
