@@ -1,6 +1,7 @@
 """`fame init`: from a file to params.yaml and data under DVC; or nothing is touched."""
 
 import gzip
+import re
 import shutil
 import subprocess
 import sys
@@ -465,3 +466,26 @@ def test_pictures_found_by_their_names_alone_are_counted(tmp_path, capsys):
     posts, _ = ingest.read(params.load("params.yaml", kinds=False))
     [note] = [n for n in posts.findings.notes if "found by the file's name" in n.what]
     assert note.count == 30
+
+
+@pytest.mark.usefixtures("project")
+def test_the_posts_that_are_shown_are_those_of_the_run(pictured, capsys):
+    """Ids are made of the pictures' names too, wherever the pictures lie."""
+    lines = [f"{i % 28 + 1}.1.2024;a day at sea {i};#a;{i}.jpg;{i % 5}" for i in range(28)]
+    lines = ["Datum;Bildunterschrift;Hashtags;Bilddatei;Likes", *lines, lines[3], "Summe;;;;56"]
+    pictured.write_text("\n".join(lines))
+    assert call(pictured, "--images", pictured.parent / "pics", "--yes") == 0
+    shown = capsys.readouterr().out
+    posts, _ = ingest.read(params.load("params.yaml", kinds=False))
+    made = "ids made of Datum, Bildunterschrift, Hashtags, Bilddatei, as no column is the id"
+    assert made in shown
+    assert made in [note.what for note in posts.findings.notes]
+    assert re.findall("post_id=([0-9a-f]+)", shown) == posts.table["post_id"][:5].to_pylist()
+    assert "pictures: 29 of 29 rows" in shown
+
+
+@pytest.mark.usefixtures("project")
+def test_a_column_that_may_be_the_title_is_named(tmp_path, capsys):
+    rows = [(f"p{i}", f"a day at sea {i % 19}", i % 5) for i in range(40)]
+    assert call(write_posts(tmp_path, rows, "id,Copy,likes"), "--yes") == 0
+    assert "the title (--title; it may be Copy)" in capsys.readouterr().out

@@ -236,7 +236,7 @@ def _make_block(
 def _try_reading(
     arguments: argparse.Namespace, document: Any, mapping: Mapping
 ) -> tuple[Posts, str, str]:
-    """The posts as ingest will read them, but for their images, and how they are split.
+    """The posts as ingest will read them, but for where their images lie, and how they are split.
 
     That is a protocol, and why it is not the usual one.
 
@@ -245,12 +245,7 @@ def _try_reading(
     """
     settings = params_file.read(document)
     data = settings.data
-    table = data.table.model_copy(update={"images": None})
-    columns = table.columns.model_copy(update={"image": None})
-    without_images = data.model_copy(
-        update={"table": table.model_copy(update={"columns": columns})}
-    )
-    posts = TableFile(without_images).load(arguments.file.resolve().parent)
+    posts = TableFile(data).load(arguments.file.resolve().parent, with_images=False)
     labelled = ingest.transform_target(posts.table, posts.findings, data)
     schema.validate(labelled)
     protocol, parts, why = _choose_protocol(labelled, settings.split, mapping)
