@@ -149,6 +149,9 @@ def test_pictures_are_counted_before_anything_is_asked(pictured, capsys):
     assert "2 are listed and not there, for instance '28.jpg'" in shown
     assert "data.max_unreadable_fraction becomes 0.1, as so many are missing" in shown
     assert read_block()["max_unreadable_fraction"] == 0.1
+    (pictured.parent / "pics" / "2022" / "28.jpg").write_bytes(b"picture")
+    assert call(pictured, "--images", pictured.parent / "pics", "--yes") == 0
+    assert "1 is listed and not there, for instance '29.jpg'" in capsys.readouterr().out
 
 
 def test_pictures_of_other_posts_are_refused(project, pictured):

@@ -209,7 +209,8 @@ def _describe_target(arguments: argparse.Namespace, mapping: Mapping) -> str:
         return f"  the target {why}is learned as log2(x + 1) (data.target_transform: log2p1)\n"
     if mapping.negatives and arguments.target_transform is None:
         return (
-            f"  the target looks like raw counts, but {mapping.negatives:,} are negative: it is "
+            f"  the target looks like raw counts, but {mapping.negatives:,} "
+            f"{'is' if mapping.negatives == 1 else 'are'} negative: it is "
             "learned as it is (none), so that the largest weigh most; if they stand for a missing "
             "value, leave those cells empty and rerun\n"
         )
@@ -282,7 +283,7 @@ def _describe_hashtags(table: pa.Table, mapping: Mapping) -> list[str]:
     if not count:
         return []
     return [
-        f"  {count:,} titles hold hashtags: they are read and counted as part of the title; what "
+        f"  {count:,} {hold} hashtags: they are read and counted as part of the title; what "
         "is computed of a column of tags alone is missing"
     ]
 
@@ -293,6 +294,7 @@ def _describe_posts(posts: Posts, more: list[str]) -> list[str]:
     for row in posts.table.slice(0, SHOWN_POSTS).to_pylist():
         cells = [
             f"{_name(name)}={_shorten(value)}"
+    hold = "title holds" if count == 1 else "titles hold"
             for name, value in row.items()
             if value is not None and value != []
         ]

@@ -83,10 +83,10 @@ def choose_images(
         return None, [], 0.0
     line = f"{found:,} of {len(listed):,} rows have a picture in {images}"
     if absent:
-        line += f"; {len(absent):,} are listed and not there{example}"
+        line += f"; {_count(absent)} listed and not there{example}"
     if by_name:
         line += (
-            f"; {len(by_name):,} are found by the file's name, not in the listed folder, for "
+            f"; {_count(by_name)} found by the file's name, not in the listed folder, for "
             f"instance {by_name[0]!r}"
         )
     missing = len(absent) / max(1, found + len(absent))
@@ -96,3 +96,7 @@ def choose_images(
             "listed paths start from"
         )
     return images, [f"  pictures: {line}"], missing
+
+
+def _count(paths: list[str]) -> str:
+    return f"{len(paths):,} {'is' if len(paths) == 1 else 'are'}"
