@@ -492,3 +492,41 @@ def test_a_column_that_may_be_the_title_is_named(tmp_path, capsys):
     rows = [(f"p{i}", f"a day at sea {i % 19}", i % 5) for i in range(40)]
     assert call(write_posts(tmp_path, rows, "id,Copy,likes"), "--yes") == 0
     assert "the title (--title; it may be Copy)" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("project")
+@pytest.mark.parametrize("place", ["outside", "in a folder", "beside the file"])
+def test_pictures_of_a_file_in_its_place_are_where_the_run_reads_them(pictured, place):
+    folder = Path("data/raw/mine")
+    folder.mkdir(parents=True)
+    file = Path(shutil.move(pictured, folder))
+    images = pictured.parent / "pics"
+    if place == "in a folder":
+        images = Path(shutil.move(images, folder / "kept"))
+    if place == "beside the file":
+        images = folder
+        for path in (pictured.parent / "pics" / "2022").iterdir():
+            shutil.move(path, folder)
+    assert call(file, "--images", images, "--yes") == 0
+    posts, _ = ingest.read(params.load("params.yaml", kinds=False))
+    assert posts.images["status"].to_pylist().count("located") == 28
+    if place == "outside":
+        message = str(call(file, "--images", images, "--yes"))
+        assert "data/raw/mine/pics: is there already" in message
+
+
+def test_a_refusal_of_dvc_leaves_no_copied_pictures(repository, pictured):
+    folder = repository / "data/raw/mine"
+    folder.mkdir(parents=True)
+    file = Path(shutil.move(pictured, folder))
+    shutil.rmtree(repository / ".dvc")
+    message = str(call(file, "--images", pictured.parent / "pics", "--yes"))
+    assert message.startswith("error: dvc add data/raw/mine")
+    assert list(folder.iterdir()) == [file]
+
+
+@pytest.mark.usefixtures("project")
+def test_a_folder_that_holds_the_project_is_no_folder_of_images(pictured):
+    for folder in (".", ".."):
+        message = str(call(pictured, "--images", folder, "--yes"))
+        assert f"{folder}: holds the project" in message

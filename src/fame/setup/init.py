@@ -228,10 +228,22 @@ def _make_block(
         "table": {
             "file": arguments.file.name,
             "encoding": arguments.encoding,
-            "images": images.name if images else None,
+            "images": _name_images(images, place) if images else None,
             "columns": mapping.columns,
         },
     }
+
+
+def _name_images(images: Path, place: Path) -> str | None:
+    """Where images will lie in their place; null where that is the place itself."""
+    if not _is_below(images, place):
+        return images.name
+    inside = images.resolve().relative_to(place.resolve()).as_posix()
+    return None if inside == "." else inside
+
+
+def _is_below(images: Path, place: Path) -> bool:
+    return images.resolve().is_relative_to(place.resolve())
 
 
 def _try_reading(
@@ -282,6 +294,7 @@ def _describe_hashtags(table: pa.Table, mapping: Mapping) -> list[str]:
     count = pc.sum(pc.match_substring_regex(table["title"], HASHTAG)).as_py() or 0
     if not count:
         return []
+    hold = "title holds" if count == 1 else "titles hold"
     return [
         f"  {count:,} {hold} hashtags: they are read and counted as part of the title; what "
         "is computed of a column of tags alone is missing"
@@ -294,7 +307,6 @@ def _describe_posts(posts: Posts, more: list[str]) -> list[str]:
     for row in posts.table.slice(0, SHOWN_POSTS).to_pylist():
         cells = [
             f"{_name(name)}={_shorten(value)}"
-    hold = "title holds" if count == 1 else "titles hold"
             for name, value in row.items()
             if value is not None and value != []
         ]
@@ -334,23 +346,45 @@ def _confirm() -> bool:
 
 
 def _put(file: Path, images: Path | None, place: Path) -> None:
-    """Copy the data to their place, whole or not at all, and have DVC track them."""
-    if (place / file.name).is_file() and (place / file.name).samefile(file):
-        track(place)
-        return
-    is_new = not place.exists()
-    with files.replacing_folder(place) as folder:
-        shutil.copy2(file, folder / file.name)
-        if images is not None and images.is_dir():
-            shutil.copytree(images, folder / images.name)
-        elif images is not None:
-            shutil.copy2(images, folder / images.name)
+    """Copy the data to their place, whole or not at all, and have DVC track them.
+
+    What is in its place already stays as it is.
+
+    Raises:
+        InputError: DVC says why not, or other images have the place of these.
+    """
+    new: Path | None = None
+    if not ((place / file.name).is_file() and (place / file.name).samefile(file)):
+        new = None if place.exists() else place
+        with files.replacing_folder(place) as folder:
+            shutil.copy2(file, folder / file.name)
+            if images is not None:
+                _copy(images, folder / images.name)
+    elif images is not None and not _is_below(images, place):
+        new = place / images.name
+        if new.exists():
+            raise InputError(f"{new}: is there already; name it with --images, or take it away")
+        _copy(images, new)
     try:
         track(place)
     except InputError:
-        if is_new:
-            shutil.rmtree(place)
+        if new is not None:
+            _remove(new)
         raise
+
+
+def _copy(images: Path, target: Path) -> None:
+    if images.is_dir():
+        shutil.copytree(images, target)
+    else:
+        shutil.copy2(images, target)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
 
 
 def track(place: Path) -> None:

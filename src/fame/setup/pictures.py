@@ -17,7 +17,7 @@ def find_images(arguments: argparse.Namespace) -> Path | None:
     """The folder or archive of the images, as given or beside the file.
 
     Raises:
-        InputError: what was given is not there.
+        InputError: what was given is not there, or holds the project that it would be copied to.
     """
     images: Path | None = arguments.images
     if images is None:
@@ -26,6 +26,11 @@ def find_images(arguments: argparse.Namespace) -> Path | None:
         raise InputError(
             f"{images}: no folder and no archive of images; allowed: a folder, or a file that ends "
             f"with {', '.join(SUFFIXES)}"
+        )
+    if Path.cwd().is_relative_to(images.resolve()):
+        raise InputError(
+            f"{images}: holds the project, into which images are copied; --images names a folder "
+            "of images alone"
         )
     if images.is_dir():
         inside = _take_some(images)
