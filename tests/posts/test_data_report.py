@@ -161,8 +161,10 @@ def test_images_are_measured_by_their_headers(describe, tmp_path):
     assert facts["images"]["duplicates"] == 1
     assert facts["images"]["sample"] == {
         "formats": {"PNG": 3, "not an image": 1},
-        "smallest": [3, 4],
-        "largest": [30, 40],
+        "widths": [3, 30],
+        "heights": [4, 40],
     }
     assert "images" not in facts["absent"]
-    assert "3x4 to 30x40 pixels" in data_report.render(facts)
+    shown = data_report.render(facts)
+    assert "1 image repeats another" in shown
+    assert "3 to 30 pixels wide, 4 to 40 high" in shown

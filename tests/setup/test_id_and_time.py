@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from fame.posts.sources.table_files import read_cells
 from fame.setup.mapping import propose
+from fame.setup.rows import keep_posts
 
 COUNT = 40
 ROWS = range(COUNT)
@@ -25,7 +26,8 @@ def propose_for(folder, columns, **options):
         frame.insert(place, name, cells)
     frame.to_csv(folder / "posts.csv", index=False)
     time_format = options.get("time_format")
-    return propose(read_cells(folder / "posts.csv", None), {}, None, time_format)
+    cells = keep_posts(read_cells(folder / "posts.csv", None))
+    return propose(cells, {}, None, time_format)
 
 
 def propose_time(folder, name, cells, **options):
@@ -113,6 +115,38 @@ def test_an_index_that_repeats_is_no_number(tmp_path, name):
 def test_a_first_column_of_codes_beside_a_total_is_the_id(tmp_path):
     cells = ["Total", *(f"dQw4w9WgX{i:02d}" for i in ROWS[1:])]
     assert propose_for(tmp_path, {"Content": cells}).columns["id"] == "Content"
+
+
+ADDRESSES = [f"https://example.org/p/{i}" for i in ROWS]
+
+
+@pytest.mark.parametrize("name", ["Permalink", "Beitragslink", "Enlace permanente", "Verknüpfung"])
+@pytest.mark.parametrize("has_totals", [False, True])
+@pytest.mark.parametrize("has_repeat", [False, True])
+def test_an_address_is_the_id_whatever_rows_are_no_posts(tmp_path, name, has_totals, has_repeat):
+    rows = [f"{TIMES[i]};{ADDRESSES[i]};{i % 7}" for i in ROWS]
+    rows += rows[8:9] * has_repeat + ["Summe;;120", ";;"] * has_totals
+    (tmp_path / "posts.csv").write_text("\n".join((f"Datum;{name};Likes", *rows)))
+    mapping = propose(keep_posts(read_cells(tmp_path / "posts.csv", None)), {}, None, None)
+    assert (mapping.columns["id"], mapping.refusals) == (name, [])
+    said = "1 of 41 rows repeats an earlier one" if has_repeat else "no two are the same"
+    assert mapping.reasons[name] == f"the id ({said})"
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"x": ADDRESSES, "y": [f"{address}/more" for address in ADDRESSES]},
+        {"Bild": ADDRESSES},
+        {"x": [f"{address}.jpg?size=3" for address in ADDRESSES]},
+        {"x": [*ADDRESSES[1:], ""]},
+        {"x": [*ADDRESSES[1:], ADDRESSES[1]]},
+        {"x": [f"see {address}" for address in ADDRESSES]},
+    ],
+)
+def test_other_addresses_are_no_ids(tmp_path, columns):
+    mapping = propose_for(tmp_path, {"When": TIMES, **columns})
+    assert mapping.columns["id"] is None
 
 
 def test_a_time_that_varies_is_that_of_posting_beside_one_of_the_export(tmp_path):

@@ -1,6 +1,7 @@
 """`fame init`: from a file to params.yaml and data under DVC; or nothing is touched."""
 
 import gzip
+import re
 import shutil
 import subprocess
 import sys
@@ -148,6 +149,9 @@ def test_pictures_are_counted_before_anything_is_asked(pictured, capsys):
     assert "2 are listed and not there, for instance '28.jpg'" in shown
     assert "data.max_unreadable_fraction becomes 0.1, as so many are missing" in shown
     assert read_block()["max_unreadable_fraction"] == 0.1
+    (pictured.parent / "pics" / "2022" / "28.jpg").write_bytes(b"picture")
+    assert call(pictured, "--images", pictured.parent / "pics", "--yes") == 0
+    assert "1 is listed and not there, for instance '29.jpg'" in capsys.readouterr().out
 
 
 def test_pictures_of_other_posts_are_refused(project, pictured):
@@ -465,3 +469,64 @@ def test_pictures_found_by_their_names_alone_are_counted(tmp_path, capsys):
     posts, _ = ingest.read(params.load("params.yaml", kinds=False))
     [note] = [n for n in posts.findings.notes if "found by the file's name" in n.what]
     assert note.count == 30
+
+
+@pytest.mark.usefixtures("project")
+def test_the_posts_that_are_shown_are_those_of_the_run(pictured, capsys):
+    """Ids are made of the pictures' names too, wherever the pictures lie."""
+    lines = [f"{i % 28 + 1}.1.2024;a day at sea {i};#a;{i}.jpg;{i % 5}" for i in range(28)]
+    lines = ["Datum;Bildunterschrift;Hashtags;Bilddatei;Likes", *lines, lines[3], "Summe;;;;56"]
+    pictured.write_text("\n".join(lines))
+    assert call(pictured, "--images", pictured.parent / "pics", "--yes") == 0
+    shown = capsys.readouterr().out
+    posts, _ = ingest.read(params.load("params.yaml", kinds=False))
+    made = "ids made of Datum, Bildunterschrift, Hashtags, Bilddatei, as no column is the id"
+    assert made in shown
+    assert made in [note.what for note in posts.findings.notes]
+    assert re.findall("post_id=([0-9a-f]+)", shown) == posts.table["post_id"][:5].to_pylist()
+    assert "pictures: 29 of 29 rows" in shown
+
+
+@pytest.mark.usefixtures("project")
+def test_a_column_that_may_be_the_title_is_named(tmp_path, capsys):
+    rows = [(f"p{i}", f"a day at sea {i % 19}", i % 5) for i in range(40)]
+    assert call(write_posts(tmp_path, rows, "id,Copy,likes"), "--yes") == 0
+    assert "the title (--title; it may be Copy)" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("project")
+@pytest.mark.parametrize("place", ["outside", "in a folder", "beside the file"])
+def test_pictures_of_a_file_in_its_place_are_where_the_run_reads_them(pictured, place):
+    folder = Path("data/raw/mine")
+    folder.mkdir(parents=True)
+    file = Path(shutil.move(pictured, folder))
+    images = pictured.parent / "pics"
+    if place == "in a folder":
+        images = Path(shutil.move(images, folder / "kept"))
+    if place == "beside the file":
+        images = folder
+        for path in (pictured.parent / "pics" / "2022").iterdir():
+            shutil.move(path, folder)
+    assert call(file, "--images", images, "--yes") == 0
+    posts, _ = ingest.read(params.load("params.yaml", kinds=False))
+    assert posts.images["status"].to_pylist().count("located") == 28
+    if place == "outside":
+        message = str(call(file, "--images", images, "--yes"))
+        assert "data/raw/mine/pics: is there already" in message
+
+
+def test_a_refusal_of_dvc_leaves_no_copied_pictures(repository, pictured):
+    folder = repository / "data/raw/mine"
+    folder.mkdir(parents=True)
+    file = Path(shutil.move(pictured, folder))
+    shutil.rmtree(repository / ".dvc")
+    message = str(call(file, "--images", pictured.parent / "pics", "--yes"))
+    assert message.startswith("error: dvc add data/raw/mine")
+    assert list(folder.iterdir()) == [file]
+
+
+@pytest.mark.usefixtures("project")
+def test_a_folder_that_holds_the_project_is_no_folder_of_images(pictured):
+    for folder in (".", ".."):
+        message = str(call(pictured, "--images", folder, "--yes"))
+        assert f"{folder}: holds the project" in message

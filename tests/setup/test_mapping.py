@@ -100,6 +100,9 @@ def test_names_of_other_languages_are_known(tmp_path):
         *("Estimated revenue (EUR)", "Subscribers gained", "Engagements", "Interactions"),
         *("Average percentage viewed (%)", "Impressions", "Reach", "Engagement rate"),
         *("Total views", "user profile clicks", "app opens", "upvote ratio"),
+        *("Geteilte Inhalte", "Gespeichert", "Linkklicks", "Enregistrements", "Couverture"),
+        *("Veces que se ha guardado", "Interacciones", "Salvataggi", "Impressões", "Weergaven"),
+        *("Reacties", "Yorum sayısı", "Erişim", "Polubienia", "Liczba komentarzy", "Zasięg"),
     ],
 )
 def test_what_programs_count_for_a_post_is_a_leak(tmp_path, name):
@@ -144,7 +147,7 @@ def test_a_count_of_likes_is_the_target(tmp_path, name):
 def test_a_title_is_told_by_its_last_word_or_by_sentences(tmp_path):
     sentences = [f"a day at sea {i}" for i in range(40)]
     codes = [f"word{i}" for i in range(40)]
-    for name in ("Video title", "Post"):
+    for name in ("Video title", "Post", "Texte de la publication", "Treść posta"):
         frame = make_frame(**{name: sentences, "x": codes, "Top comment": sentences})
         assert propose_for(tmp_path, frame).columns["title"] == name
     frame = make_frame(
@@ -382,3 +385,54 @@ def test_a_file_with_neither_id_nor_target_asks_for_what_is_missing(tmp_path):
     assert mapping.columns["id"] is None
     assert len(mapping.refusals) == 1
     assert "--target COLUMN" in mapping.refusals[0]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("Bildunterschrift", "Beitragstext", "Post-Text", "Inhalt", "Post message", "Légende"),
+        *("Description de la publication", "Pie de foto", "Contenido", "Didascalia", "Contenuto"),
+        *("Legenda", "Conteúdo", "Bijschrift", "Bericht", "Açıklama", "Gönderi", "Treść", "Tytuł"),
+    ],
+)
+def test_a_caption_is_told_by_its_name_in_each_language(tmp_path, name):
+    """Beside other sentences, which the name alone tells apart."""
+    sentences = [f"a day at sea {i}" for i in range(40)]
+    frame = make_frame(**{"x": sentences, name: sentences})
+    assert propose_for(tmp_path, frame).columns["title"] == name
+
+
+def test_columns_of_sentences_are_named_where_no_title_is_found(tmp_path):
+    codes = [f"code{i}" for i in range(40)]
+    sentences = [f"a day at sea {i % 19}" for i in range(40)]
+    mapping = propose_for(tmp_path, make_frame(Copy=sentences, x=codes))
+    assert (mapping.columns["title"], mapping.likely_titles) == (None, ["Copy"])
+    mapping = propose_for(tmp_path, make_frame(Copy=sentences, x=codes, title=sentences))
+    assert mapping.likely_titles == []
+
+
+def test_tags_are_told_by_their_cells_and_days_are_none(tmp_path):
+    cells = [f"#sea{i} #été" for i in range(40)]
+    assert propose_for(tmp_path, make_frame(x=cells)).columns["tags"] == "x"
+    assert propose_for(tmp_path, make_frame(x=cells, y=cells)).columns["tags"] is None
+    mixed = [*cells[:30], *["we are #1 at sea"] * 10]
+    assert propose_for(tmp_path, make_frame(x=mixed)).columns["tags"] is None
+    days = [f"{1 + i % 28:02d}.03.{20 + i // 28}" for i in range(40)]
+    mapping = propose_for(tmp_path, make_frame(Tag=days, Etiquetas=cells))
+    assert (mapping.columns["time"], mapping.columns["tags"]) == ("Tag", "Etiquetas")
+    assert propose_for(tmp_path, make_frame(Tag=cells)).columns["tags"] == "Tag"
+
+
+@pytest.mark.parametrize(
+    "name", ["ID du compte", "Identificador de la cuenta", "Hesap No", "Identyfikator konta"]
+)
+def test_numbers_of_accounts_are_no_quantities(tmp_path, name):
+    mapping = propose_for(tmp_path, make_frame(**{name: [71_000 + i % 12 for i in range(40)]}))
+    assert mapping.columns["numeric"] == []
+
+
+def test_likes_come_before_views_in_each_language(tmp_path):
+    counts = [i * 3 % 40 for i in range(40)]
+    for likes, views in (("„Gefällt mir“-Angaben", "Aufrufe"), ("Mentions J’aime", "Vues")):
+        frame = make_frame(**{views: counts, likes: counts}).drop(columns="likes")
+        assert propose_for(tmp_path, frame).columns["target"] == likes

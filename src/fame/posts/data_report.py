@@ -221,18 +221,21 @@ def _describe_images(images: pa.Table) -> dict[str, Any]:
 def _measure_images(located: pa.Table) -> dict[str, Any]:
     """Sizes and formats of some images by their headers; nothing is decoded."""
     formats: Counter[str] = Counter()
-    sides: list[tuple[int, int]] = []
+    widths: list[int] = []
+    heights: list[int] = []
     with ImageReader() as reader:
         for row in located.to_pylist():
             try:
                 with Image.open(_open(reader, row)) as image:
                     formats[str(image.format)] += 1
-                    sides.append(image.size)
+                    widths.append(image.width)
+                    heights.append(image.height)
             except (UnidentifiedImageError, OSError, Image.DecompressionBombError):
                 formats["not an image"] += 1
     facts: dict[str, Any] = {"formats": dict(sorted(formats.items()))}
-    if sides:
-        facts["smallest"], facts["largest"] = list(min(sides)), list(max(sides))
+    if widths:
+        facts["widths"] = [min(widths), max(widths)]
+        facts["heights"] = [min(heights), max(heights)]
     return facts
 
 
@@ -372,19 +375,28 @@ def _render_contents(facts: dict[str, Any]) -> str:
         low, middle, high = texts["characters"]
         scripts = ", ".join(f"{name} {count:,}" for name, count in texts["scripts"].items())
         lines[0] += (
-            f", {low} to {high:,} characters (median {middle}), {texts['duplicates']:,} repeat "
-            f"another; scripts: {scripts}"
+            f", {low} to {high:,} characters (median {middle}), "
+            f"{_repeat('title', texts['duplicates'])}; scripts: {scripts}"
         )
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in images["status"].items())
     lines.append(f"- images: {kinds}")
     if "sample" in images:
         formats = ", ".join(f"{n} {name}" for name, n in images["sample"]["formats"].items())
-        lines.append(f"- {images['duplicates']:,} images repeat another; the first ones: {formats}")
-        if "smallest" in images["sample"]:
-            small, large = images["sample"]["smallest"], images["sample"]["largest"]
-            lines[-1] += f", {small[0]}x{small[1]} to {large[0]}x{large[1]} pixels"
+        lines.append(f"- {_repeat('image', images['duplicates'])}; the first ones: {formats}")
+        if "widths" in images["sample"]:
+            width, height = (_join_span(images["sample"][key]) for key in ("widths", "heights"))
+            lines[-1] += f", {width} pixels wide, {height} high"
     return "\n".join(lines)
 
 
 def _escape(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
+
+
+def _repeat(what: str, count: int) -> str:
+    return f"1 {what} repeats another" if count == 1 else f"{count:,} {what}s repeat another"
+
+
+def _join_span(span: list[int]) -> str:
+    low, high = span
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"

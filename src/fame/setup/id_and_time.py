@@ -1,11 +1,13 @@
 """Which column is the id and which the time of posting: by name, else by cells beyond doubt."""
 
+import re
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from fame.posts.findings import Column
+from fame.posts.sources.images import IMAGE_SUFFIXES
 from fame.posts.sources.table_files import Cells
-from fame.posts.sources.table_ids import TOTALS
 from fame.posts.sources.table_lists import TAGS
 from fame.posts.sources.table_texts import to_texts
 from fame.posts.sources.table_times import join_clock, read_times
@@ -14,6 +16,7 @@ from fame.setup.column_words import (
     ADDRESSES,
     CATEGORIES,
     CLOCKS,
+    ID_WORDS,
     IDS,
     IMAGES,
     LATER,
@@ -31,6 +34,7 @@ from fame.setup.column_words import (
 )
 from fame.setup.looks import BY_NAME, FEW, Choice, Look, by_name, by_words
 
+IMAGE_ENDS = "|".join(map(re.escape, IMAGE_SUFFIXES))
 NO_REPEATS = "no two are the same"
 # A date that is no ratio, no version: with a clock, a month's name, or a year of four digits.
 CLEAR_TIME = (
@@ -50,6 +54,8 @@ TIME_DIGITS = 8  # from which they may be days or seconds
 def choose_id(free: dict[str, Look], cells: Cells) -> Choice:
     """By name, few cells apart, else by a word of its name or an address, no cell apart.
 
+    An address is told by its name, or by its cells where one column alone holds addresses.
+
     Rows that repeat another in all that is read are left out of the posts, however many they are.
     """
     count, rows = len(cells.numbers), _count_rows(free, cells)
@@ -57,16 +63,31 @@ def choose_id(free: dict[str, Look], cells: Cells) -> Choice:
         look = free[name]
         if look.filled >= (1 - FEW) * count and look.distinct >= (1 - FEW) * rows:
             return name, f"{BY_NAME}; {_describe_repeats(look)}"
-    named = [name for name, look in free.items() if "id" in look.words]
-    for name in (*named, *by_words(free, ADDRESSES, ())):
+    named = [name for name, look in free.items() if ID_WORDS & set(look.words)]
+    addresses = [name for name, look in free.items() if _are_addresses(look)]
+    addresses = by_words(free, ADDRESSES, ()) + addresses * (len(addresses) == 1)
+    for name in (*named, *addresses):
         if free[name].filled == count and free[name].distinct == rows:
             return name, _describe_repeats(free[name])
     return None
 
 
+def _are_addresses(look: Look) -> bool:
+    """Whether all of its cells are addresses, but for those of files of images."""
+    texts = pc.utf8_trim_whitespace(look.texts)
+    found = pc.match_substring_regex(texts, r"(?i)^(https?://|www\.)\S+$")
+    is_image = pc.match_substring_regex(texts, rf"(?i)({IMAGE_ENDS})(\?.*)?$")
+    return bool(
+        look.name not in IMAGES
+        and (pc.sum(found).as_py() or 0) == look.filled > 0
+        and not pc.any(is_image).as_py()
+    )
+
+
 def _describe_repeats(look: Look) -> str:
     repeats = look.filled - look.distinct
-    return f"{repeats:,} of {look.filled:,} rows repeat an earlier one" if repeats else NO_REPEATS
+    verb = "repeats" if repeats == 1 else "repeat"
+    return f"{repeats:,} of {look.filled:,} rows {verb} an earlier one" if repeats else NO_REPEATS
 
 
 def _count_rows(free: dict[str, Look], cells: Cells) -> int:
@@ -140,11 +161,10 @@ def _are_id_digits(texts: pa.ChunkedArray) -> bool:
 
 
 def _are_codes(texts: pa.ChunkedArray) -> bool:
-    """Letters and digits of one length, but for a total: titles of one length are sentences."""
-    codes = texts.filter(pc.invert(pc.is_in(texts, value_set=pa.array(TOTALS))))
-    lengths = pc.min_max(pc.utf8_length(codes)).as_py()
-    are_words = pc.all(pc.match_substring_regex(codes, r"^[\w-]+$")).as_py()
-    has_digits = pc.any(pc.match_substring_regex(codes, r"\d")).as_py()
+    """Letters and digits of one length: titles of one length are sentences."""
+    lengths = pc.min_max(pc.utf8_length(texts)).as_py()
+    are_words = pc.all(pc.match_substring_regex(texts, r"^[\w-]+$")).as_py()
+    has_digits = pc.any(pc.match_substring_regex(texts, r"\d")).as_py()
     return bool(are_words and has_digits and lengths["min"] == lengths["max"] >= ID_DIGITS)
 
 
@@ -236,7 +256,7 @@ def is_other_time(look: Look) -> bool:
 
 def _may_be_posting(look: Look, count: int) -> bool:
     """Whether nearly all posts have a cell that is clearly a time, under a name of nothing else."""
-    others = ACCOUNT | LATER | OUTCOMES | CATEGORIES | {"id"}
+    others = ACCOUNT | LATER | OUTCOMES | CATEGORIES | ID_WORDS
     named = (*IDS, *USERS, *TITLES, *TAGS, *IMAGES)
     if others & set(look.words) or look.name in named or not _is_of_posting(look, count):
         return False

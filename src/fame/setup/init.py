@@ -29,6 +29,7 @@ from fame.setup import params_file
 from fame.setup.mapping import Mapping, propose
 from fame.setup.params_file import PARAMS, Proposal
 from fame.setup.pictures import choose_images, find_images
+from fame.setup.rows import keep_posts
 
 RAW = Path("data/raw")
 ROLES = {"user": "the author", "time": "the time of posting", "title": "the title"}
@@ -117,12 +118,13 @@ def _propose(arguments: argparse.Namespace, place: Path, proposal: Proposal) -> 
     document, data = proposal.document, proposal.document["data"]
     cells.findings.settle(data["on_bad"], data["max_bad_fraction"])
     given = _list_given(arguments, list(cells.columns))
-    mapping = propose(cells, given, images, arguments.time_format)
+    posts_cells = keep_posts(cells)
+    mapping = propose(posts_cells, given, images, arguments.time_format)
     print("\n".join(_describe_mapping(arguments, len(cells.numbers), mapping)))
     print(_describe_target(arguments, mapping), end="")
     if mapping.refusals:
         raise InputError("; ".join(mapping.refusals))
-    images, lines, missing = choose_images(arguments, cells, mapping, images)
+    images, lines, missing = choose_images(arguments, posts_cells, mapping, images)
     params_file.lay(data, _make_block(arguments, mapping, place, images))
     posts, protocol, why = _try_reading(arguments, document, mapping)
     if missing > data["max_unreadable_fraction"]:
@@ -180,7 +182,12 @@ def _describe_mapping(arguments: argparse.Namespace, count: int, mapping: Mappin
     width = max(map(len, [*mapping.reasons, *mapping.left_out]), default=0)
     lines += [f"  {name:<{width}}  {reason}" for name, reason in mapping.reasons.items()]
     lines += [f"  {name:<{width}}  left out: {why}" for name, why in mapping.left_out.items()]
-    absent = [f"{ROLES[key]} (--{key})" for key in ROLES if mapping.columns[key] is None]
+    likely = f"; it may be {' or '.join(mapping.likely_titles)}" if mapping.likely_titles else ""
+    absent = [
+        f"{words} (--{key}{likely if key == 'title' else ''})"
+        for key, words in ROLES.items()
+        if mapping.columns[key] is None
+    ]
     if absent:
         lines.append(f"  no column found for {', '.join(absent)}")
     if mapping.columns["id"] is None and not mapping.refusals:
@@ -202,7 +209,8 @@ def _describe_target(arguments: argparse.Namespace, mapping: Mapping) -> str:
         return f"  the target {why}is learned as log2(x + 1) (data.target_transform: log2p1)\n"
     if mapping.negatives and arguments.target_transform is None:
         return (
-            f"  the target looks like raw counts, but {mapping.negatives:,} are negative: it is "
+            f"  the target looks like raw counts, but {mapping.negatives:,} "
+            f"{'is' if mapping.negatives == 1 else 'are'} negative: it is "
             "learned as it is (none), so that the largest weigh most; if they stand for a missing "
             "value, leave those cells empty and rerun\n"
         )
@@ -220,16 +228,28 @@ def _make_block(
         "table": {
             "file": arguments.file.name,
             "encoding": arguments.encoding,
-            "images": images.name if images else None,
+            "images": _name_images(images, place) if images else None,
             "columns": mapping.columns,
         },
     }
 
 
+def _name_images(images: Path, place: Path) -> str | None:
+    """Where images will lie in their place; null where that is the place itself."""
+    if not _is_below(images, place):
+        return images.name
+    inside = images.resolve().relative_to(place.resolve()).as_posix()
+    return None if inside == "." else inside
+
+
+def _is_below(images: Path, place: Path) -> bool:
+    return images.resolve().is_relative_to(place.resolve())
+
+
 def _try_reading(
     arguments: argparse.Namespace, document: Any, mapping: Mapping
 ) -> tuple[Posts, str, str]:
-    """The posts as ingest will read them, but for their images, and how they are split.
+    """The posts as ingest will read them, but for where their images lie, and how they are split.
 
     That is a protocol, and why it is not the usual one.
 
@@ -238,12 +258,7 @@ def _try_reading(
     """
     settings = params_file.read(document)
     data = settings.data
-    table = data.table.model_copy(update={"images": None})
-    columns = table.columns.model_copy(update={"image": None})
-    without_images = data.model_copy(
-        update={"table": table.model_copy(update={"columns": columns})}
-    )
-    posts = TableFile(without_images).load(arguments.file.resolve().parent)
+    posts = TableFile(data).load(arguments.file.resolve().parent, with_images=False)
     labelled = ingest.transform_target(posts.table, posts.findings, data)
     schema.validate(labelled)
     protocol, parts, why = _choose_protocol(labelled, settings.split, mapping)
@@ -279,8 +294,9 @@ def _describe_hashtags(table: pa.Table, mapping: Mapping) -> list[str]:
     count = pc.sum(pc.match_substring_regex(table["title"], HASHTAG)).as_py() or 0
     if not count:
         return []
+    hold = "title holds" if count == 1 else "titles hold"
     return [
-        f"  {count:,} titles hold hashtags: they are read and counted as part of the title; what "
+        f"  {count:,} {hold} hashtags: they are read and counted as part of the title; what "
         "is computed of a column of tags alone is missing"
     ]
 
@@ -330,23 +346,45 @@ def _confirm() -> bool:
 
 
 def _put(file: Path, images: Path | None, place: Path) -> None:
-    """Copy the data to their place, whole or not at all, and have DVC track them."""
-    if (place / file.name).is_file() and (place / file.name).samefile(file):
-        track(place)
-        return
-    is_new = not place.exists()
-    with files.replacing_folder(place) as folder:
-        shutil.copy2(file, folder / file.name)
-        if images is not None and images.is_dir():
-            shutil.copytree(images, folder / images.name)
-        elif images is not None:
-            shutil.copy2(images, folder / images.name)
+    """Copy the data to their place, whole or not at all, and have DVC track them.
+
+    What is in its place already stays as it is.
+
+    Raises:
+        InputError: DVC says why not, or other images have the place of these.
+    """
+    new: Path | None = None
+    if not ((place / file.name).is_file() and (place / file.name).samefile(file)):
+        new = None if place.exists() else place
+        with files.replacing_folder(place) as folder:
+            shutil.copy2(file, folder / file.name)
+            if images is not None:
+                _copy(images, folder / images.name)
+    elif images is not None and not _is_below(images, place):
+        new = place / images.name
+        if new.exists():
+            raise InputError(f"{new}: is there already; name it with --images, or take it away")
+        _copy(images, new)
     try:
         track(place)
     except InputError:
-        if is_new:
-            shutil.rmtree(place)
+        if new is not None:
+            _remove(new)
         raise
+
+
+def _copy(images: Path, target: Path) -> None:
+    if images.is_dir():
+        shutil.copytree(images, target)
+    else:
+        shutil.copy2(images, target)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
 
 
 def track(place: Path) -> None:

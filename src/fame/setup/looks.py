@@ -15,6 +15,8 @@ from fame.setup.column_words import LANGUAGES, LATER
 
 FEW = 0.05  # of a column's cells may be no number or no time, and it still is one
 BY_NAME = "by its name"
+# Letters that Unicode does not take apart into a plain one and a mark.
+PLAIN = str.maketrans({"ł": "l", "Ł": "L", "ı": "i", "ß": "ss", "ø": "o", "Ø": "O", "đ": "d"})
 Choice = tuple[str, str] | None  # a column and why, or none
 
 
@@ -50,7 +52,8 @@ def look_at(column: Column) -> Look:
     trimmed = pc.utf8_trim_whitespace(texts)
     is_filled = pc.invert(pc.is_in(trimmed, value_set=pa.array(["", *WORDS, None])))
     filled, distinct = int(pc.sum(is_filled).as_py()), len(pc.unique(trimmed.filter(is_filled)))
-    plain = unicodedata.normalize("NFKD", column.name).encode("ascii", "ignore").decode()
+    plain = unicodedata.normalize("NFKD", column.name.translate(PLAIN))
+    plain = plain.encode("ascii", "ignore").decode()
     spaced = re.sub(r"([a-z])([A-Z])", r"\1 \2", plain.replace("'", ""))
     words = tuple(re.findall(r"[a-z0-9]+", spaced.lower())) or (column.name,)
     numbers, is_mostly_numbers = None, False

@@ -22,6 +22,7 @@ from fame.setup.column_words import (
     ACCOUNT,
     CATEGORIES,
     COUNTING,
+    ID_WORDS,
     IDS,
     IMAGES,
     LATER,
@@ -42,8 +43,8 @@ from fame.setup.id_and_time import (
     choose_time,
     find_clock,
 )
-from fame.setup.looks import BY_NAME, Choice, Look, by_name, by_words, look_at
-from fame.setup.other_columns import sort_rest
+from fame.setup.looks import BY_NAME, FEW, Choice, Look, by_name, by_words, look_at
+from fame.setup.other_columns import NO_PART, sort_rest
 
 # What each key of data.table.columns is, in words.
 NAMES = {
@@ -64,6 +65,7 @@ class Mapping:
         counts: whether the target looks like raw counts.
         negatives: values below 0, where the target would look so but for them; else 0.
         refusals: what has to be said by the user first.
+        likely_titles: columns of sentences that are left out where none is the title.
     """
 
     columns: dict[str, Any]
@@ -72,6 +74,7 @@ class Mapping:
     counts: bool = False
     negatives: int = 0
     refusals: list[str] = field(default_factory=list)
+    likely_titles: list[str] = field(default_factory=list)
 
 
 def propose(
@@ -80,7 +83,7 @@ def propose(
     """Say what each column is.
 
     Args:
-        cells: all columns of the file.
+        cells: all columns of the file, and the rows that may be posts.
         given: keys of data.table.columns -> column, as the user named them.
         images: where images lie, if there are any.
         time_format: as data.table.columns.time_format.
@@ -127,6 +130,9 @@ def propose(
     mapping.columns["categories"] += rest.categories
     mapping.reasons |= rest.reasons
     mapping.left_out |= rest.left_out
+    if mapping.columns["title"] is None:
+        texts = [name for name, why in rest.left_out.items() if why == NO_PART]
+        mapping.likely_titles = [name for name in texts if _holds_sentences(looks[name])]
     for name in dict.fromkeys(cells.names):
         if name not in cells.columns:
             mapping.left_out[name] = "several columns have this name"
@@ -219,7 +225,7 @@ def _is_outcome(look: Look) -> bool:
     """Whether it is counted after the post is out, and no number of an id, a time, an account."""
     if look.numbers is None or look.distinct < 2 or not OUTCOMES & set(look.words):
         return False
-    taken = ACCOUNT | TIME_WORDS | CATEGORIES | LATER | set(SPLITS) | {"id", "uid"}
+    taken = ACCOUNT | TIME_WORDS | CATEGORIES | LATER | set(SPLITS) | ID_WORDS | {"uid"}
     return not taken & set(look.words) and look.name not in (*IDS, *TIMES, *USERS)
 
 
@@ -230,7 +236,9 @@ def _choose_user(free: dict[str, Look], count: int) -> Choice:
             continue
         is_name = look.numbers is None or look.words[-1] in ("id", "uid")
         if (is_name and 1 < look.distinct < count) or look.name in USERS[:8]:
-            return name, f"{BY_NAME}; {_count_authors(look):,} different ones"
+            authors = _count_authors(look)
+            number = "one" if authors == 1 else f"{authors:,} different ones"
+            return name, f"{BY_NAME}; {number}"
     return None
 
 
@@ -253,7 +261,14 @@ def _choose_tags(free: dict[str, Look]) -> Choice:
     for name in by_name(free, TAGS):
         if free[name].numbers is None and free[name].filled:
             return name, BY_NAME
-    return None
+    found = [name for name, look in free.items() if _are_hashtags(look)]
+    return (found[0], "its cells are hashtags") if len(found) == 1 else None
+
+
+def _are_hashtags(look: Look) -> bool:
+    """Whether nearly all of its cells are hashtags and nothing else."""
+    tags = pc.match_substring_regex(look.texts, r"^\s*(#[\w\pL]+[\s,;]*)+$")
+    return (pc.sum(tags).as_py() or 0) > (1 - FEW) * look.filled
 
 
 def _choose_image(
@@ -288,9 +303,10 @@ def _choose_title(free: dict[str, Look]) -> Choice:
         if name in texts and 2 * texts[name].filled >= most:
             return name, BY_NAME
     sentences = [name for name, look in texts.items() if _are_sentences(look)]
-    for name in sentences:
-        if texts[name].words[-1] in TITLES:
-            return name, BY_NAME
+    for place in (-1, 0):  # `post text`, `texte de la publication`
+        for name in sentences:
+            if texts[name].words[place] in TITLES:
+                return name, BY_NAME
     return (sentences[0], "no other column holds sentences") if len(sentences) == 1 else None
 
 
@@ -299,5 +315,10 @@ def _are_sentences(look: Look) -> bool:
     others = ACCOUNT | OUTCOMES | LATER | CATEGORIES | USER_WORDS
     if others & set(look.words) or 2 * look.distinct < look.filled:
         return False
+    return _holds_sentences(look)
+
+
+def _holds_sentences(look: Look) -> bool:
+    """Whether most of its cells are several words."""
     spaced = pc.match_substring_regex(look.texts, r"^[^\[{].*\S\s+\S+\s+\S")
     return 2 * (pc.sum(spaced).as_py() or 0) > look.filled

@@ -13,6 +13,7 @@ from fame.setup.column_words import (
     ACCOUNT,
     CATEGORIES,
     FOLLOWERS,
+    ID_WORDS,
     LATER,
     MORE_TIMES,
     OF_POSTS,
@@ -31,6 +32,8 @@ MAX_CATEGORIES = 1000
 UNNAMED = re.compile(r"(column|unnamed|level|index_level)(_\d+)+$|index$")
 NO_FOLLOWERS = 0.05  # share of posts by accounts without any
 LEAK = 0.95  # rank correlation with the target of what was counted with it
+NO_PART = "a text that is no title, tags or category"
+NUMBERED = ("no", "nr")  # last words of names of ids
 OBJECTS = r"^\s*\[?\s*\{"
 
 
@@ -80,7 +83,8 @@ def sort_rest(
                 continue
             rest.categories.append(name)
             mostly = ", most of them numbers" if look.is_mostly_numbers else ""
-            rest.reasons[name] = f"a category of {look.distinct:,} different texts{mostly}"
+            texts = "one text" if look.distinct == 1 else f"{look.distinct:,} different texts"
+            rest.reasons[name] = f"a category of {texts}{mostly}"
         else:
             rest.left_out[name] = _describe_text(look, count, columns)
     rest.categories.sort(key=lambda name: (looks[name].distinct, name))
@@ -95,7 +99,7 @@ def _describe_text(look: Look, count: int, columns: dict[str, Any]) -> str:
         return "its name says another time than that of posting"
     if look.words[-1] in TITLES and columns["title"] is not None:
         return "another column is the title (--title)"
-    return "a text that is no title, tags or category"
+    return NO_PART
 
 
 def _is_more_of_a_time(look: Look) -> bool:
@@ -159,7 +163,11 @@ def _find_reason_to_leave(
         return "it numbers the rows"
     if UNNAMED.match(look.name):
         return "a number without a name"
-    is_id = look.words[-1] == "id" or look.words[-2:] == ("id", "str")
+    is_id = (
+        bool({look.words[0], look.words[-1]} & ID_WORDS)
+        or look.words[-2:] == ("id", "str")
+        or look.words[-1] in NUMBERED
+    )
     if is_id and not _is_code(look, count):
         return "an id, no quantity"
     return None

@@ -17,7 +17,7 @@ def find_images(arguments: argparse.Namespace) -> Path | None:
     """The folder or archive of the images, as given or beside the file.
 
     Raises:
-        InputError: what was given is not there.
+        InputError: what was given is not there, or holds the project that it would be copied to.
     """
     images: Path | None = arguments.images
     if images is None:
@@ -26,6 +26,11 @@ def find_images(arguments: argparse.Namespace) -> Path | None:
         raise InputError(
             f"{images}: no folder and no archive of images; allowed: a folder, or a file that ends "
             f"with {', '.join(SUFFIXES)}"
+        )
+    if Path.cwd().is_relative_to(images.resolve()):
+        raise InputError(
+            f"{images}: holds the project, into which images are copied; --images names a folder "
+            "of images alone"
         )
     if images.is_dir():
         inside = _take_some(images)
@@ -83,10 +88,10 @@ def choose_images(
         return None, [], 0.0
     line = f"{found:,} of {len(listed):,} rows have a picture in {images}"
     if absent:
-        line += f"; {len(absent):,} are listed and not there{example}"
+        line += f"; {_count(absent)} listed and not there{example}"
     if by_name:
         line += (
-            f"; {len(by_name):,} are found by the file's name, not in the listed folder, for "
+            f"; {_count(by_name)} found by the file's name, not in the listed folder, for "
             f"instance {by_name[0]!r}"
         )
     missing = len(absent) / max(1, found + len(absent))
@@ -96,3 +101,7 @@ def choose_images(
             "listed paths start from"
         )
     return images, [f"  pictures: {line}"], missing
+
+
+def _count(paths: list[str]) -> str:
+    return f"{len(paths):,} {'is' if len(paths) == 1 else 'are'}"

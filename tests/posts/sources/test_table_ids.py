@@ -95,6 +95,15 @@ def test_an_id_that_is_a_column_is_kept_and_named_where_it_is_empty():
         findings.settle("stop", 0)
 
 
+@pytest.mark.parametrize("post_id", [None, "Text"])
+def test_totals_without_an_id_are_left_out_and_not_bad(post_id):
+    columns = COLUMNS.model_copy(update={"id": post_id})
+    ids, findings = take([*ROWS, ("Summe", "", "", "15")], columns)
+    assert len(ids) == len(ROWS)
+    findings.settle("stop", 0)
+    assert list_counts(findings, LEFT_OUT) == [1]
+
+
 def test_categories_are_content_and_numbers_are_none():
     """A message on two networks is two posts; an account that grew between exports is none."""
     rows = [("ann", "2025-03-01", "same", likes) for likes in ("3", "4")]

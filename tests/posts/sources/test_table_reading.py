@@ -202,6 +202,17 @@ def test_bytes_that_are_no_utf_8_are_counted_and_shown(tmp_path):
     assert (note.count, note.examples[0][0]) == (1, 51)
 
 
+@pytest.mark.parametrize("odd", ["", 'p9,"a "" quote" too'])
+def test_rows_of_empty_cells_are_no_rows(tmp_path, odd):
+    """Where rows are read by Arrow and where they are read line by line."""
+    lines = ["id,x", ",", "p1,1", ", ", "p2,", odd, ",", ","]
+    cells = read(tmp_path, "\n".join(lines).encode())
+    assert cells.columns["id"].to_pylist() == ["p1", "p2"]
+    assert cells.numbers.tolist() == [2, 4]
+    [note] = [note for note in cells.findings.notes if note.what == "empty rows"]
+    assert (note.became, note.count) == (LEFT_OUT, 4)
+
+
 def test_excels_own_ways(tmp_path):
     cells = read(tmp_path, 'sep=;\r\nid;n\r\n="007";1\r\n="008";2\r\n'.encode("utf-16"))
     assert cells.columns["id"].to_pylist() == ["007", "008"]

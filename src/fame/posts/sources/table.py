@@ -40,12 +40,16 @@ class TableFile(Source):
         self._data = data
         self._params = data.table
 
-    def load(self, root: Path) -> Posts:
+    def load(self, root: Path, *, with_images: bool = True) -> Posts:
         """The file's posts in its order.
 
         A post without a target is a challenge post, unless a split column says where posts belong.
         A column that is not mapped is null in every post. An empty cell is null too, but for tags:
         a post with an empty cell there has none.
+
+        Args:
+            root: the folder of the file and of the images.
+            with_images: whether to look for them; else no post has one, and all else is the same.
 
         Raises:
             InputError: all problems of the mapping, or all of the file, at once.
@@ -53,7 +57,7 @@ class TableFile(Source):
         columns = self._params.columns
         named = list_columns(columns)
         _check_mapping(self._params, named)
-        place = self._find_images(root)
+        places = self._find_images(root) if with_images else []
         file = _resolve(root, "file", self._params.file)
         if not file.is_file():
             raise InputError(
@@ -67,9 +71,9 @@ class TableFile(Source):
         arrays["popularity"] = target
         cells.findings.settle(self._data.on_bad, self._data.max_bad_fraction)
         paths = arrays.pop("image", None)
-        images = locate(post_ids, [] if paths is None else paths.to_pylist(), place)
-        if paths is not None:
-            _check_images(images, paths, place, cells)
+        images = locate(post_ids, [] if paths is None else paths.to_pylist(), places)
+        if paths is not None and places:
+            _check_images(images, paths, places, cells)
         return Posts(table=pa.table(arrays), images=images, findings=cells.findings)
 
     def _read_columns(self, cells: Cells, post_ids: pa.ChunkedArray) -> dict[str, pa.ChunkedArray]:

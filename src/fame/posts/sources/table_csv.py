@@ -83,6 +83,7 @@ def read_csv(
     if dialect == Dialect(dialect.delimiter) and _quotes_pair(body, dialect.delimiter):
         rows = _read_fast(body, dialect, len(names), findings)
     numbers, cells = rows or _read_carefully(body, dialect, len(names), findings)
+    numbers, cells = _leave_out_empty(numbers, cells, findings)
     chosen = [
         i
         for i, name in enumerate(names)
@@ -315,6 +316,20 @@ def _note_odd_rows(odd: list[tuple[int, str]], count: int, width: int, findings:
     if odd:
         what, allowed = "rows with another number of cells than the header", f"{width} cells"
         findings.bad("", what, allowed, len(odd), count, odd[:SHOWN], LEFT_OUT)
+
+
+def _leave_out_empty(
+    numbers: np.ndarray, cells: list[pa.ChunkedArray], findings: Findings
+) -> tuple[np.ndarray, list[pa.ChunkedArray]]:
+    """Without rows of empty cells alone, as spreadsheets write them below a table."""
+    empty = np.ones(len(numbers), bool)
+    for column in cells:
+        texts = pc.utf8_trim_whitespace(column)
+        empty &= pc.fill_null(pc.equal(texts, ""), True).to_numpy()
+        if not empty.any():
+            return numbers, cells
+    findings.note("", "empty rows", LEFT_OUT, int(empty.sum()))
+    return numbers[~empty], [column.filter(pa.array(~empty)) for column in cells]
 
 
 def _read_carefully(

@@ -15,10 +15,21 @@ from fame.posts.sources.table_texts import read_ids, to_texts
 # What programs write for an id where they sum or average the column.
 TOTALS = tuple(
     form(word)
-    for word in (
+    for plain in (
         *("total", "totals", "grand total", "sum", "average", "mean", "gesamt", "summe", "somme"),
-        *("totaal", "suma", "totale", "итого", "合计", "总计", "合計", "총계"),
+        *("gesamtsumme", "gesamtergebnis", "insgesamt", "durchschnitt", "mittelwert", "moyenne"),
+        *(
+            "total général",
+            "total general",
+            "promedio",
+            "totale complessivo",
+            "total geral",
+            "soma",
+        ),
+        *("eindtotaal", "gemiddelde", "toplam", "genel toplam", "ortalama", "razem", "średnia"),
+        *("suma końcowa", "totaal", "suma", "totale", "итого", "合计", "总计", "合計", "총계"),
     )
+    for word in (plain, f"{plain}:")
     for form in (str.lower, str.capitalize, str.title, str.upper)
 )
 _TOTALS = frozenset(TOTALS)
@@ -38,11 +49,11 @@ def list_columns(columns: ColumnParams) -> dict[str, list[str]]:
 def take_posts(cells: Cells, columns: ColumnParams) -> tuple[Cells, pa.ChunkedArray]:
     """The rows that are posts, and their ids: each has one, and no two the same.
 
-    Rows without an id are left out as bad, and so are rows of totals; of rows that are the same in
-    every column that is read the first is kept; other rows with the id of an earlier one are
-    refused. Where no column is the id, an id is a digest of the row's CONTENT, the same wherever
-    the row stands and whatever is beside it; rows of one content are told apart by a number behind
-    it, in the order of their cells.
+    Rows without an id are left out as bad, but for those of totals, which are left out and counted;
+    of rows that are the same in every column that is read the first is kept; other rows with the id
+    of an earlier one are refused. Where no column is the id, an id is a digest of
+    the row's CONTENT, the same wherever the row stands and whatever is beside it; rows of one
+    content are told apart by a number behind it, in the order of their cells.
     """
     keys = list_content(columns) if columns.id is None else [columns.id]
     if columns.id is None:
@@ -90,13 +101,28 @@ def _leave_out_empty(
 ) -> tuple[Cells, pa.ChunkedArray]:
     if not ids.null_count:
         return cells, ids
-    without = np.flatnonzero(ids.is_null().to_numpy())
-    examples = [(cells.numbers[row], "") for row in without[:SHOWN]]
-    what, allowed = "rows without an id", "an id"
-    if len(keys) > 1:
-        what, allowed = f"rows without any of {', '.join(keys)}", "a post"
-    place = keys[0] if len(keys) == 1 else ""
-    cells.findings.bad(place, what, allowed, len(without), len(ids), examples, LEFT_OUT)
+    without = np.flatnonzero(ids.is_null().to_numpy()).tolist()
+    totals: list[tuple[int, str]] = []
+    bad: list[int] = []
+    for row, texts in zip(
+        without, _read_keys(cells.take(np.array(without)), list(cells.columns)), strict=True
+    ):
+        words = [text for text in texts if text in _TOTALS]
+        if words:
+            totals.append((cells.numbers[row], words[0]))
+        else:
+            bad.append(row)
+    findings = cells.findings
+    if totals:
+        findings.note("", "rows of totals", LEFT_OUT, len(totals), totals[:SHOWN])
+    if bad:
+        examples = [(cells.numbers[row], "") for row in bad[:SHOWN]]
+        what, allowed = "rows without an id", "an id"
+        if len(keys) > 1:
+            what, allowed = f"rows without any of {', '.join(keys)}", "a post"
+        place = keys[0] if len(keys) == 1 else ""
+        count = len(ids) - len(totals)
+        findings.bad(place, what, allowed, len(bad), count, examples, LEFT_OUT)
     kept = np.flatnonzero(ids.is_valid().to_numpy())
     return cells.take(kept), ids.take(pa.array(kept))
 

@@ -17,6 +17,8 @@ from fame.posts.sources.table_texts import NOTHING, WORDS, drop_words, has_any, 
 TAGS = (
     *("tags", "hashtags", "alltags", "keywords", "labels", "topics", "tag", "hashtag"),
     *("challenges", "schlagworte", "schlagworter", "hashtag_names", "话题", "标签"),
+    *("etiquetas", "etiquettes", "mots_cles", "parole_chiave", "trefwoorden", "etiketler"),
+    *("hashtagi", "tagi"),
 )
 SEPARATORS = ("|", ";", ",", "\n", "，", "、", "；", "·", "•", " / ")
 # Lists, sets, tuples, and lists that were cut off; `(one) two (three)` is none.
