@@ -297,9 +297,9 @@ def test_a_folder_with_one_table_is_meant(project, pictured):
     assert read_block()["table"]["file"] == "posts.csv"
     assert read_block()["table"]["images"] is None  # pictures lie below a folder of years
     (pictured.parent / "more.csv").write_text("id,likes\n")
-    assert "one file that holds your posts (there are: more.csv, posts.csv)" in str(
-        call(pictured.parent, "--yes")
-    )
+    said = str(call(pictured.parent, "--yes"))
+    assert "more than one file in it may hold your posts (more.csv, posts.csv)" in said
+    assert f"name one, as in `fame init {pictured.parent}/more.csv`" in said
     assert (project / "data/raw/mine/posts.csv").is_file()
 
 
@@ -399,7 +399,7 @@ def test_a_folder_of_the_challenge_is_read_where_it_lies(project, challenge):
 @pytest.mark.usefixtures("project")
 def test_a_folder_that_is_not_the_challenges_is_refused(challenge):
     (challenge / "train_all_json" / "train_label.txt").unlink()
-    assert "no file for labels" in call(challenge, "--yes")
+    assert "it lacks files for labels" in call(challenge, "--yes")
     assert read_block()["source"] == "sample"
 
 

@@ -6,6 +6,7 @@ Nothing is written before all is known: a file that cannot be read leaves everyt
 import argparse
 import math
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -408,13 +409,16 @@ def _find_only_table(folder: Path, absent: list[str]) -> Path:
     """
     files_in_it = [path for path in sorted(folder.iterdir()) if path.is_file()]
     tables = [path for path in files_in_it if path.name.lower().endswith(TABLE_SUFFIXES)]
-    if len(tables) != 1:
-        names = ", ".join(path.name for path in tables[:SHOWN_POSTS]) or "none"
-        raise InputError(
-            f"{folder}: no folder of the challenge: no file for {', '.join(absent)}; expected its "
-            f"JSON files, or one file that holds your posts (there are: {names})"
-        )
-    return tables[0]
+    if len(tables) == 1:
+        return tables[0]
+    challenge = f"as a folder of the challenge it lacks files for {', '.join(absent)}"
+    if not tables:
+        raise InputError(f"{folder}: no file in it can hold your posts; {challenge}")
+    names = ", ".join(path.name for path in tables[:SHOWN_POSTS])
+    raise InputError(
+        f"{folder}: more than one file in it may hold your posts ({names}); name one, as in "
+        f"`fame init {shlex.quote(tables[0].as_posix())}`; {challenge}"
+    )
 
 
 def _set_up_smpd(arguments: argparse.Namespace, found: list[Path]) -> bool:
