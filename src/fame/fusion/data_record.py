@@ -1,8 +1,8 @@
 """What the scores stand beside, and is no score: metrics/data.json, which compares no experiments.
 
 Counts of posts and authors, images that could not be read, the constant and the upper bound,
-known and new authors apart, coverage of the intervals, the digest of the labelled posts, the unit of
-the label, and whether all posts get the same prediction.
+known and new authors apart, coverage of the intervals, the digest of the labelled posts, the unit
+of the label, and whether all posts get the same prediction.
 """
 
 import hashlib

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from fame.report import colours, fonts
 from fame.report.sections import METHODS
+from fame.runtime.readable import count, show_number
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -27,7 +28,9 @@ def drawing() -> Iterator[None]:
     """All figures are made and saved in here: with fonts for every script."""
     import matplotlib
 
-    with matplotlib.rc_context({"font.family": fonts.list_families()}):
+    # Millions of views are written out: 3 over a small 1e6 in a corner is read as 3.
+    plain_ticks = {"axes.formatter.limits": (-5, 12)}
+    with matplotlib.rc_context({"font.family": fonts.list_families()} | plain_ticks):
         yield
 
 
@@ -44,8 +47,8 @@ def plain(name: str) -> str:
     return shown.replace("$", r"\$")
 
 
-def draw_densities(densities: dict[str, Any], data: str, palette: Palette) -> "Figure":
-    """Densities per learner with a mark at each peak (FAME, Figure 3)."""
+def draw_densities(densities: dict[str, Any], data: str, palette: Palette, label: str) -> "Figure":
+    """Densities per learner with a mark at each peak (FAME, Figure 3); ``label``: their unit."""
     figure, axes = _new_figure()
     for name, series in densities["series"].items():
         emphasised = name == "fame"
@@ -54,13 +57,13 @@ def draw_densities(densities: dict[str, Any], data: str, palette: Palette) -> "F
         line = axes.plot(
             densities["grid"],
             series["density"],
-            label=f"{name}: {series['peak']:.2f}",
+            label=f"{name}: {show_number(series['peak'], 2)}",
             linewidth=2.4 if emphasised else 1.3,
             **style,
         )[0]
         top = max(series["density"])
         axes.plot([series["peak"]], [top], marker="v", markersize=6, color=line.get_color())
-    axes.set(xlabel="popularity", ylabel="density", title=f"Densities and peaks ({data})")
+    axes.set(xlabel=plain(label), ylabel="density", title=f"Densities and peaks ({data})")
     if densities["series"]:
         axes.legend(frameon=False, fontsize=8, title="peak at", title_fontsize=8)
     return figure
@@ -72,9 +75,8 @@ def draw_predicted(rows: Rows, data: str) -> "Figure":
     true = [float(row["true"]) for row in rows]
     axes.scatter(true, [float(row["predicted"]) for row in rows], s=8, alpha=0.45, color=MAIN)
     axes.plot([min(true), max(true)], [min(true), max(true)], color="black", linewidth=1)
-    axes.set(
-        xlabel="label", ylabel="fused prediction", title=f"{len(rows)} held-out posts ({data})"
-    )
+    title = f"{count(len(rows), 'held-out post')} ({data})"
+    axes.set(xlabel="label", ylabel="fused prediction", title=title)
     return figure
 
 

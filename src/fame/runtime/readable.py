@@ -6,13 +6,13 @@ LARGE = 1000  # from here on decimals of a score say nothing and only make a col
 WHOLE = 1e5  # from here on a user's own number has more digits than are read
 
 
-def show_number(value: float, *, sign: bool = False) -> str:
-    """A score or an error: four decimals, a large one whole with thousands separators.
+def show_number(value: float, decimals: int = 4, *, sign: bool = False) -> str:
+    """A score or an error: some decimals, a large one whole with thousands separators.
 
     ``sign``: a plus too, as of a difference.
     """
     plus = "+" if sign else ""
-    return f"{value:{plus}.4f}" if abs(value) < LARGE else f"{value:{plus},.0f}"
+    return f"{value:{plus}.{decimals}f}" if abs(value) < LARGE else f"{value:{plus},.0f}"
 
 
 def show_value(value: float) -> str:
