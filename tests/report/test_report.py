@@ -466,6 +466,16 @@ def test_a_few_posts_without_a_label_have_no_density_but_the_holdout_has(report,
     assert "Predictions for the holdout." in (tmp_path / "tables/figure_3.md").read_text()
 
 
+def test_of_predictions_that_are_all_the_same_there_is_no_density(report, tmp_path):
+    labels = np.arange(30.0)
+    found = find_densities({"dae": np.ones(30)}, labels, np.array(["holdout"] * 30))
+    report(evaluation=EVALUATION | {"densities": found})
+    page = (tmp_path / "report.html").read_text()
+    assert "<p>All predictions are the same, so there is no density of them.</p>" in page
+    assert "Predicted densities" not in page
+    assert not (tmp_path / "tables/figure_3.md").exists()
+
+
 def test_labels_of_a_few_held_out_posts_are_not_drawn_beside_predictions():
     split = np.array(["challenge"] * 20 + ["holdout"] * 4)
     found = find_densities({"dae": np.arange(24.0)}, np.arange(24.0), split)

@@ -19,6 +19,7 @@ from fame.runtime.stage import run
 
 COLUMNS = ["post_id", "user_id", "split", "fold", "popularity", "category", "posted_at"]
 COLUMNS += ["author_hidden"]
+LABELS = "labels of the holdout"  # a series beside the models'
 DENSITY_POSTS = 20  # of fewer a density is no more than where the posts happen to lie
 PAIRS = 200_000  # of held-out posts, drawn for the share that is ordered rightly
 
@@ -111,7 +112,8 @@ def find_densities(
 
     Returns:
         ``posts``: part -> how many. ``part``: the one that is drawn, None where both have fewer
-        than DENSITY_POSTS; ``series``: name -> peak and density at the places of ``grid``.
+        than DENSITY_POSTS; ``series``: name -> peak and density at the places of ``grid``, of no
+        model whose predictions are all the same, and none at all where no other is there.
     """
     posts = {part: int((split == part).sum()) for part in (CHALLENGE, HOLDOUT)}
     part = next((part for part in posts if posts[part] >= DENSITY_POSTS), None)
@@ -119,7 +121,7 @@ def find_densities(
         return {"posts": posts, "part": None, "grid": [], "series": {}}
     series = {name: values[split == part] for name, values in predictions.items()}
     if posts[HOLDOUT] >= DENSITY_POSTS:
-        series["labels of the holdout"] = label[split == HOLDOUT]
+        series[LABELS] = label[split == HOLDOUT]
     grid = density.make_grid(list(series.values()))
     found = {}
     for name, values in series.items():
@@ -127,6 +129,8 @@ def find_densities(
         peak = density.find_peak(curve, grid)
         if peak is not None:
             found[name] = {"peak": _shorten([peak])[0], "density": _shorten(curve[::4])}
+    if found.keys() <= {LABELS}:  # nothing tells the posts apart: no density is a prediction's
+        found = {}
     return {"posts": posts, "part": part, "grid": _shorten(grid[::4]), "series": found}
 
 

@@ -50,7 +50,7 @@ def compose(
             [
                 f"{len(found['points']):,} of "
                 f"{count(found['data']['posts_holdout'], 'held-out post')} drawn.",
-                *_tell_few(found["evaluation"]["densities"]),
+                *_tell_of_densities(found["evaluation"]["densities"]),
             ],
             figures=show("predicted_true", "calibration", "densities"),
             tables=table("figure_3"),
@@ -157,9 +157,11 @@ def _tell_without_importance(found: dict[str, Any]) -> list[str]:
     return texts
 
 
-def _tell_few(densities: dict[str, Any]) -> list[str]:
-    """Which posts are too few for a density, and what is drawn instead."""
+def _tell_of_densities(densities: dict[str, Any]) -> list[str]:
+    """Why there is no density, or one of the holdout in place of the posts without a label."""
     challenge, holdout = densities["posts"][CHALLENGE], densities["posts"][HOLDOUT]
+    if densities["part"] and not densities["series"]:
+        return ["All predictions are the same, so there is no density of them."]
     if densities["part"] == CHALLENGE:
         return []
     few = f"{count(challenge, 'post')} without a label"
