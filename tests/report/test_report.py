@@ -391,6 +391,19 @@ def test_a_learner_without_importance_and_curves_is_drawn_around(report, tmp_pat
     assert not {"importance", "learning_curve_dae", "learning_curve_autogluon"} & drawn
 
 
+def test_large_ticks_are_written_out_and_others_as_they_were(tmp_path):
+    def list_ticks(figure, axis):
+        figures.save(figure, tmp_path / "x.png")
+        return [tick.get_text() for tick in getattr(figure.axes[0], axis).get_ticklabels()]
+
+    with figures.drawing():
+        for end, shown in ((10284726, "10,000,000"), (0.9, "0.2")):
+            rows = [{"true": "0", "predicted": "0.1"}, {"true": str(end), "predicted": "0.5"}]
+            assert shown in list_ticks(figures.draw_predicted(rows, "own posts"), "xaxis")
+        errors = figures.draw_errors([GROUP | {"mae": 5e6}], "Errors", "own posts")
+        assert list_ticks(errors, "yaxis") == ["<b>x</b> (3)"]
+
+
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize(
     "name", ["$$", "$x_{$", "旅行 · 日本語 한국어", "🎉😀", "a\nb\t\x07", "ä" * 99]

@@ -5,9 +5,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from fame.report import colours, fonts
 from fame.report.sections import METHODS
-from fame.runtime.readable import count, show_number
+from fame.runtime.readable import LARGE, count, show_number
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -16,6 +18,7 @@ SIZE = (5.0, 3.4)  # inches of a panel
 DPI = 130
 # Fixed metadata: the same data draws the same bytes.
 METADATA = {"Software": None}
+WIDE_TICKS = 5  # of an axis whose numbers are long
 LONGEST_NAME = 32  # characters of a category's name; the rest is cut
 MAIN, SECOND, GREY = colours.MAIN, colours.SECOND, colours.LABELS
 
@@ -28,15 +31,26 @@ def drawing() -> Iterator[None]:
     """All figures are made and saved in here: with fonts for every script."""
     import matplotlib
 
-    # Millions of views are written out: 3 over a small 1e6 in a corner is read as 3.
-    plain_ticks = {"axes.formatter.limits": (-5, 12)}
-    with matplotlib.rc_context({"font.family": fonts.list_families()} | plain_ticks):
+    with matplotlib.rc_context({"font.family": fonts.list_families()}):
         yield
 
 
 def save(figure: "Figure", path: Path) -> None:
     """A PNG, the same bytes for the same figure."""
+    _write_out_millions(figure)
     figure.savefig(path, metadata=METADATA)
+
+
+def _write_out_millions(figure: "Figure") -> None:
+    """Thousands separators at large ticks: a 3 with a small 1e6 in the corner is read as 3."""
+    from matplotlib.ticker import MaxNLocator, ScalarFormatter, StrMethodFormatter
+
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            is_large = max(np.abs(axis.get_view_interval())) >= LARGE
+            if is_large and isinstance(axis.get_major_formatter(), ScalarFormatter):
+                axis.set_major_formatter(StrMethodFormatter("{x:,.10g}"))
+                axis.set_major_locator(MaxNLocator(WIDE_TICKS))
 
 
 def plain(name: str) -> str:
