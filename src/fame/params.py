@@ -93,14 +93,17 @@ class DataParams(Strict):
         }
         return names[self.source]
 
+    def name_label(self) -> str:
+        """What an axis of labels or of predictions is called."""
+        own = self.table.columns.target if self.source == "table" else "popularity"
+        return f"log2({own} + 1)" if self.target_transform == "log2p1" else own
+
     def describe_unit(self) -> str:
         """What labels, predictions and the MAE are counted in."""
-        own = self.table.columns.target
         if self.target_transform == "log2p1":
-            count = own if self.source == "table" else "popularity"
-            return f"log2({count} + 1), in which 1 is a factor of 2"
+            return f"{self.name_label()}, in which 1 is a factor of 2"
         if self.source == "table":
-            return f"the target as it is given ({own})"
+            return f"the target as it is given ({self.name_label()})"
         return "SMPD's popularity, log2 of the views a day plus 1, in which 1 is a factor of 2"
 
 

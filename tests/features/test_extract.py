@@ -172,7 +172,7 @@ def test_a_registered_encoder_becomes_a_block_a_record_and_what_it_fitted(
     assert record["fitted_on"] == block.fitted_on == ids.digest(fit)
     assert (record["posts"], record["width"]) == (COUNT, 1)
     assert files.read_json(tmp_path / "encoders/first/known.json") == ["c", "d"]
-    assert "extract first: 40 posts, 1 columns; " in capsys.readouterr().out
+    assert "extract first: 40 posts, 1 column; " in capsys.readouterr().out
 
 
 def test_two_processes_give_the_same_bytes(tmp_path, make_posts, write_params):
@@ -251,7 +251,9 @@ def test_posts_without_images_are_masked_rows_and_no_error(tmp_path, extract, ca
     assert block.values.shape == (COUNT, 1280)
     assert np.isnan(block.values).all()
     assert record["status"] == {"image": {NO_IMAGE: COUNT}}
-    assert "image: no post has anything to embed, all rows are masked" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "1,280 columns; no post has a picture: the columns stay empty; " in said
+    assert "reused" not in said
 
 
 @pytest.mark.parametrize(("name", "reads"), [("glove", "posts"), ("minilm", "texts")])
@@ -265,7 +267,7 @@ def test_posts_without_tags_are_masked_rows_and_no_error(
     half = block.values.shape[1] // 2
     assert np.isfinite(block.values[:, :5]).all()
     assert np.isnan(block.values[:, half:]).all()
-    assert "tags: no post has anything to embed, all rows are masked" in capsys.readouterr().out
+    assert "; no post has tags: the columns stay empty; " in capsys.readouterr().out
 
 
 def test_an_unknown_name_lists_those_allowed(extract):

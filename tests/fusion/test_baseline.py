@@ -51,7 +51,7 @@ def test_results_that_agree_are_not_spoken_of():
 def test_another_machines_results_are_told_by_how_much_and_what_to_do():
     write(SCORES | {"fame": {"src": 0.7031, "mae": 1.249}}, made="2")
     said, command = baseline.describe().split("\n  ")
-    assert "SRC by +0.0031, its MAE by -0.001." in said
+    assert "SRC by +0.0031, its MAE by -0.001. Commit them" in said
     subprocess.run(
         command,
         shell=True,
@@ -66,6 +66,27 @@ def test_another_machines_results_are_told_by_how_much_and_what_to_do():
     )
     assert baseline.describe() == ""
     assert subprocess.run(["git", "status", "--porcelain"], capture_output=True).stdout == b""
+
+
+@pytest.mark.usefixtures("committed")
+def test_small_differences_are_plain_and_the_learner_that_differs_most_is_named():
+    """A learner's MAE differs by a hundredth between machines, the fusion's hardly."""
+    now = {
+        "fame": {"src": 0.69975, "mae": 1.249925},
+        "dae": {"src": 0.6, "mae": 1.307},
+        "ridge": {"src": 0.6, "mae": 1.401},
+        "new": {"src": 0.6, "mae": 9.0},
+        "weights": {"dae": 0.5, "ridge": 0.5, "new": 0.0},
+    }
+    before = now | {"fame": SCORES["fame"], "dae": {"src": 0.6, "mae": 1.3}}
+    before |= {"ridge": {"src": 0.6, "mae": 1.4}}
+    del before["new"]
+    write(before)
+    git("commit", "-qam", "several learners")
+    write(now, made="2")
+    said = baseline.describe()
+    assert "FAME's SRC by -0.00025, its MAE by -0.000075; " in said
+    assert "; of the learners most dae's, its MAE by +0.007. Commit them" in said
 
 
 @pytest.mark.usefixtures("committed")

@@ -176,6 +176,26 @@ def test_the_digest_is_of_the_labelled_posts_whatever_the_split(fuse, tmp_path):
 
 
 @pytest.mark.usefixtures("predictions")
+def test_the_unit_stands_beside_the_scores(fuse, write_params, tmp_path):
+    own = {"data.source": "table", "data.root": "own", "data.table.columns.target": "likes"}
+    write_params(**own)
+    fuse()
+    unit = files.read_json(tmp_path / "data.json")["unit"]
+    assert unit == "the target as it is given (likes)"
+
+
+def test_whether_all_posts_get_the_same_prediction_is_recorded(fuse, posts, predictions, tmp_path):
+    fuse()
+    assert files.read_json(tmp_path / "data.json")["same_for_all"] is False
+    rows = pa.table({"post_id": [str(i) for i in range(COUNT)], "split": posts[0].tolist()})
+    for place, name in enumerate(predictions):
+        rounded = np.full(COUNT, 6.0) + 1e-7 * (np.arange(COUNT) % 2)
+        write_predictions(tmp_path, name, rows, rounded + place)
+    fuse()
+    assert files.read_json(tmp_path / "data.json")["same_for_all"] is True
+
+
+@pytest.mark.usefixtures("predictions")
 def test_weights_that_do_not_sum_to_one_are_said(fuse, write_params, capsys):
     write_params(**{"fusion.alpha": 0.4})
     fuse()

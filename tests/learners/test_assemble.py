@@ -161,9 +161,7 @@ def test_a_training_post_that_is_another_is_another_table(assemble):
 def test_a_block_without_any_value_is_dropped_and_said(assemble, capsys):
     tables = assemble({"meta": [[1]] * 4, "minilm": [[np.nan] * 3] * 4})
     assert [column.name for column in tables.fit.columns] == ["meta.c0"]
-    said = (
-        "table trees: without 3 of the 3 columns of minilm, which are empty in all training posts"
-    )
+    said = "table trees: without all 3 columns of minilm, empty in all training posts"
     assert said in capsys.readouterr().out
 
 
@@ -196,7 +194,7 @@ def test_texts_stand_beside_the_columns_where_a_table_names_them(assemble, tmp_p
     assert tables.fit.texts["tags"].tolist() == ["a b c", ""]
     assert tables.score.texts["title"].tolist() == ["Dog", ""]
     assert tables.score.texts["tags"].tolist() == ["", "d"]
-    last = "table trees: 2 training posts, 2 others, 1 columns, title and tags, float32"
+    last = "table trees: 2 training posts, 2 others, 1 column, title and tags, float32"
     assert last in capsys.readouterr().out
     for name, read in (
         ("fit", table_files.read_fit_table),
@@ -221,7 +219,7 @@ def test_images_stand_beside_the_columns_where_a_table_names_them(assemble, tmp_
         "member": [None, "b/c.jpg"],
     }
     assert tables.fit.texts == tables.score.texts == {}
-    assert "2 others, 1 columns, images, float32" in capsys.readouterr().out
+    assert "2 others, 1 column, images, float32" in capsys.readouterr().out
     # The digests: another image is another table.
     for name, own in (("fit", IDS[:2]), ("score", IDS[2:])):
         found = files.read_table(tmp_path / name / table_files.IMAGES)

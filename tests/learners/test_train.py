@@ -87,6 +87,12 @@ def test_record_curves_and_last_line(folder, run_stage, capsys):
     )
 
 
+def test_a_large_error_is_written_out():
+    folds = [{"validation_mae": 1755771.0}, {"validation_mae": 1755772.2}]
+    said = train.summarise({"learner": "ridge", "folds": folds, "clipped": 0}, 2000, 1.0)
+    assert said == "ridge: 2,000 training posts, 2 folds, validation MAE 1,755,772, 1 s"
+
+
 @pytest.mark.parametrize("kind", ["ridge", "extratrees"])
 def test_what_stops_at_no_iteration_names_none(kind, folder, run_stage, capsys):
     run_stage("learners.train", *arguments(kind))
@@ -305,7 +311,7 @@ def test_an_error_is_one_line_without_a_traceback(folder):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"fold": np.zeros(160, int)}, "1 folds of training posts; .* at least 2"),
+        ({"fold": np.zeros(160, int)}, "1 fold of training posts; .* at least 2"),
         ({"fold": np.full(160, -1)}, "training post 1000 is in no fold"),
         ({"fold": np.where(np.arange(160) == 9, -1, np.arange(160) % 3)}, "post 1009 is in no"),
         ({"fold": (np.arange(160) == 0).astype(int)}, "fold 0 leaves 1 post"),

@@ -168,3 +168,23 @@ def test_images_are_measured_by_their_headers(describe, tmp_path):
     shown = data_report.render(facts)
     assert "1 image repeats another" in shown
     assert "3 to 30 pixels wide, 4 to 40 high" in shown
+
+
+def test_a_heavy_tail_is_not_far_from_the_others(describe):
+    """Of raw counts a third would be; a count far beyond all others is, in logarithms too."""
+    counts = [float(round(2 ** (3 + 15 * i / COUNT))) for i in range(COUNT)]
+    assert describe(popularity=counts)["target"]["outliers"] == 0
+    assert describe(popularity=[*counts[:-1], 1e15])["target"]["outliers"] == 1
+    marks = [5.0 + i % 3 for i in range(COUNT - 1)]
+    assert describe(popularity=[*marks, 900.0])["target"]["outliers"] == 1
+    assert describe(popularity=[-m for m in marks] + [-900.0])["target"]["outliers"] == 1
+
+
+def test_large_numbers_are_written_out(describe):
+    counts = [float(7 + 1_080_352 * i) for i in range(COUNT)]
+    facts = describe(popularity=counts, own={"own_followers": counts[::-1]})
+    page = data_report.render(facts)
+    assert "highest 42,133,735;" in page
+    assert "           7 .. 4,213,380 " in page
+    assert "7 to 42,133,735 |" in page
+    assert "target: 7 to 42,133,735, median" in "\n".join(data_report.summarise(facts, "table"))

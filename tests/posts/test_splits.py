@@ -131,6 +131,15 @@ def test_the_seed_decides():
     assert draws[0] == draws[1] != draws[2]
 
 
+@pytest.mark.parametrize("times", [[np.nan] * 10, [5.0] * 10])
+@pytest.mark.parametrize(
+    ("users", "allowed"), [(range(10), "random"), ([*range(9), 0], "user, random")]
+)
+def test_authors_are_held_out_whole_only_where_one_has_several_posts(times, users, allowed):
+    with pytest.raises(InputError, match=f"; allowed then: {allowed}$"):
+        splits.assign_split(np.array(times), np.array(users), make_params())
+
+
 @pytest.mark.parametrize(
     ("params", "times", "users", "message"),
     [

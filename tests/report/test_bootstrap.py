@@ -65,7 +65,8 @@ def make_posts(users, days):
     ("users", "days", "name", "count"),
     [
         ([f"u{i % 20}" for i in range(60)], range(60), "authors", 20),
-        ([None] * 30, range(30), "authors", 30),
+        ([None] * 30, range(30), "posts", 30),
+        (["a"] + [None] * 29, range(30), "authors", 30),
         (["a"] * 150, range(150), "weeks of an author", 22),
         (["a", "b"] * 75, range(150), "weeks of an author", 44),
         (["a"] * 90, [i // 3 for i in range(90)], "days of an author", 30),

@@ -73,6 +73,12 @@ def test_without_them_a_block_is_exchanged_between_the_posts(table, settings):
     assert found["meta"] == found["glove"] == 0
 
 
+def test_that_no_block_counts_is_said_where_nothing_tells_posts_apart():
+    assert importance.describe_first({"meta": 0.1, "glove": 0.2}) == "glove counts most for"
+    assert importance.describe_first({"meta": 1e-9, "glove": 0.0}) == "no block counts for"
+    assert importance.describe_first({"meta": -0.01, "glove": 0.0}) == "no block counts for"
+
+
 def test_only_holdout_posts_are_looked_at(table, settings):
     few = importance.choose_holdout(table, settings.model_copy(update={"importance_posts": 10}))
     held = table.post_ids[table.split == "holdout"]

@@ -1,6 +1,6 @@
 import csv
 
-from fame.report.leaderboard import collect
+from fame.report.leaderboard import NONE, collect
 from fame.runtime import files
 
 MODELS = [
@@ -52,10 +52,13 @@ def test_learners_stand_in_the_order_of_params(tmp_path):
     assert [row["learner"] for row in rows] == ["stack", "autogluon"]
 
 
-def test_without_a_stack_the_table_is_empty(tmp_path, run_stage, write_params):
+def test_without_a_stack_the_table_is_empty_and_why_is_said(
+    tmp_path, run_stage, write_params, capsys
+):
     write_learners(write_params, "catboost")
     files.write_json(tmp_path / "learners" / "catboost.json", {"folds": []})
     run_stage("report.leaderboard", "--learners=learners", "--runs=runs", "--output=board.csv")
     assert (tmp_path / "board.csv").read_text() == (
         "learner,layer,model,validation_mae,fit_seconds\n"
     )
+    assert capsys.readouterr().out == f"leaderboard: {NONE}\n"

@@ -1,7 +1,9 @@
 import base64
 import io
 import json
+import os
 import re
+import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -15,7 +17,8 @@ from tests.pictures import encode
 from fame import params
 from fame.fusion import fusion_file
 from fame.learners import table_files
-from fame.report import charts, figures, kept, shown_posts
+from fame.report import charts, figures, kept, sections, shown_posts
+from fame.report.evaluate import find_densities
 from fame.report.report import order_models
 from fame.report.vega import scripts
 from fame.runtime import files as stored
@@ -52,6 +55,7 @@ EVALUATION = {
     "scores": {"dae": SCORE, "fame": SCORE},
     "fusions": dict.fromkeys(("mean", "fixed", "learned_mae", "learned_src"), WAY),
     "densities": {
+        "posts": {"challenge": 30, "holdout": 20},
         "part": "challenge",
         "grid": [1, 2, 3],
         "series": {"dae": {"peak": 2.0, "density": [0.1, 0.8, 0.1]}},
@@ -87,11 +91,14 @@ def report(run_stage, write_params, make_posts, tmp_path):
         evaluation=EVALUATION,
         posts=8,
         fusion="fixed",
+        label=float,
+        metrics=METRICS,
+        **own,
     ):
         known = YAML(typ="safe").load((ROOT / "params.yaml").read_text())["learners"]
         root = "data/raw/sample" if source == "sample" else "own"
         mode = {"data.source": source, "data.root": root, "fusion.mode": fusion}
-        write_params(**mode | {"learners": {learner: known[learner]}})
+        write_params(**mode | own | {"learners": {learner: known[learner]}})
         for name, content in FILES.items():
             (tmp_path / name).parent.mkdir(exist_ok=True)
             (tmp_path / name).write_text(content)
@@ -110,8 +117,8 @@ def report(run_stage, write_params, make_posts, tmp_path):
                 "made_with": kept.describe(settings, ["data", "fusion"], "of these posts"),
             }
             (tmp_path / "protocols/scores.json").write_text(json.dumps(compared))
-        write_posts(tmp_path, make_posts, posts)
-        (tmp_path / "metrics.json").write_text(json.dumps(METRICS))
+        write_posts(tmp_path, make_posts, posts, label)
+        (tmp_path / "metrics.json").write_text(json.dumps(metrics))
         (tmp_path / "data.json").write_text(json.dumps(data))
         (tmp_path / "evaluation.json").write_text(json.dumps(evaluation))
         files = ("metrics", "data", "evaluation", "leakage", "submission")
@@ -148,14 +155,14 @@ READING = """# Data
 TITLES = ["<script>alert(1)</script>", "</script><b>x</b>", "旅行 🎉", None]
 
 
-def write_posts(folder, make_posts, count=8):
+def write_posts(folder, make_posts, count=8, label=float):
     """Every second post is held out, one with an image; their fused predictions."""
     posts = make_posts(
         post_id=[str(i) for i in range(count)],
         user_id=["u"] * count,
         split=["fit", "holdout"] * (count // 2),
         fold=[0, -1] * (count // 2),
-        popularity=[float(i) for i in range(count)],
+        popularity=[label(i) for i in range(count)],
         title=[None if i % 2 == 0 else TITLES[i // 2 % 4] for i in range(count)],
         tags=[["<i>", "$$"]] * count,
         category=["&quot;>"] * count,
@@ -384,6 +391,19 @@ def test_a_learner_without_importance_and_curves_is_drawn_around(report, tmp_pat
     assert not {"importance", "learning_curve_dae", "learning_curve_autogluon"} & drawn
 
 
+def test_large_ticks_are_written_out_and_others_as_they_were(tmp_path):
+    def list_ticks(figure, axis):
+        figures.save(figure, tmp_path / "x.png")
+        return [tick.get_text() for tick in getattr(figure.axes[0], axis).get_ticklabels()]
+
+    with figures.drawing():
+        for end, shown in ((10284726, "10,000,000"), (0.9, "0.2")):
+            rows = [{"true": "0", "predicted": "0.1"}, {"true": str(end), "predicted": "0.5"}]
+            assert shown in list_ticks(figures.draw_predicted(rows, "own posts"), "xaxis")
+        errors = figures.draw_errors([GROUP | {"mae": 5e6}], "Errors", "own posts")
+        assert list_ticks(errors, "yaxis") == ["<b>x</b> (3)"]
+
+
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize(
     "name", ["$$", "$x_{$", "旅行 · 日本語 한국어", "🎉😀", "a\nb\t\x07", "ä" * 99]
@@ -423,10 +443,168 @@ def test_a_picture_without_a_figure_of_its_own_is_folded_away(report, tmp_path):
     assert part.count("<figcaption>") == part.count("data-chart=") == 2
 
 
-def test_a_holdout_without_densities_is_drawn(report, tmp_path):
-    densities = EVALUATION["densities"] | {"series": {}}
-    report(evaluation=EVALUATION | {"densities": densities})
-    assert "densities.png" not in [path.name for path in (tmp_path / "figures").iterdir()]
+@pytest.mark.parametrize(
+    ("challenge", "holdout", "said"),
+    [
+        (4, 12, "12 held-out posts and 4 posts without a label, too few to draw a density of."),
+        (0, 1, "1 held-out post and 0 posts without a label, too few to draw a density of."),
+    ],
+)
+def test_of_few_posts_no_density_is_drawn_and_how_many_there_are_is_said(
+    report, tmp_path, challenge, holdout, said
+):
+    split = np.array(["challenge"] * challenge + ["holdout"] * holdout)
+    values = np.arange(len(split), dtype=float)
+    found = find_densities({"dae": values}, values, split)
+    assert found["series"] == {}
+    report(evaluation=EVALUATION | {"densities": found})
+    page = (tmp_path / "report.html").read_text()
+    assert f"<p>{said}</p>" in page
+    assert "Predicted densities" not in page
+    assert not (tmp_path / "figures/densities.png").exists()
+    assert not (tmp_path / "tables/figure_3.md").exists()
+
+
+def test_a_few_posts_without_a_label_have_no_density_but_the_holdout_has(report, tmp_path):
+    """Rows whose label is broken become posts without one."""
+    split = np.array(["challenge"] * 4 + ["holdout"] * 20)
+    values = np.arange(24.0)
+    found = find_densities({"dae": values, "fame": values}, values, split)
+    assert (found["part"], set(found["series"])) == (
+        *("holdout", {"dae", "fame", "labels of the holdout"}),
+    )
+    report(evaluation=EVALUATION | {"densities": found})
+    page = (tmp_path / "report.html").read_text()
+    assert "<p>4 posts without a label, too few for a density: it is of the holdout.</p>" in page
+    assert "Predictions for the holdout." in (tmp_path / "tables/figure_3.md").read_text()
+
+
+def test_of_predictions_that_are_all_the_same_there_is_no_density(report, tmp_path):
+    labels = np.arange(30.0)
+    found = find_densities({"dae": np.ones(30)}, labels, np.array(["holdout"] * 30))
+    report(evaluation=EVALUATION | {"densities": found})
+    page = (tmp_path / "report.html").read_text()
+    assert "<p>All predictions are the same, so there is no density of them.</p>" in page
+    assert "Predicted densities" not in page
+    assert not (tmp_path / "tables/figure_3.md").exists()
+
+
+def test_labels_of_a_few_held_out_posts_are_not_drawn_beside_predictions():
+    split = np.array(["challenge"] * 20 + ["holdout"] * 4)
+    found = find_densities({"dae": np.arange(24.0)}, np.arange(24.0), split)
+    assert (found["part"], list(found["series"])) == ("challenge", ["dae"])
+
+
+def test_the_axis_of_a_density_has_the_targets_name(report, tmp_path):
+    own = {"data.target_transform": "log2p1", "data.table.columns.target": "likes"}
+    report(DATA | {"simulated": False}, source="table", **own)
+    charts = re.search(r'id="charts">(.*?)</script>', (tmp_path / "report.html").read_text())[1]
+    assert json.loads(charts)["densities"]["encoding"]["x"]["title"] == "log2(likes + 1)"
+
+
+def test_that_nothing_tells_the_posts_apart_is_said_and_nothing_empty_is_drawn(
+    report, tmp_path, monkeypatch
+):
+    record = json.loads(FILES["importance/dae.json"]) | {"blocks": {"meta": 0.0, "minilm": 0.0}}
+    monkeypatch.setitem(FILES, "importance/dae.json", json.dumps(record))
+    text = report(DATA | {"same_for_all": True})
+    said = "othing tells the posts apart"
+    assert f"N{said}: all get the same prediction" in text
+    page = (tmp_path / "report.html").read_text()
+    assert f"<strong>N{said}</strong>: FAME gives all of them the same prediction" in page
+    assert "picks the more popular one" not in page
+    assert "<p>No block counts for dae: nothing in them changes a prediction.</p>" in page
+    assert "importance_dae" not in page
+    assert not (tmp_path / "figures/importance.png").exists()
+    assert said not in report() + (tmp_path / "report.html").read_text()
+
+
+def test_posts_without_an_author_are_by_none_and_form_no_group(make_posts):
+    data = sections.list_coverage(DATA | {"interval_80": {"coverage": 0.8, "coverage_new": 0.8}})
+    assert [row["authors"] for row in data] == ["all"]
+    both = {"coverage": 0.8, "coverage_new": 0.8, "coverage_known": 0.8}
+    data = sections.list_coverage(DATA | {"interval_80": both})
+    assert [row["authors"] for row in data] == ["all", "known", "new"]
+    posts = make_posts(post_id=["a"], user_id=[None], split=["holdout"], popularity=[1.0])
+    one, located = np.ones(1), pa.table({"status": ["missing"]})
+    held = shown_posts.Held(posts, located, one, one, one == 0, one, one)
+    assert [post["author"] for post in shown_posts.describe(held)] == ["none"]
+
+
+LARGE = {"src": 0.5, "mae": 1102911.1091}
+LARGE_SCORE = LARGE | {"src_interval": [0.2, 0.7], "mae_interval": [801084.6579, 1521868.8272]}
+
+
+def test_large_numbers_have_one_style_and_no_exponent(report, tmp_path, monkeypatch):
+    board = "learner,layer,model,validation_mae,fit_seconds\nautogluon,1,X,1755771.07,12.5\n"
+    monkeypatch.setitem(FILES, "leaderboard.csv", board)
+    low = '{"posts": 2, "lowest": 7.0, "highest": 8742674.4, "mean": 1268734.2}'
+    monkeypatch.setitem(FILES, "submission.json", low)
+    way = {"weights": {"dae": 1.0}, "out_of_fold": LARGE, "holdout": LARGE}
+    peak = {"dae": {"peak": 512233.0, "density": [0.1, 0.8, 0.1]}}
+    evaluation = EVALUATION | {
+        "scores": {"dae": LARGE_SCORE, "fame": LARGE_SCORE},
+        "fusions": dict.fromkeys(EVALUATION["fusions"], way),
+        "densities": EVALUATION["densities"] | {"series": peak},
+    }
+    metrics = METRICS | {"fame": LARGE, "dae": LARGE, "without_dae": {"src": 0.1, "mae": 880000.46}}
+    data = DATA | {"simulated": False, "median": {"src": 0.0, "mae": 483751.2}}
+    text = report(data, "table", evaluation=evaluation, metrics=metrics, protocols=False)
+    assert "| FAME (fused) | 0.5000 | 1,102,911 |" in text
+    page = re.sub(
+        "<(script|style).*?</\\1>", "", (tmp_path / "report.html").read_text(), flags=re.S
+    )
+    for said in (
+        "<strong>1,102,911</strong> on average (95% interval 801,085 to 1,521,869)",
+        "which is off by 483,751",
+        "<td>801,085 to 1,521,869</td>",
+        "<td>880,000</td><td>-222,911</td>",
+        "<td>1,755,771</td>",
+        "<td>512,233</td>",
+        "scores 7.00 to 8,742,674, mean 1,268,734.",
+    ):
+        assert said in page
+    page = re.sub('src="data:.*?"', "", page)
+    assert re.findall(r"\d{5,}\.\d|\de\+\d", page) == []
+
+
+@pytest.mark.parametrize(
+    ("label", "mae", "is_said"),
+    [
+        (lambda i: float(2 ** (i % 20)), 2.5, True),
+        (lambda i: float(2 ** (i % 20)), 2.1, False),
+        (lambda i: 0.1 * i, 2.5, False),
+    ],
+)
+def test_the_remedy_is_named_where_raw_counts_are_predicted_worse_than_by_the_median(
+    report, tmp_path, label, mae, is_said
+):
+    scores = {"dae": SCORE, "fame": SCORE | {"mae": mae}}
+    evaluation = EVALUATION | {"scores": scores}
+    report(DATA | {"simulated": False}, "table", evaluation=evaluation, label=label, posts=50)
+    page = (tmp_path / "report.html").read_text()
+    assert ("<strong>data.target_transform: log2p1</strong>" in page) == is_said
+
+
+def test_kept_results_are_said_to_be_of_an_earlier_run(report, tmp_path):
+    report()
+    for name, command in (("table_3", "ablation"), ("protocols", "protocols")):
+        said = f"Made earlier than this run, by make {command}: not all scores need be the same."
+        assert said in (tmp_path / f"tables/{name}.md").read_text()
+        assert f"<p>{said}</p>" in (tmp_path / "report.html").read_text()
+
+
+def test_a_kept_result_names_the_day_of_its_commit(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = Path("scores.json")
+    path.write_text("{}")
+    identity = ("-c", "user.name=a", "-c", "user.email=a@example.com")
+    when = {"GIT_COMMITTER_DATE": "2026-03-04T05:06:07Z", "PATH": os.environ["PATH"]}
+    for arguments in (["init", "-q"], ["add", "-A"], [*identity, "commit", "-qm", "kept"]):
+        subprocess.run(["git", *arguments], check=True, env=when)
+    assert ", by make protocols, committed 2026-03-04: " in kept.tell_origin("protocols", path)
+    path.write_text("{ }")
+    assert ", by make protocols: " in kept.tell_origin("protocols", path)
 
 
 def test_what_there_is_nothing_of_has_no_part_and_no_table(report, tmp_path, monkeypatch):
@@ -527,5 +705,5 @@ def test_the_page_does_not_grow_with_the_posts_and_says_so(report, tmp_path):
     assert len(page) < 3e6
     points = json.loads(re.search(r'id="charts">(.*?)</script>', page)[1])["predicted_true"]
     assert len(points["layer"][1]["data"]["values"]) == 1000
-    assert "1000 of 20 held-out posts drawn." in page
+    assert "1,000 of 20 held-out posts drawn." in page
     assert page.count("<tr data-lists=") <= 3 * shown_posts.LISTED

@@ -10,6 +10,7 @@ from fame.features import block_files
 from fame.features.encoding import encode
 from fame.features.meta import Meta
 from fame.runtime import files
+from fame.runtime.readable import count
 from fame.runtime.stage import run
 
 
@@ -35,7 +36,7 @@ def main() -> None:
         "" if np.isnan(block.values[:, crawled]).all() else " (crawled after the labels: profile)"
     )
     print(
-        f"meta: {len(posts)} posts, {len(block.columns)} columns; groups on: "
+        f"meta: {count(len(posts), 'post')}, {count(len(block.columns), 'column')}; groups on: "
         f"{', '.join(groups)}{late}"
     )
 

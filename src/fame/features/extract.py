@@ -22,8 +22,10 @@ from fame.posts.contract import LOCATED, NO_IMAGE, NO_TEXT, OK
 from fame.registry import BACKBONES, resolve
 from fame.runtime import arrays, files
 from fame.runtime.errors import InputError
+from fame.runtime.readable import count
 from fame.runtime.stage import run
 
+NOTHING = {"image": "a picture", "title": "a title"}  # what no post has, by modality
 FINGERPRINT = "fingerprint.json"  # of the weights that an encoder needs beside its files
 
 
@@ -54,10 +56,7 @@ def extract_by_encoder(encoder: Encoder, paths: argparse.Namespace) -> None:
         encoder.save(folder)
     files.write_json(paths.record, make_record(block))
     seconds = time.perf_counter() - start
-    print(
-        f"extract {paths.backbone}: {len(block.post_ids)} posts, {len(block.columns)} columns; "
-        f"{seconds:.1f} s"
-    )
+    print(f"extract {paths.backbone}: {describe_size(block)}; {seconds:.1f} s")
 
 
 def extract_by_backbone(
@@ -73,7 +72,7 @@ def extract_by_backbone(
     with embed.open_cache(backbone, settings.runtime) as cache:
         note = cache / f"{paths.output.name}.published.json"
         if unchanged.is_unchanged(note, facts, outputs):
-            print(f"extract {paths.backbone}: {len(table)} posts; nothing is new")
+            print(f"extract {paths.backbone}: {count(len(table), 'post')}; nothing is new")
             return
         with open_beside(backbone, paths.backbone, settings) as beside:
             features = embed.embed(backbone, table, cache, settings.runtime, beside)
@@ -145,16 +144,22 @@ def make_record(block: Block) -> dict[str, object]:
     }
 
 
+def describe_size(block: Block) -> str:
+    """`9 posts, 1 column`."""
+    return f"{count(len(block.post_ids), 'post')}, {count(len(block.columns), 'column')}"
+
+
 def summarise(name: str, block: Block, features: embed.Features, seconds: float) -> str:
     """One line; a modality of which no post has anything is named in it."""
-    parts = [f"extract {name}: {len(block.post_ids)} posts, {len(block.columns)} columns"]
+    parts = [f"extract {name}: {describe_size(block)}"]
     for modality, status in block.status.items():
         if np.isin(status, (NO_IMAGE, NO_TEXT)).all():
-            parts.append(f"{modality}: no post has anything to embed, all rows are masked")
+            parts.append(f"no post has {NOTHING.get(modality, modality)}: the columns stay empty")
         elif modality == "image":
             parts.append(f"{modality}: {blocks.describe_unreadable(status)}")
-    parts.append(f"{features.new} contents new, {features.reused} reused")
-    parts.append(f"{seconds:.1f} s, {len(block.post_ids) / seconds:.0f} posts/s")
+    if features.new or features.reused:
+        parts.append(f"{count(features.new, 'content')} new, {features.reused:,} reused")
+    parts.append(f"{seconds:.1f} s, {len(block.post_ids) / seconds:,.0f} posts/s")
     if features.new:
         times = f"{features.waited:.1f} s waiting for input, {features.computed:.1f} s computing"
         parts.append(times)

@@ -1,7 +1,8 @@
 """What the scores stand beside, and is no score: metrics/data.json, which compares no experiments.
 
 Counts of posts and authors, images that could not be read, the constant and the upper bound,
-known and new authors apart, coverage of the intervals, and the digest of the labelled posts.
+known and new authors apart, coverage of the intervals, the digest of the labelled posts, the unit
+of the label, and whether all posts get the same prediction.
 """
 
 import hashlib
@@ -18,6 +19,7 @@ from fame.posts.contract import FIT, HOLDOUT, SPLITS, UNREADABLE
 from fame.runtime import arrays, files
 
 DIGEST_BYTES = 16
+ROUNDING = 1e-5  # share of the labels' range; some learners compute in single precision
 SPLIT_COLUMNS = ("split", "fold", "author_hidden")  # of parameters, not of the data
 
 
@@ -60,6 +62,11 @@ def measure_groups(true: np.ndarray, predicted: np.ndarray, known: np.ndarray) -
         if rows.sum() > 1
     }
     return found | {"bias": round(float((predicted - true).mean()), scores.DECIMALS)}
+
+
+def is_same_for_all(predicted: np.ndarray, true: np.ndarray) -> bool:
+    """Whether (n,) predictions differ by no more than rounding does, beside (n,) labels."""
+    return bool(np.ptp(predicted) <= ROUNDING * np.ptp(true))
 
 
 def count_unreadable(folder: Path, backbones: dict[str, Any]) -> dict[str, dict[str, int]]:

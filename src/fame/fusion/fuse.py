@@ -30,6 +30,7 @@ from fame.posts.contract import FIT, HOLDOUT
 from fame.posts.splits import number_users
 from fame.runtime import arrays, files
 from fame.runtime.errors import InputError
+from fame.runtime.readable import count, show_number
 from fame.runtime.stage import run
 
 CLEARLY = 0.02  # share by which fixed weights must be worse before a line says so
@@ -77,6 +78,8 @@ def main() -> None:
     )
     record["unreadable"] = data_record.count_unreadable(arguments.features, settings.backbones)
     record["posts_digest"] = data_record.digest_posts(posts)
+    record["unit"] = settings.data.describe_unit()
+    record["same_for_all"] = data_record.is_same_for_all(fused[holdout], label[holdout])
     plotted = {name: values[holdout] for name, values in (predictions | {"fame": fused}).items()}
     table_files.write_predictions(arguments.output, posts, fused)
     with files.replacing_folder(arguments.plots) as folder:
@@ -91,8 +94,8 @@ def main() -> None:
     files.write_text(arguments.metrics, json.dumps(metrics, indent=2, allow_nan=False) + "\n")
     fame = metrics["fame"]
     print(
-        f"fuse: FAME on {holdout.sum()} held-out posts: SRC {fame['src']:.4f}, "
-        f"MAE {fame['mae']:.4f}"
+        f"fuse: FAME on {count(int(holdout.sum()), 'held-out post')}: "
+        f"SRC {show_number(fame['src'])}, MAE {show_number(fame['mae'])}"
     )
 
 
@@ -149,8 +152,9 @@ def warn_if_worse(
         there = loss(true, found)
         if here - there > CLEARLY * abs(there):
             print(
-                f"fusion: warning: out of fold the fixed weights have {metric} {abs(here):.4f}, "
-                f"{other} {abs(there):.4f}; set fusion.mode: learned in params.yaml"
+                f"fusion: warning: out of fold the fixed weights have {metric} "
+                f"{show_number(abs(here))}, {other} {show_number(abs(there))}; "
+                "set fusion.mode: learned in params.yaml"
             )
 
 

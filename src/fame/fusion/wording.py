@@ -4,6 +4,7 @@ import numpy as np
 
 from fame.fusion.combination import CLEARLY, IDENTITY, Combination
 from fame.fusion.intervals import GROUPS
+from fame.runtime.readable import show_number
 
 
 def describe_learned(learned: Combination, metric: str) -> list[str]:
@@ -24,7 +25,7 @@ def describe_learned(learned: Combination, metric: str) -> list[str]:
         if (intercept, slope) != IDENTITY:
             lines.append(
                 f"then a straight line{whose}, fitted out of fold: "
-                f"prediction = {intercept:.3f} + {slope:.3f} * weighted mean"
+                f"prediction = {show_number(intercept, 3)} + {slope:.3f} * weighted mean"
             )
     idle = [n for n in learned.weights[known] if not any(learned.weights[g][n] for g in groups)]
     if idle:

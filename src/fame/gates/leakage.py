@@ -33,6 +33,7 @@ from fame.posts.contract import CHALLENGE, FIT, HOLDOUT, OWN_NUMBER_PREFIX
 from fame.registry import BACKBONES, resolve
 from fame.runtime import arrays, files
 from fame.runtime.errors import InputError
+from fame.runtime.readable import count
 from fame.runtime.stage import run
 
 Pair = tuple[FitTable, ScoreTable]
@@ -62,7 +63,7 @@ def main() -> None:
     files.write_json(arguments.output, {"passed": not leaks, "gates": report})
     if leaks:
         raise InputError(f"leakage: {'; '.join(leaks)} (all gates: {arguments.output})")
-    print(f"leakage: {len(gates)} gates passed: {', '.join(gates)}")
+    print(f"leakage: {count(len(gates), 'gate')} passed: {', '.join(gates)}")
 
 
 def read_pair(folder: Path) -> Pair:

@@ -18,6 +18,7 @@ from fame.learners import recipes, table_files
 from fame.learners.recipes import Recipe
 from fame.posts.contract import FIT
 from fame.runtime import arrays, files
+from fame.runtime.readable import count
 from fame.runtime.stage import run
 
 # Blocks of their own: no numbers, but the words themselves, and where the images lie.
@@ -63,13 +64,13 @@ def main() -> None:
 def report_dropped(table: str, blocks: dict[str, Block], recipe: Recipe) -> None:
     """A line for each block with columns that are empty in all training posts."""
     for name, block in blocks.items():
-        count = len(block.columns)
-        dropped = count - recipe.count_used(name)
+        dropped = len(block.columns) - recipe.count_used(name)
         if dropped:
-            print(
-                f"table {table}: without {dropped} of the {count} columns of {name}, "
-                "which are empty in all training posts"
+            columns = count(len(block.columns), "column")
+            which = (
+                f"all {columns}" if dropped == len(block.columns) else f"{dropped} of the {columns}"
             )
+            print(f"table {table}: without {which} of {name}, empty in all training posts")
 
 
 def summarise(table: str, split: np.ndarray, recipe: Recipe, blocks: list[str]) -> str:
@@ -78,8 +79,8 @@ def summarise(table: str, split: np.ndarray, recipe: Recipe, blocks: list[str]) 
     beside += ", images" if IMAGES in blocks else ""
     fit = int((split == FIT).sum())
     return (
-        f"table {table}: {fit} training posts, {len(split) - fit} others, "
-        f"{len(recipe.columns)} columns{beside}, {recipe.dtype}"
+        f"table {table}: {count(fit, 'training post')}, {count(len(split) - fit, 'other')}, "
+        f"{count(len(recipe.columns), 'column')}{beside}, {recipe.dtype}"
     )
 
 

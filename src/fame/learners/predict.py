@@ -17,6 +17,7 @@ from fame.learners.clipping import clip
 from fame.posts.contract import CHALLENGE, HOLDOUT
 from fame.registry import resolve_learner
 from fame.runtime import files
+from fame.runtime.readable import count
 from fame.runtime.stage import run
 
 
@@ -53,7 +54,7 @@ def main() -> None:
     files.write_json(arguments.record, record)
     seconds = time.monotonic() - started
     print(
-        f"{arguments.learner}: {len(prediction)} posts predicted, "
+        f"{arguments.learner}: {count(len(prediction), 'post')} predicted, "
         f"{sum(clipped.values())} clipped to the range of the training labels, {seconds:.0f} s"
     )
 

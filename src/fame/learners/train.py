@@ -19,6 +19,7 @@ from fame.registry import LEARNERS, resolve_learner
 from fame.runtime import files, ids, resume
 from fame.runtime.errors import InputError
 from fame.runtime.imports import SOURCE, list_files
+from fame.runtime.readable import count, show_number
 from fame.runtime.stage import run
 from fame.runtime.versions import list_versions
 
@@ -106,9 +107,8 @@ def check(table: FitTable, path: Path) -> None:
     if len(outside):
         raise InputError(f"{path}: training post {table.post_ids[outside[0]]} is in no fold")
     if len(table.folds) < 2:
-        raise InputError(
-            f"{path}: {len(table.folds)} folds of training posts; a learner needs at least 2"
-        )
+        found = count(len(table.folds), "fold")
+        raise InputError(f"{path}: {found} of training posts; a learner needs at least 2")
     for fold in table.folds:
         if len(table.training_rows(fold)) < 2:
             raise InputError(
@@ -155,10 +155,10 @@ def summarise(record: dict[str, Any], fit_rows: int, seconds: float) -> str:
         else ""
     )
     return (
-        f"{record['learner']}: {fit_rows} training posts{without}, "
-        f"{len(folds)} folds, "
+        f"{record['learner']}: {count(fit_rows, 'training post')}{without}, "
+        f"{count(len(folds), 'fold')}, "
         f"{f'best iterations {best}, ' if best else ''}"
-        f"validation MAE {mae:.4f}{clipped}, {seconds:.0f} s"
+        f"validation MAE {show_number(float(mae))}{clipped}, {seconds:.0f} s"
     )
 
 

@@ -23,9 +23,10 @@ from fame.posts.contract import (
 )
 from fame.posts.findings import READ, Finding, Findings
 from fame.runtime import arrays
+from fame.runtime.readable import count, show_value
 
 BINS = 10
-DIGITS = 9  # of a logarithm, so that a count of millions comes back whole
+DIGITS = 9  # of a number and of a logarithm, so that a count of millions comes back whole
 SHOWN_NOTES = 5
 SAMPLED_TITLES = 5_000
 SAMPLED_IMAGES = 200
@@ -109,8 +110,6 @@ def _describe_times(posts: pa.Table) -> dict[str, Any]:
 
 def _describe_target(target: np.ndarray, transform: str) -> dict[str, Any]:
     """Of the labels as the models learn them."""
-    middle = np.median(target)
-    spread = _DEVIATION * np.median(np.abs(target - middle))
     counts, edges = np.histogram(target, BINS)
     return {
         "transform": transform,
@@ -120,15 +119,30 @@ def _describe_target(target: np.ndarray, transform: str) -> dict[str, Any]:
         ],
         "mean": round(float(target.mean()), 4),
         "zeros": int((target == 0).sum()),
-        "outliers": int((np.abs(target - middle) > OUTLIER_SPREADS * spread).sum())
-        if spread
-        else 0,
+        "outliers": int(_find_outliers(target, transform).sum()),
         "histogram": {
             "counts": counts.tolist(),
             "edges": [round(float(edge), DIGITS) for edge in edges],
         },
         "looks_like_counts": looks_like_counts(target),
     }
+
+
+def _find_outliers(target: np.ndarray, transform: str) -> np.ndarray:
+    """(n,) bool: far from the others, of a heavy tail in its logarithms too.
+
+    Of counts a third lies far from the middle as they are, and none is out of the ordinary.
+    """
+    far = _are_far(target)
+    if transform == "none" and target.min() >= 0:
+        far &= _are_far(np.log1p(target))
+    return far
+
+
+def _are_far(values: np.ndarray) -> np.ndarray:
+    distance = np.abs(values - np.median(values))
+    spread = _DEVIATION * np.median(distance)
+    return distance > OUTLIER_SPREADS * spread if spread else np.zeros(len(values), bool)
 
 
 def looks_like_counts(values: np.ndarray) -> bool:
@@ -156,7 +170,7 @@ def _describe_column(cells: pa.ChunkedArray) -> dict[str, Any]:
         return facts
     if pa.types.is_floating(kind) or pa.types.is_integer(kind):
         span = pc.min_max(cells).as_py()
-        facts["range"] = [float(f"{span['min']:.6g}"), float(f"{span['max']:.6g}")]
+        facts["range"] = [float(f"{span[end]:.{DIGITS}g}") for end in ("min", "max")]
     elif pa.types.is_string(kind):
         facts["distinct"] = pc.count_distinct(cells).as_py()
     return facts
@@ -248,7 +262,7 @@ def summarise(facts: dict[str, Any], label: str) -> list[str]:
     parts, target, times = facts["split"], facts["target"], facts["times"]
     kinds = facts["images"]["status"]
     lines = [
-        f"ingest ({label}): {facts['rows']} posts, "
+        f"ingest ({label}): {count(facts['rows'], 'post')}, "
         + ", ".join(f"{parts[part]} {part}" for part in SPLITS)
         + "; images: "
         + ", ".join(f"{count} {kind}" for kind, count in kinds.items())
@@ -278,7 +292,7 @@ def summarise(facts: dict[str, Any], label: str) -> list[str]:
 
 def _restore(value: float, transform: str) -> str:
     """A target as the user wrote it."""
-    return f"{2**value - 1:,.0f}" if transform == "log2p1" else f"{value:g}"
+    return f"{2**value - 1:,.0f}" if transform == "log2p1" else show_value(value)
 
 
 def _line(note: dict[str, Any], facts: dict[str, Any]) -> str:
@@ -336,8 +350,8 @@ def _render_target(target: dict[str, Any]) -> str:
     values = [_restore(q, transform) for q in target["quantiles"]]
     numbers = ", ".join(f"{n} {value}" for n, value in zip(names, values, strict=True))
     lines = [
-        f"{target['labelled']:,} labelled posts: {numbers}; zeros: {target['zeros']:,}; far from "
-        f"the others: {target['outliers']:,}."
+        f"{count(target['labelled'], 'labelled post')}: {numbers}; zeros: {target['zeros']:,}; "
+        f"far from the others: {target['outliers']:,}."
     ]
     if transform != "none":
         lines.append(f"It is learned as log2(x + 1) ({transform}), in which the bars are as wide.")
@@ -363,7 +377,7 @@ def _render_columns(columns: dict[str, Any]) -> str:
             continue
         held = f"{column['distinct']:,} distinct" if "distinct" in column else ""
         if "range" in column:
-            held = "{:g} to {:g}".format(*column["range"])
+            held = " to ".join(show_value(end) for end in column["range"])
         rows.append(f"| {_escape(name)} | {column['type']} | {column['missing']:.1%} | {held} |")
     return "| column | type | missing | holds |\n|---|---|---|---|\n" + "\n".join(rows)
 

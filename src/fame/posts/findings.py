@@ -184,11 +184,21 @@ class Column:
         """The same with findings that nobody reads."""
         return Column(self.name, self.cells, self.numbers, Findings(self.findings.path))
 
-    def note(self, what: str, became: str, chosen: pa.ChunkedArray | np.ndarray) -> None:
-        """Note the rows that ``chosen`` (n bools) marks; nothing if there are none."""
+    def note(
+        self,
+        what: str,
+        became: str,
+        chosen: pa.ChunkedArray | np.ndarray,
+        telling: pa.ChunkedArray | np.ndarray | None = None,
+    ) -> None:
+        """Note the rows that ``chosen`` (n bools) marks; nothing if there are none.
+
+        ``telling`` (n bools): those of them to show, where others would show nothing.
+        """
         rows = _positions(chosen)
         if len(rows):
-            self.findings.note(self.name, what, became, len(rows), self._examples(rows))
+            shown = rows if telling is None or not len(_positions(telling)) else _positions(telling)
+            self.findings.note(self.name, what, became, len(rows), self._examples(shown))
 
     def bad(self, what: str, allowed: str, chosen: pa.ChunkedArray | np.ndarray) -> None:
         """Bad cells that ``chosen`` (n bools) marks; nothing if there are none."""

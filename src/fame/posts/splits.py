@@ -102,6 +102,12 @@ def number_users(users: list[str | None]) -> np.ndarray:
     )
 
 
+def _name_other_protocols(users: np.ndarray) -> str:
+    """Those that need no times; without an author of several posts, whole authors are posts."""
+    several = len(np.unique(users)) < len(users)
+    return f"allowed then: {'user, random' if several else 'random'}"
+
+
 def _choose_holdout(
     size: int, posted_at: np.ndarray, users: np.ndarray, params: SplitParams
 ) -> np.ndarray:
@@ -111,12 +117,12 @@ def _choose_holdout(
             raise InputError(
                 f"params.yaml: split.protocol: {params.protocol} needs the posting times of the "
                 f"labelled posts, {unknown} of {len(posted_at)} have none; "
-                "allowed then: user, random"
+                f"{_name_other_protocols(users)}"
             )
         if len(np.unique(posted_at[~np.isnan(posted_at)])) == 1:
             raise InputError(
                 f"params.yaml: split.protocol: {params.protocol} needs posting times that differ, "
-                "those of the labelled posts are all the same; allowed then: user, random"
+                f"those of the labelled posts are all the same; {_name_other_protocols(users)}"
             )
         # A post without a time is a training post: it may be from any time.
         posted_at = np.where(np.isnan(posted_at), -np.inf, posted_at)

@@ -48,8 +48,11 @@ def number_drawn(posts: pa.Table) -> tuple[np.ndarray, str]:
 
     Returns:
         (n,) int64, as `resample_scores` takes them; "authors", "weeks of an author", "days of an
-        author" or "posts", each of which a post without a time is one of its own.
+        author" or "posts", each of which a post without a time is one of its own. "posts" too where
+        none has an author.
     """
+    if posts["user_id"].null_count == len(posts):
+        return np.arange(len(posts)), "posts"
     authors = number_users(arrays.to_strings(posts["user_id"]).tolist())
     if authors.max(initial=-1) + 1 >= LEAST:
         return authors, "authors"

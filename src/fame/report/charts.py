@@ -14,10 +14,10 @@ SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"  # a name, nothing th
 ERRORS = "MAE (bar), mean error (point)"
 
 
-def draw_densities(densities: dict[str, Any], palette: dict[str, str]) -> Spec:
-    """Densities per model over the label's unit."""
+def draw_densities(densities: dict[str, Any], palette: dict[str, str], label: str) -> Spec:
+    """Densities per model over the label's unit, which ``label`` names."""
     rows = [
-        {"model": name, "popularity": x, "density": y}
+        {"model": name, "value": x, "density": y}
         for name, series in densities["series"].items()
         for x, y in zip(densities["grid"], series["density"], strict=True)
     ]
@@ -25,10 +25,10 @@ def draw_densities(densities: dict[str, Any], palette: dict[str, str]) -> Spec:
     return _figure(
         rows,
         {"type": "line", "strokeWidth": 2},
-        x=_number("popularity"),
+        x=_number("value", label),
         y=_number("density"),
         color=_models(palette | others, rows),
-        tooltip=_tell("model", "popularity", "density"),
+        tooltip=_tell("model", "value", "density"),
     )
 
 

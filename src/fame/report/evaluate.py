@@ -14,10 +14,13 @@ from fame.learners import table_files
 from fame.posts.contract import CHALLENGE, FIT, HOLDOUT
 from fame.report import bootstrap, breakdown, density
 from fame.runtime import arrays, files
+from fame.runtime.readable import count, show_number
 from fame.runtime.stage import run
 
 COLUMNS = ["post_id", "user_id", "split", "fold", "popularity", "category", "posted_at"]
 COLUMNS += ["author_hidden"]
+LABELS = "labels of the holdout"  # a series beside the models'
+DENSITY_POSTS = 20  # of fewer a density is no more than where the posts happen to lie
 PAIRS = 200_000  # of held-out posts, drawn for the share that is ordered rightly
 
 
@@ -71,11 +74,11 @@ def main() -> None:
         },
     }
     files.write_json(arguments.output, content)
-    low, high = content["scores"]["fame"]["mae_interval"]
+    low, high = (show_number(bound) for bound in content["scores"]["fame"]["mae_interval"])
     print(
-        f"evaluate: FAME's MAE on the holdout {content['scores']['fame']['mae']:.4f}, "
-        f"{confidence:.0%} interval {low} to {high} ({settings.report.resamples} resamples of "
-        f"{unit})"
+        f"evaluate: FAME's MAE on the holdout {show_number(content['scores']['fame']['mae'])}, "
+        f"{confidence:.0%} interval {low} to {high} "
+        f"({count(settings.report.resamples, 'resample')} of {unit})"
     )
 
 
@@ -105,10 +108,20 @@ def compare(
 def find_densities(
     predictions: dict[str, np.ndarray], label: np.ndarray, split: np.ndarray
 ) -> dict[str, object]:
-    """Predicted densities and their peaks (FAME, Figure 3), on the challenge posts if any."""
-    part = CHALLENGE if (split == CHALLENGE).sum() > 1 else HOLDOUT
+    """Predicted densities and their peaks (FAME, Figure 3), on the challenge posts if there are.
+
+    Returns:
+        ``posts``: part -> how many. ``part``: the one that is drawn, None where both have fewer
+        than DENSITY_POSTS; ``series``: name -> peak and density at the places of ``grid``, of no
+        model whose predictions are all the same, and none at all where no other is there.
+    """
+    posts = {part: int((split == part).sum()) for part in (CHALLENGE, HOLDOUT)}
+    part = next((part for part in posts if posts[part] >= DENSITY_POSTS), None)
+    if part is None:
+        return {"posts": posts, "part": None, "grid": [], "series": {}}
     series = {name: values[split == part] for name, values in predictions.items()}
-    series["labels of the holdout"] = label[split == HOLDOUT]
+    if posts[HOLDOUT] >= DENSITY_POSTS:
+        series[LABELS] = label[split == HOLDOUT]
     grid = density.make_grid(list(series.values()))
     found = {}
     for name, values in series.items():
@@ -116,7 +129,9 @@ def find_densities(
         peak = density.find_peak(curve, grid)
         if peak is not None:
             found[name] = {"peak": _shorten([peak])[0], "density": _shorten(curve[::4])}
-    return {"part": part, "grid": _shorten(grid[::4]), "series": found}
+    if found.keys() <= {LABELS}:  # nothing tells the posts apart: no density is a prediction's
+        found = {}
+    return {"posts": posts, "part": part, "grid": _shorten(grid[::4]), "series": found}
 
 
 def order_pairs(true: np.ndarray, predicted: np.ndarray, seed: int) -> float | None:

@@ -5,8 +5,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from fame.report import colours, fonts
 from fame.report.sections import METHODS
+from fame.runtime.readable import LARGE, count, show_number
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -15,6 +18,7 @@ SIZE = (5.0, 3.4)  # inches of a panel
 DPI = 130
 # Fixed metadata: the same data draws the same bytes.
 METADATA = {"Software": None}
+WIDE_TICKS = 5  # of an axis whose numbers are long
 LONGEST_NAME = 32  # characters of a category's name; the rest is cut
 MAIN, SECOND, GREY = colours.MAIN, colours.SECOND, colours.LABELS
 
@@ -33,7 +37,20 @@ def drawing() -> Iterator[None]:
 
 def save(figure: "Figure", path: Path) -> None:
     """A PNG, the same bytes for the same figure."""
+    _write_out_millions(figure)
     figure.savefig(path, metadata=METADATA)
+
+
+def _write_out_millions(figure: "Figure") -> None:
+    """Thousands separators at large ticks: a 3 with a small 1e6 in the corner is read as 3."""
+    from matplotlib.ticker import MaxNLocator, ScalarFormatter, StrMethodFormatter
+
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            is_large = max(np.abs(axis.get_view_interval())) >= LARGE
+            if is_large and isinstance(axis.get_major_formatter(), ScalarFormatter):
+                axis.set_major_formatter(StrMethodFormatter("{x:,.10g}"))
+                axis.set_major_locator(MaxNLocator(WIDE_TICKS))
 
 
 def plain(name: str) -> str:
@@ -44,8 +61,8 @@ def plain(name: str) -> str:
     return shown.replace("$", r"\$")
 
 
-def draw_densities(densities: dict[str, Any], data: str, palette: Palette) -> "Figure":
-    """Densities per learner with a mark at each peak (FAME, Figure 3)."""
+def draw_densities(densities: dict[str, Any], data: str, palette: Palette, label: str) -> "Figure":
+    """Densities per learner with a mark at each peak (FAME, Figure 3); ``label``: their unit."""
     figure, axes = _new_figure()
     for name, series in densities["series"].items():
         emphasised = name == "fame"
@@ -54,13 +71,13 @@ def draw_densities(densities: dict[str, Any], data: str, palette: Palette) -> "F
         line = axes.plot(
             densities["grid"],
             series["density"],
-            label=f"{name}: {series['peak']:.2f}",
+            label=f"{name}: {show_number(series['peak'], 2)}",
             linewidth=2.4 if emphasised else 1.3,
             **style,
         )[0]
         top = max(series["density"])
         axes.plot([series["peak"]], [top], marker="v", markersize=6, color=line.get_color())
-    axes.set(xlabel="popularity", ylabel="density", title=f"Densities and peaks ({data})")
+    axes.set(xlabel=plain(label), ylabel="density", title=f"Densities and peaks ({data})")
     if densities["series"]:
         axes.legend(frameon=False, fontsize=8, title="peak at", title_fontsize=8)
     return figure
@@ -72,9 +89,8 @@ def draw_predicted(rows: Rows, data: str) -> "Figure":
     true = [float(row["true"]) for row in rows]
     axes.scatter(true, [float(row["predicted"]) for row in rows], s=8, alpha=0.45, color=MAIN)
     axes.plot([min(true), max(true)], [min(true), max(true)], color="black", linewidth=1)
-    axes.set(
-        xlabel="label", ylabel="fused prediction", title=f"{len(rows)} held-out posts ({data})"
-    )
+    title = f"{count(len(rows), 'held-out post')} ({data})"
+    axes.set(xlabel="label", ylabel="fused prediction", title=title)
     return figure
 
 

@@ -3,27 +3,42 @@
 from typing import Any
 
 from fame import params
-from fame.fusion.results import show_number
 from fame.report import published_results
+from fame.runtime.readable import count, show_number
 
+CLEARLY = 0.1  # share by which FAME is worse than the median before a remedy is named
 Texts = list[list[str]]  # each in parts, every second one emphasised
 
 
 def describe_counts(data: dict[str, Any]) -> str:
     """How many posts the scores are of."""
     return (
-        f"{data['posts_fit']} training posts, {data['posts_holdout']} held out, "
-        f"{data['posts_challenge']} without a label."
+        f"{count(data['posts_fit'], 'training post')}, {data['posts_holdout']:,} held out, "
+        f"{data['posts_challenge']:,} without a label."
     )
 
 
 def write_lead(
-    data: dict[str, Any], evaluation: dict[str, Any], settings: params.DataParams
+    data: dict[str, Any],
+    evaluation: dict[str, Any],
+    settings: params.DataParams,
+    are_counts: bool,
 ) -> Texts:
-    """Two or three sentences: ranking, error, the published result if it concerns the data."""
+    """Two to four sentences: ranking, error, a remedy, the published result where it concerns them.
+
+    ``are_counts``: whether the labels, as they are learned, look like raw counts.
+    """
     fame, median = evaluation["scores"]["fame"], data["median"]["mae"]
     lead: Texts = []
-    if evaluation["pairs"] is not None:
+    if data.get("same_for_all"):
+        lead.append(
+            [
+                "",
+                "Nothing tells the posts apart",
+                ": FAME gives all of them the same prediction, so it ranks none above another.",
+            ]
+        )
+    elif evaluation["pairs"] is not None:
         right = f"{evaluation['pairs']:.0%}"
         lead.append(
             [
@@ -44,6 +59,14 @@ def write_lead(
             f" than the median of the training posts, which is off by {show_number(median)}.",
         ]
     )
+    if are_counts and share < -CLEARLY:
+        lead.append(
+            [
+                "The labels look like raw counts, of which the largest decide every mean. ",
+                "data.target_transform: log2p1",
+                " in params.yaml learns log2(x + 1) instead, which predicts such counts better.",
+            ]
+        )
     if not published_results.concerns(settings.source):
         return lead
     src, mae = published_results.MODELS["FAME"]

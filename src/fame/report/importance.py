@@ -20,6 +20,7 @@ from fame.runtime import arrays, files
 from fame.runtime.dvc_lock import check_locked
 from fame.runtime.stage import run
 
+DECIMALS = 6
 COLUMNS = 30  # the most important ones, by name
 COLUMN_POSTS = 100  # that columns are exchanged between, where a learner does not explain itself
 COPIED_ROWS = 8192  # predicted in one call, all copies together
@@ -57,10 +58,17 @@ def main() -> None:
             record = {"learner": name, "method": method, "posts": len(label)}
             record |= {"blocks": _shorten(found), "columns": _shorten(keep_first(columns))}
             files.write_json(folder / f"{name}.json", record)
-            first = max(found, key=lambda block: found[block])
-            firsts.setdefault(f"{first} counts most for", []).append(name)
+            firsts.setdefault(describe_first(found), []).append(name)
     parts = [f"{what} {', '.join(names)}" for what, names in firsts.items()]
     print(f"importance: {'; '.join(parts)}")
+
+
+def describe_first(found: dict[str, float]) -> str:
+    """Which block counts most, of block -> importance; none where nothing tells posts apart."""
+    first = max(found, key=lambda block: found[block])
+    return (
+        f"{first} counts most for" if round(found[first], DECIMALS) > 0 else "no block counts for"
+    )
 
 
 def choose_holdout(table: ScoreTable, settings: params.ReportParams) -> Table:
@@ -164,7 +172,7 @@ def _size(values: np.ndarray) -> float:
 
 
 def _shorten(values: dict[str, float]) -> dict[str, float]:
-    return {name: round(value, 6) for name, value in values.items()}
+    return {name: round(value, DECIMALS) for name, value in values.items()}
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fame import params
-from fame.runtime import files
+from fame.runtime import files, git
 
 COMMANDS = {"ablation": "make ablation", "protocols": "make protocols"}
 
@@ -36,3 +36,16 @@ def read(
     if made["digest"] == params.identify(settings, made["blocks"])["digest"]:
         return content, ""
     return content, f"STALE: made with other parameters than this run; {command} makes it anew."
+
+
+def tell_origin(name: str, path: Path) -> str:
+    """That a kept result is not of this run, and of when it is where git knows.
+
+    It may be another machine's: the scores of the same model beside it differ a little then.
+    """
+    is_committed = git.ask("status", "--porcelain", "--", str(path)) == ""
+    day = git.ask("log", "-1", "--format=%cs", "--", str(path)) if is_committed else None
+    when = f", committed {day}" if day else ""
+    return (
+        f"Made earlier than this run, by {COMMANDS[name]}{when}: not all scores need be the same."
+    )

@@ -12,8 +12,10 @@ from typing import Any
 
 from fame import params
 from fame.runtime import files
+from fame.runtime.readable import count
 from fame.runtime.stage import run
 
+NONE = "no AutoGluon among the learners, so there is no leaderboard of its models"
 COLUMNS = ("learner", "layer", "model", "validation_mae", "fit_seconds")
 
 
@@ -27,8 +29,10 @@ def main() -> None:
     rows = collect(names, arguments.learners, arguments.runs)
     lines = [",".join(str(row[column]) for column in COLUMNS) for row in rows]
     files.write_text(arguments.output, "\n".join([",".join(COLUMNS), *lines]) + "\n")
-    found = f"{len(rows)} models in {arguments.output}" if rows else "no stack among the learners"
-    print(f"leaderboard: {found}")
+    if rows:
+        print(f"leaderboard: {count(len(rows), 'model')} in {arguments.output}")
+    else:
+        print(f"leaderboard: {NONE}")
 
 
 def collect(names: list[str], learners: Path, runs: Path) -> list[dict[str, Any]]:

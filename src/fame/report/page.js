@@ -37,7 +37,9 @@
     return own.reduce((longest, rows) => (rows.length > longest.length ? rows : longest), []);
   };
   const cell = (row, tag, value) => {
-    row.appendChild(document.createElement(tag)).textContent = value === null ? "" : String(value);
+    const isLarge = typeof value === "number" && Math.abs(value) >= 1000;
+    const text = isLarge ? Math.round(value).toLocaleString("en") : String(value ?? "");
+    row.appendChild(document.createElement(tag)).textContent = text;
   };
   const tabulate = (holder, rows) => {
     const table = document.createElement("table");

@@ -10,6 +10,7 @@ from fame.fusion import fusion_file, wording
 from fame.fusion.combination import Combination
 from fame.fusion.known import find_known_authors
 from fame.learners import table_files
+from fame.posts.data_report import looks_like_counts
 from fame.report import (
     charts,
     colours,
@@ -26,6 +27,7 @@ from fame.report import (
 from fame.report.results_page import render_results
 from fame.runtime import arrays, files
 from fame.runtime.errors import InputError
+from fame.runtime.readable import count
 from fame.runtime.stage import run
 
 INPUTS = (
@@ -50,22 +52,24 @@ def main() -> None:
     found["points"] = shown_posts.list_points(held, settings.report.scatter_posts)
     found["posts"] = shown_posts.describe(held)
     found["provenance"] = provenance.describe(settings, arguments.params, arguments.runs)
-    palette = colours.choose(list(settings.learners))
+    palette, label = colours.choose(list(settings.learners)), settings.data.name_label()
     made = tabulate(found, source)
     with figures.drawing(), files.replacing_folder(arguments.figures) as folder:
-        drawn = draw(found, tables.describe_data(source), palette)
+        drawn = draw(found, tables.describe_data(source), palette, label)
         for name, figure in drawn.items():
             figures.save(figure, folder / f"{name}.png")
     with files.replacing_folder(arguments.tables) as folder:
         for name, table in made.items():
             files.write_text(folder / f"{name}.md", table.markdown())
             files.write_text(folder / f"{name}.csv", table.csv())
-    specs = specify(found, palette)
+    specs = specify(found, palette, label)
     content = {
         "data": tables.describe_data(source),
         "simulated": found["data"]["simulated"],
         "counts": headline.describe_counts(found["data"]),
-        "lead": headline.write_lead(found["data"], found["evaluation"], settings.data),
+        "lead": headline.write_lead(
+            found["data"], found["evaluation"], settings.data, look_like_counts(arguments.posts)
+        ),
         "cards": headline.make_cards(found["data"], found["evaluation"], source),
         "explanations": headline.explain(settings.data, found["evaluation"]["drawn"]),
     }
@@ -74,7 +78,8 @@ def main() -> None:
     files.write_text(arguments.page, shown)
     results = render_results(found["metrics"], found["data"], source)
     files.write_text(arguments.results, results)
-    print(f"report: {len(drawn)} figures, {len(made)} tables, {len(shown) / 1e6:.1f} MB")
+    counts = f"{count(len(drawn), 'figure')}, {count(len(made), 'table')}"
+    print(f"report: {counts}, {len(shown) / 1e6:.1f} MB")
 
 
 def read_inputs(arguments: argparse.Namespace, settings: params.Params) -> dict[str, Any]:
@@ -85,7 +90,12 @@ def read_inputs(arguments: argparse.Namespace, settings: params.Params) -> dict[
         for name in ("metrics", "data", "evaluation", "leakage", "submission")
     }
     records = [files.read_json(arguments.importance / f"{name}.json") for name in learners]
-    found["importance"] = [record for record in records if record["blocks"]]
+    found["importance"] = [record for record in records if any(record["blocks"].values())]
+    found["same_whatever"] = [
+        record["learner"]
+        for record in records
+        if record["blocks"] and not any(record["blocks"].values())
+    ]
     found["unexplained"] = [record["learner"] for record in records if not record["blocks"]]
     curves = read_csv(arguments.plots / "learning_curves.csv")
     found["curves"] = {name: [row for row in curves if row["learner"] == name] for name in learners}
@@ -96,6 +106,7 @@ def read_inputs(arguments: argparse.Namespace, settings: params.Params) -> dict[
         path = getattr(arguments, name) / file
         digest = found["data"]["posts_digest"]
         found[name], found[f"{name}_notice"] = kept.read(name, path, settings, digest)
+        found[f"{name}_origin"] = kept.tell_origin(name, path) if found[name] else ""
     if not found["ablation"] and not published_results.concerns(settings.data.source):
         found["ablation_notice"] = ""  # nobody waits for the paper's Table 3 of their own posts
     order_models(found, list(found["metrics"]["weights"]))
@@ -143,8 +154,15 @@ def read_posts(arguments: argparse.Namespace, settings: params.Params) -> shown_
     return shown_posts.select(posts, images, predicted, known, fusion, share)
 
 
-def draw(found: dict[str, Any], data: str, palette: dict[str, str]) -> dict[str, Any]:
-    """File name -> figure."""
+def look_like_counts(posts: Path) -> bool:
+    """Whether the labels, as they are learned, are raw counts."""
+    return looks_like_counts(
+        files.read_table(posts, ["popularity"])["popularity"].drop_null().to_numpy()
+    )
+
+
+def draw(found: dict[str, Any], data: str, palette: dict[str, str], label: str) -> dict[str, Any]:
+    """File name -> figure; ``label`` names the unit of labels and predictions."""
     evaluation = found["evaluation"]
     drawn = {
         "intervals": figures.draw_intervals(evaluation["scores"], data, palette),
@@ -152,7 +170,7 @@ def draw(found: dict[str, Any], data: str, palette: dict[str, str]) -> dict[str,
         "calibration": figures.draw_calibration(found["calibration"], data, palette),
     }
     if evaluation["densities"]["series"]:
-        drawn["densities"] = figures.draw_densities(evaluation["densities"], data, palette)
+        drawn["densities"] = figures.draw_densities(evaluation["densities"], data, palette, label)
     if found["importance"]:
         drawn["importance"] = figures.draw_importance(found["importance"], data)
     titles = {
@@ -173,8 +191,8 @@ def draw(found: dict[str, Any], data: str, palette: dict[str, str]) -> dict[str,
     return drawn
 
 
-def specify(found: dict[str, Any], palette: dict[str, str]) -> dict[str, charts.Spec]:
-    """Name -> interactive figure."""
+def specify(found: dict[str, Any], palette: dict[str, str], label: str) -> dict[str, charts.Spec]:
+    """Name -> interactive figure; ``label`` names the unit of labels and predictions."""
     metrics, evaluation = found["metrics"], found["evaluation"]
     weights = metrics["weights"]
     specs = {
@@ -186,7 +204,7 @@ def specify(found: dict[str, Any], palette: dict[str, str]) -> dict[str, charts.
         "coverage": charts.draw_coverage(sections.list_coverage(found["data"])),
     }
     if evaluation["densities"]["series"]:
-        specs["densities"] = charts.draw_densities(evaluation["densities"], palette)
+        specs["densities"] = charts.draw_densities(evaluation["densities"], palette, label)
     lost = {
         name.removeprefix("without_"): round(scores["mae"] - metrics["fame"]["mae"], 6)
         for name, scores in metrics.items()
@@ -217,19 +235,20 @@ def tabulate(found: dict[str, Any], source: str) -> dict[str, tables.Table]:
     made = {
         "scores": tables.tabulate_scores(evaluation, metrics["weights"], source),
         "table_2": tables.tabulate_leave_one_out(metrics, source),
-        "figure_3": tables.tabulate_peaks(evaluation["densities"], source),
         "fusions": tables.tabulate_fusions(evaluation, source),
     }
+    if evaluation["densities"]["series"]:
+        made["figure_3"] = tables.tabulate_peaks(evaluation["densities"], source)
     if published_results.concerns(source):
         made["table_1"] = tables.tabulate_models(metrics, source)
     if found["leaderboard"]:
         made["leaderboard"] = tables.tabulate_leaderboard(found["leaderboard"], source)
     if found["ablation"]:
         table = tables.tabulate_feature_sets(found["ablation"], source)
-        made["table_3"] = table.stale(found["ablation_notice"])
+        made["table_3"] = table.stale(found["ablation_notice"]).noted(found["ablation_origin"])
     if found["protocols"]:
         table = tables.tabulate_protocols(found["protocols"], source)
-        made["protocols"] = table.stale(found["protocols_notice"])
+        made["protocols"] = table.stale(found["protocols_notice"]).noted(found["protocols_origin"])
     return made
 
 

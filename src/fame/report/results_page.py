@@ -2,8 +2,10 @@
 
 from typing import Any
 
-from fame.fusion.results import UPPER_BOUND, describe_idle, show_number
+from fame.fusion.results import SAME_FOR_ALL, UPPER_BOUND, describe_idle
 from fame.report import published_results
+from fame.report.headline import describe_counts
+from fame.runtime.readable import show_number
 
 PUBLISHED = "SRC, published on SMPD | MAE, published on SMPD |"
 
@@ -34,11 +36,9 @@ def render_results(metrics: dict[str, Any], data: dict[str, Any], source: str) -
         scores = metrics[name] if name in metrics else data[name]
         shown = " | ".join(show_number(scores[metric]) for metric in ("src", "mae"))
         lines.append(f"| {label} | {shown} |" + (f" {pair} |" if compared else ""))
-    lines += [
-        "",
-        f"{data['posts_fit']} training posts, {data['posts_holdout']} held out, "
-        f"{data['posts_challenge']} without a label.",
-    ]
+    lines += ["", describe_counts(data)]
+    if data.get("same_for_all"):
+        lines.append(f"{SAME_FOR_ALL[0].upper()}{SAME_FOR_ALL[1:]}.")
     if idle := describe_idle(weights):
         lines.append(idle)
     if simulated:

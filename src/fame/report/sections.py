@@ -4,8 +4,10 @@ import argparse
 from typing import Any
 
 from fame.fusion.intervals import GROUPS
+from fame.posts.contract import CHALLENGE, HOLDOUT
 from fame.report import page, tables
 from fame.report.page import Section
+from fame.runtime.readable import count, show_number
 
 METHODS = {
     "shap": "mean |SHAP|",
@@ -34,7 +36,7 @@ def compose(
         return [made[name] for name in names if name in made]
 
     def notice(name: str) -> list[str]:
-        return [found[f"{name}_notice"]] if found[f"{name}_notice"] else []
+        return [text for text in (found[f"{name}_notice"], found[f"{name}_origin"]) if text]
 
     curves = show(*(f"learning_curve_{learner}" for learner in found["curves"]))
     sections = [
@@ -45,7 +47,11 @@ def compose(
         ),
         Section(
             "Predictions",
-            [f"{len(found['points'])} of {found['data']['posts_holdout']} held-out posts drawn."],
+            [
+                f"{len(found['points']):,} of "
+                f"{count(found['data']['posts_holdout'], 'held-out post')} drawn.",
+                *_tell_of_densities(found["evaluation"]["densities"]),
+            ],
             figures=show("predicted_true", "calibration", "densities"),
             tables=table("figure_3"),
         ),
@@ -67,7 +73,7 @@ def compose(
         ),
         Section(
             "Importance",
-            _tell_unexplained(found),
+            _tell_without_importance(found),
             figures=[*start("importance_"), *start("columns_"), *show("importance")],
         ),
         Section("Learning curves", figures=[*start("learning_curve_"), *curves]),
@@ -94,9 +100,11 @@ def list_coverage(data: dict[str, Any]) -> list[dict[str, Any]]:
     for name in data:
         if name.startswith(INTERVAL):
             asked = name.removeprefix(INTERVAL)
+            # One group is the whole holdout, and no group where posts have no author.
+            is_apart = all(f"coverage_{group}" in data[name] for group in GROUPS)
             for authors in ("all", *GROUPS):
                 key = "coverage" if authors == "all" else f"coverage_{authors}"
-                if key in data[name]:
+                if key in data[name] and (authors == "all" or is_apart):
                     row = {"asked": f"{asked}%", "authors": authors, "share": float(asked) / 100}
                     rows.append(row | {"coverage": data[name][key]})
     return rows
@@ -112,10 +120,9 @@ def describe_submission(submission: dict[str, Any]) -> str:
     """How many posts were written, and their scores."""
     if not submission["posts"]:
         return "There are no challenge posts."
-    return (
-        f"{submission['posts']} posts, each once, all finite; scores "
-        f"{submission['lowest']:.2f} to {submission['highest']:.2f}, mean {submission['mean']:.2f}."
-    )
+    low, high, mean = (show_number(submission[key], 2) for key in ("lowest", "highest", "mean"))
+    posts = count(submission["posts"], "post")
+    return f"{posts}, each once, all finite; scores {low} to {high}, mean {mean}."
 
 
 def tabulate_gates(leakage: dict[str, Any]) -> tables.Table:
@@ -141,9 +148,26 @@ def tabulate_images(data: dict[str, Any]) -> list[tables.Table]:
     return [tables.Table(title, ["backbone", *kinds], rows)] if rows else []
 
 
-def _tell_unexplained(found: dict[str, Any]) -> list[str]:
-    names = ", ".join(found["unexplained"])
-    return [f"Not measured for {names}: it predicts too slowly."] if names else []
+def _tell_without_importance(found: dict[str, Any]) -> list[str]:
+    texts = []
+    if names := ", ".join(found["unexplained"]):
+        texts.append(f"Not measured for {names}: it predicts too slowly.")
+    if names := ", ".join(found["same_whatever"]):
+        texts.append(f"No block counts for {names}: nothing in them changes a prediction.")
+    return texts
+
+
+def _tell_of_densities(densities: dict[str, Any]) -> list[str]:
+    """Why there is no density, or one of the holdout in place of the posts without a label."""
+    challenge, holdout = densities["posts"][CHALLENGE], densities["posts"][HOLDOUT]
+    if densities["part"] and not densities["series"]:
+        return ["All predictions are the same, so there is no density of them."]
+    if densities["part"] == CHALLENGE:
+        return []
+    few = f"{count(challenge, 'post')} without a label"
+    if densities["part"] == HOLDOUT:
+        return [f"{few}, too few for a density: it is of the holdout."] if challenge else []
+    return [f"{count(holdout, 'held-out post')} and {few}, too few to draw a density of."]
 
 
 def _counts(name: str) -> bool:

@@ -95,9 +95,11 @@ def describe(held: Held) -> list[dict[str, Any]]:
     decimals = count_decimals(held.label)
     with ImageReader() as reader:
         for row, names in choose(held).items():
-            post = {name: held.posts[name][row].as_py() for name in ("post_id", "title", "tags")}
+            names_shown = ("post_id", "title", "tags", "user_id")
+            post = {name: held.posts[name][row].as_py() for name in names_shown}
             label, predicted = float(held.label[row]), float(held.predicted[row])
             low, high = float(held.low[row]), float(held.high[row])
+            group = "known" if held.known[row] else "new"
             numbers = {"label": label, "predicted": predicted, "low": low, "high": high}
             described.append(
                 {
@@ -106,7 +108,7 @@ def describe(held: Held) -> list[dict[str, Any]]:
                     "title": cut(post["title"], LONGEST_TITLE),
                     "tags": cut(", ".join(post["tags"] or []), LONGEST_TAGS),
                     "category": held.posts["category"][row].as_py() or "",
-                    "author": "known" if held.known[row] else "new",
+                    "author": "none" if post["user_id"] is None else group,
                     **numbers,
                     "shown": {name: f"{value:,.{decimals}f}" for name, value in numbers.items()}
                     | {"error": f"{predicted - label:+,.{decimals}f}"},

@@ -7,6 +7,7 @@ from typing import Any
 
 from fame.fusion.results import describe_idle
 from fame.report import published_results
+from fame.runtime.readable import count, show_number
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,10 @@ class Table:
             return self
         note = f"{notice} {self.note}".strip()
         return replace(self, title=f"STALE: {self.title}", note=note)
+
+    def noted(self, note: str) -> "Table":
+        """The same with one more sentence under it."""
+        return replace(self, note=f"{self.note} {note}".strip())
 
     def markdown(self) -> str:
         """Title, table, note."""
@@ -43,7 +48,7 @@ def show(scores: Any) -> list[str]:
     if not scores:
         return ["-", "-"]
     pair = (scores["src"], scores["mae"]) if isinstance(scores, dict) else scores
-    return [f"{value:.4f}" for value in pair]
+    return [show_number(value) for value in pair]
 
 
 def describe_data(source: str) -> str:
@@ -64,7 +69,7 @@ def tabulate_scores(evaluation: dict[str, Any], weights: dict[str, float], sourc
     for name, scores in evaluation["scores"].items():
         shown = show(scores)
         ranges = [
-            f"{scores[f'{metric}_interval'][0]:.4f} to {scores[f'{metric}_interval'][1]:.4f}"
+            " to ".join(show_number(bound) for bound in scores[f"{metric}_interval"])
             for metric in ("src", "mae")
         ]
         weight = f"{weights[name]:.3f}" if name in weights else "-"
@@ -75,7 +80,7 @@ def tabulate_scores(evaluation: dict[str, Any], weights: dict[str, float], sourc
         f"Scores with confidence intervals ({describe_data(source)})",
         ["model", "weight", "SRC", f"SRC, {share}", "MAE", f"MAE, {share}"],
         rows,
-        f"Intervals: {evaluation['resamples']} bootstrap resamples of the holdout's "
+        f"Intervals: {count(evaluation['resamples'], 'bootstrap resample')} of the holdout's "
         f"{evaluation['drawn']}.",
     )
 
@@ -105,7 +110,7 @@ def tabulate_leave_one_out(metrics: dict[str, Any], source: str) -> Table:
     for name in ["fame", *names]:
         label = "FAME, all learners" if name == "fame" else name.replace("_", " ", 1)
         row = [label, *show(metrics[name])]
-        row += [f"{metrics[name]['mae'] - metrics['fame']['mae']:+.4f}"]
+        row += [show_number(metrics[name]["mae"] - metrics["fame"]["mae"], sign=True)]
         if source == "smpd":
             row += show(published_results.FUSIONS.get(name))
         rows.append(row)
@@ -150,7 +155,7 @@ def tabulate_peaks(densities: dict[str, Any], source: str) -> Table:
     part = "posts without a label" if densities["part"] == "challenge" else "the holdout"
     rows = []
     for name, series in densities["series"].items():
-        row = [name, f"{series['peak']:.2f}"]
+        row = [name, show_number(series["peak"], 2)]
         rows.append(row + ([published_results.PEAKS.get(name, "-")] if source == "smpd" else []))
     return Table(
         entitle("Figure 3", "peaks of the predicted densities", source),
@@ -188,12 +193,11 @@ def tabulate_protocols(protocols: dict[str, Any], source: str) -> Table:
     rows = []
     for protocol, found in protocols["protocols"].items():
         for name, scores in found["scores"].items():
-            src, mae = (
-                f"{scores[m]:.4f} ({scores[f'{m}_interval'][0]:.3f} to "
-                f"{scores[f'{m}_interval'][1]:.3f})"
-                for m in ("src", "mae")
-            )
-            rows.append([protocol, "FAME" if name == "fame" else name, src, mae])
+            row = [protocol, "FAME" if name == "fame" else name]
+            for metric in ("src", "mae"):
+                low, high = (show_number(bound, 3) for bound in scores[f"{metric}_interval"])
+                row.append(f"{show_number(scores[metric])} ({low} to {high})")
+            rows.append(row)
     share = f"{protocols['confidence']:.0%} interval"
     return Table(
         f"Split protocols ({describe_data(source)})",
@@ -219,4 +223,6 @@ def tabulate_leaderboard(rows: list[dict[str, str]], source: str) -> Table:
     columns = ["learner", "layer", "model", "MAE, out of fold", "seconds of training"]
     keys = ("learner", "layer", "model", "validation_mae", "fit_seconds")
     cells = [[row[key] or "-" for key in keys] for row in rows]
+    for row in cells:
+        row[3] = show_number(float(row[3])) if row[3] != "-" else row[3]
     return Table(f"Models of the stacks ({describe_data(source)})", columns, cells)

@@ -14,6 +14,7 @@ from fame.learners import table_files
 from fame.posts.contract import HOLDOUT
 from fame.report import bootstrap, kept
 from fame.runtime import arrays, files
+from fame.runtime.readable import count, show_number
 from fame.runtime.stage import run
 from fame.variants import workspace
 
@@ -74,10 +75,12 @@ def score(folder: Path, names: list[str], settings: params.ReportParams) -> dict
 def describe(protocol: str, found: dict[str, Any], settings: params.ReportParams) -> str:
     """One line: the fusion's scores, and of what its interval is."""
     fame = found["scores"]["fame"]
-    low, high = fame["mae_interval"]
+    low, high = (show_number(bound) for bound in fame["mae_interval"])
+    src, mae = show_number(fame["src"]), show_number(fame["mae"])
+    resamples = count(settings.resamples, "resample")
     return (
-        f"{protocol:<14} FAME: SRC {fame['src']:.4f}, MAE {fame['mae']:.4f} ({low} to {high}: "
-        f"{settings.confidence:.0%} of {settings.resamples} resamples of {found['drawn']})"
+        f"{protocol:<14} FAME: SRC {src}, MAE {mae} ({low} to {high}: "
+        f"{settings.confidence:.0%} of {resamples} of {found['drawn']})"
     )
 
 

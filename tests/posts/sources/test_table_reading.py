@@ -646,7 +646,7 @@ def test_words_of_several_languages_are_no_numbers(tmp_path, texts):
     ("texts", "what"),
     [
         (["1.741", "12.250"], "numbers whose dot is taken as decimals"),
-        (["1,741", "12,250"], "numbers whose comma is taken as a separator of thousands"),
+        (["1,741", "12,250"], "numbers whose comma is taken as a thousands separator"),
         (["$5", "7 €"], "amounts in 2 currencies ($, €), none exchanged"),
     ],
 )
@@ -874,11 +874,37 @@ def test_epoch_numbers_and_utc_tell_nothing_of_the_posters_clock(tmp_path, cells
     assert "times in UTC, the poster's clock is not known" in notes
 
 
+def test_lists_of_tags_are_shown_by_ones_that_hold_tags(tmp_path):
+    column = read_column(tmp_path, ["[]", "['']", "['a', 'b']", "[]"])
+    assert read_tags(column, None).to_pylist() == [[], [], ["a", "b"], []]
+    (note,) = [note for note in column.findings.notes if note.what == "tags written as lists"]
+    assert (note.count, note.examples) == (4, ((3, "\"['a', 'b']\""),))
+    column = read_column(tmp_path, ["[]", "[ ]"])
+    read_tags(column, None)
+    assert [note.examples[0] for note in column.findings.notes if note.count] == [(1, "'[]'")]
+
+
+@pytest.mark.parametrize(
+    ("texts", "mark", "what"),
+    [
+        (["1,234,567"], ".", "numbers with thousands separators"),
+        (["1.5", "1,25"], ".", "numbers with decimal commas, in a column that also has points"),
+        (["1,5", "1.25"], ",", "numbers with decimal points, in a column that also has commas"),
+    ],
+)
+def test_how_numbers_are_written_is_named(tmp_path, texts, mark, what):
+    column = read_column(tmp_path, texts)
+    read_numbers(column, mark)
+    assert (what, 1) in list_notes(column, KEPT)
+
+
 def test_compact_digits_are_never_epoch_seconds(tmp_path):
     column = read_column(tmp_path, ["202202021253", "202201011556", "202112312359"])
     found, _ = read_times(column, None)
     assert found[0].as_py() == datetime(2022, 2, 2, 12, 53, tzinfo=UTC)
     assert ("times as digits, %Y%m%d%H%M", 3) in list_notes(column, READ)
+    (note,) = [note for note in column.findings.notes if note.what.startswith("times as digits")]
+    assert note.examples[0] == (1, "'202202021253'")
 
 
 @QUICK

@@ -25,6 +25,7 @@ SEPARATORS = ("|", ";", ",", "\n", "，", "、", "；", "·", "•", " / ")
 _LIST = r"(?s)^\s*(\[.*\]|\{[^{}]*\}|\([^()]*\)|[\[{(]\s*['\"{].*)\s*$"
 # An object that describes a tag has it under one of these; an object without a text has its tags
 # as keys, and counts.
+_EMPTY = r"^[\s\[\](){}'\"]*$"
 TAG_KEYS = ("text", "tag", "name", "hashtag", "raw", "label", "title", "keyword", "slug", "value")
 _COUNT = re.compile(r"[-+]?[\d.]+(e[-+]?\d+)?|true|false", re.IGNORECASE)
 _OBJECT = re.compile(r"\[\s*\{|\{\s*(['\"]).*?\1\s*:", re.DOTALL)
@@ -74,7 +75,8 @@ def read_tags(column: Column, separator: str | None) -> pa.ChunkedArray:
         texts = pc.replace_substring_regex(texts, r"[\x{200b}-\x{200d}\x{feff}]+", " ")
     if has_any(pc.match_substring_regex(texts, r"^\s*[\[{(]")):
         is_list = pc.match_substring_regex(texts, _LIST)
-        column.note("tags written as lists", READ, is_list)
+        holds = pc.and_(is_list, pc.invert(pc.match_substring_regex(texts, _EMPTY)))
+        column.note("tags written as lists", READ, is_list, holds)
         lists = pc.if_else(is_list, texts, NOTHING)
         texts = pc.if_else(is_list, "", texts)
     if separator is None:

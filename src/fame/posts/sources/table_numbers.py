@@ -178,7 +178,7 @@ def read_numbers(
 
 
 def _doubt_threes(column: Column, texts: pa.ChunkedArray) -> None:
-    for mark, read in ((".", "decimals"), (",", "a separator of thousands")):
+    for mark, read in ((".", "decimals"), (",", "a thousands separator")):
         if _all_in_threes(texts, mark):
             what = f"numbers whose {'dot' if mark == '.' else 'comma'} is taken as {read}"
             column.note(what, NOTICED, pc.match_substring(texts, mark))
@@ -238,13 +238,16 @@ def _find_flags(texts: pa.ChunkedArray) -> dict[str, float]:
 def _ways(
     mark: str, scaled: bool, flags: dict[str, float]
 ) -> Iterable[tuple[str, Callable[[str], float | None]]]:
-    words = {",": "commas before decimals, dots between thousands", ".": "separators of thousands"}
-    others = {",": "dots before decimals", ".": "commas before decimals"}
+    words = {",": "decimal commas, dots between thousands", ".": "thousands separators"}
+    others = {
+        ",": "decimal points, in a column that also has commas",
+        ".": "decimal commas, in a column that also has points",
+    }
     ways: list[tuple[str, Callable[[str], float | None]]] = [
         ("true and false as 1 and 0", lambda text: flags.get(text.lower())),
         ("numbers in other digits or signs", _parse_spelled),
         (f"numbers with {words[mark]}", partial(_parse_parts, mark=mark, allowed="")),
-        (f"numbers with {others[mark]} among others", partial(_parse_other_mark, mark=mark)),
+        (f"numbers with {others[mark]}", partial(_parse_other_mark, mark=mark)),
     ]
     if scaled:
         ways += [

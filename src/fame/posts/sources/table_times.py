@@ -229,7 +229,9 @@ def _read_numbers(column: Column, texts: pa.ChunkedArray, rows: np.ndarray, time
             continue  # epoch numbers that look like the calendar's now and then
         times.put(rows[chosen], parsed)
         left &= ~chosen
-        column.findings.note(column.name, f"times as digits, {form}", READ, found.sum())
+        are_digits = np.zeros(len(column.cells), bool)
+        are_digits[rows[chosen][found]] = True
+        column.note(f"times as digits, {form}", READ, are_digits)
     if _read_epochs(column, numbers, rows, left, times):
         return
     magnitude = np.median(np.abs(numbers[left])) if left.any() else 0

@@ -1,0 +1,1 @@
+../../src/fame/posts/findings.py

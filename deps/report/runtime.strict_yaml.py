@@ -1,0 +1,1 @@
+../../src/fame/runtime/strict_yaml.py
