@@ -22,7 +22,7 @@ from fame.posts.contract import LOCATED, NO_IMAGE, NO_TEXT, OK
 from fame.registry import BACKBONES, resolve
 from fame.runtime import arrays, files
 from fame.runtime.errors import InputError
-from fame.runtime.readable import count
+from fame.runtime.plurals import count
 from fame.runtime.stage import run
 
 NOTHING = {"image": "a picture", "title": "a title"}  # what no post has, by modality

@@ -6,7 +6,8 @@ from typing import Any
 
 from fame.fusion import baseline
 from fame.runtime import dvc_lock, files
-from fame.runtime.readable import count, show_number
+from fame.runtime.plurals import count
+from fame.runtime.readable import show_number
 from fame.runtime.stage import run
 from fame.runtime.strict_yaml import parse, read_text
 

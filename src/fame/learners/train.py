@@ -19,7 +19,7 @@ from fame.registry import LEARNERS, resolve_learner
 from fame.runtime import files, ids, resume
 from fame.runtime.errors import InputError
 from fame.runtime.imports import SOURCE, list_files
-from fame.runtime.readable import count, show_number
+from fame.runtime.plurals import count
 from fame.runtime.stage import run
 from fame.runtime.versions import list_versions
 
@@ -158,7 +158,7 @@ def summarise(record: dict[str, Any], fit_rows: int, seconds: float) -> str:
         f"{record['learner']}: {count(fit_rows, 'training post')}{without}, "
         f"{count(len(folds), 'fold')}, "
         f"{f'best iterations {best}, ' if best else ''}"
-        f"validation MAE {show_number(float(mae))}{clipped}, {seconds:.0f} s"
+        f"validation MAE {mae:,.4f}{clipped}, {seconds:.0f} s"
     )
 
 

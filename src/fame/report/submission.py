@@ -14,7 +14,8 @@ from fame.posts.contract import CHALLENGE
 from fame.registry import BACKBONES, resolve
 from fame.runtime import arrays, files
 from fame.runtime.errors import InputError
-from fame.runtime.readable import count, show_number
+from fame.runtime.plurals import count
+from fame.runtime.readable import show_number
 from fame.runtime.stage import run
 
 VERSION = "VERSION 1.2"

@@ -7,7 +7,8 @@ from typing import Any
 
 from fame.fusion.results import describe_idle
 from fame.report import published_results
-from fame.runtime.readable import count, show_number
+from fame.runtime.plurals import count
+from fame.runtime.readable import show_number
 
 
 @dataclass(frozen=True)
