@@ -476,8 +476,8 @@ def test_ones_own_posts_go_through_without_images_tags_or_users(project):
         **{f"data.table.columns.{key}": column for key, column in mapped.items()},
     )
     output = project.run("dvc", "repro")
-    assert "extract efficientnet: 200 posts, 1280 columns; image: no post has anything" in output
-    assert "table trees: without 1280 of the 1280 columns of efficientnet" in output
+    assert "extract efficientnet: 200 posts, 1,280 columns; no post has a picture: " in output
+    assert "table trees: without all 1,280 columns of efficientnet" in output
     metrics = project.read_metrics()
     data = project.read_data()
     assert data["posts_challenge"] == 10

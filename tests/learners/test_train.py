@@ -90,7 +90,7 @@ def test_record_curves_and_last_line(folder, run_stage, capsys):
 def test_a_large_error_is_written_out():
     folds = [{"validation_mae": 1755771.0}, {"validation_mae": 1755772.2}]
     said = train.summarise({"learner": "ridge", "folds": folds, "clipped": 0}, 2000, 1.0)
-    assert said == "ridge: 2,000 training posts, 2 folds, validation MAE 1,755,772, 1 s"
+    assert said == "ridge: 2,000 training posts, 2 folds, validation MAE 1,755,771.6000, 1 s"
 
 
 @pytest.mark.parametrize("kind", ["ridge", "extratrees"])
