@@ -200,7 +200,7 @@ def test_without_times_the_split_is_one_that_the_posts_allow(
     assert call(tmp_path / "posts.csv", "--yes") == 0
     split = YAML(typ="safe").load((project / "params.yaml").read_text())["split"]
     assert split["protocol"] == protocol
-    assert "not the newest: params.yaml: " in capsys.readouterr().out
+    assert "not the newest, for chronological needs the posting times of" in capsys.readouterr().out
 
 
 @pytest.fixture

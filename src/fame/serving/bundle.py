@@ -12,6 +12,7 @@ from fame import params
 from fame.features import block_files
 from fame.posts.contract import FIT
 from fame.runtime import arrays, files
+from fame.runtime.plurals import count
 from fame.runtime.stage import run
 from fame.serving import similar
 from fame.serving.manifest import (
@@ -56,8 +57,8 @@ def main() -> None:
     }
     files.write_json(arguments.manifest, manifest)
     print(
-        f"bundle: {len(digests)} files, {len(settings.learners)} learners, "
-        f"{len(training)} training posts known"
+        f"bundle: {count(len(digests), 'file')}, {count(len(settings.learners), 'learner')}, "
+        f"{count(len(training), 'training post')} known"
     )
 
 

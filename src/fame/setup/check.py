@@ -18,6 +18,7 @@ from fame.posts.sources.images import IMAGE_SUFFIXES
 from fame.runtime.cores import count_cores
 from fame.runtime.data_root import require_folder
 from fame.runtime.errors import InputError
+from fame.runtime.plurals import count
 from fame.setup.estimate import describe_seconds, estimate
 
 PROJECT, WEIGHTS = Path("pyproject.toml"), Path("requirements-weights.txt")
@@ -213,9 +214,9 @@ def _check_git() -> list[str]:
         return []
     shown = ", ".join(map(str, (data or sorted(sizes, key=sizes.__getitem__, reverse=True))[:3]))
     return [
-        f"git: {len(sizes):,} files ({total / 1e6:.1f} MB) are neither in git nor ignored, such as "
-        f"{shown}: an experiment would commit them; put data under DVC (`fame init`, `dvc add`) "
-        "or into .gitignore"
+        f"git: neither in git nor ignored: {count(len(sizes), 'file')} ({total / 1e6:.1f} MB), "
+        f"such as {shown}: an experiment would commit them; put data under DVC "
+        "(`fame init`, `dvc add`) or into .gitignore"
     ]
 
 

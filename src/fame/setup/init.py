@@ -133,7 +133,9 @@ def _propose(arguments: argparse.Namespace, place: Path, proposal: Proposal) -> 
         lines += [f"  data.max_unreadable_fraction becomes {share:g}, as so many are missing"]
     document["split"]["protocol"] = protocol
     if why:
-        lines += [f"  held out: {PROTOCOLS[protocol]}, not the newest: {why}"]
+        # The reason alone, of a sentence that refuses.
+        why = why.removeprefix("params.yaml: split.protocol: ").partition("; ")[0]
+        lines += [f"  held out: {PROTOCOLS[protocol]}, not the newest, for {why}"]
     lines += _describe_hashtags(posts.table, mapping)
     print("\n".join(_describe_posts(posts, lines + proposal.describe())))
     return images
