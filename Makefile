@@ -53,9 +53,10 @@ test-browser: $(INSTALLED)  ## the pages in a real browser (Debian: apt-get inst
 	python -m pytest -m browser tests/browser tests/serving
 
 lint: $(INSTALLED)  ## check style, docstrings and types
-	ruff check src tests benchmarks
-	ruff format --check src tests benchmarks
+	ruff check src tests benchmarks .ci
+	ruff format --check src tests benchmarks .ci
 	mypy
+	mypy .ci/check_results.py
 
 bench: $(INSTALLED)  ## measure speed and memory against the plain way (minutes)
 	python benchmarks/ingest.py

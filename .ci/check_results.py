@@ -8,17 +8,17 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
-from fame import params
 from fame.fusion import results
 
 SCORE_TOLERANCE = 0.02
 WIDTH_TOLERANCE = 0.2  # of a prediction interval, in units of the label
 
 
-def flatten(content: dict, prefix: str = "") -> dict:
+def flatten(content: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested keys as dotted ones."""
-    flat = {}
+    flat: dict[str, Any] = {}
     for key, value in content.items():
         nested = isinstance(value, dict)
         flat |= flatten(value, f"{prefix}{key}.") if nested else {prefix + key: value}
@@ -51,7 +51,7 @@ def main() -> None:
     committed = json.loads(read_committed("metrics/metrics.json"))
     record = json.loads(read_committed("metrics/data.json"))
     expected = flatten(committed) | flatten(record)
-    found = {}
+    found: dict[str, Any] = {}
     for path in (results.METRICS, results.DATA):
         found |= flatten(json.loads(Path(path).read_text(encoding="utf-8")))
     problems = [f"{key}: only in one of the two" for key in sorted(expected.keys() ^ found.keys())]
@@ -62,8 +62,7 @@ def main() -> None:
     readme = read_committed("README.md")
     if read_committed("reports/results.md").strip() not in readme:
         problems.append("README.md: its result table is not that of reports/results.md")
-    unit = params.load(kinds=False).data.describe_unit()
-    if results.render(committed, record, unit) not in readme:
+    if results.render(committed, record) not in readme:
         problems.append("README.md: the table that it expects is not that of metrics/metrics.json")
     print("\n".join(problems) or f"results agree with the committed ones (+-{SCORE_TOLERANCE})")
     sys.exit(bool(problems))
