@@ -92,12 +92,13 @@ def walk(modules):
 
 
 def read_links(root=ROOT):
-    """Folder below deps/ -> the files that its links lead to."""
+    """A stage, with its kind -> the files that the links of its folders lead to."""
     folder, links = root / "deps", {}
     for path in folder.rglob("*"):
         if path.is_symlink():
             links.setdefault(str(path.parent.relative_to(folder)), set()).add(path.resolve())
-    return links
+    every = {stage: links.pop(f"{stage}/every_kind") for stage in KINDS}
+    return {name: paths | every.get(name.split("/")[0], set()) for name, paths in links.items()}
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
@@ -126,8 +127,9 @@ def test_the_links_are_as_they_would_be_written():
 def test_every_stage_names_its_own_folder_of_links():
     for stage, entry in STAGES.items():
         named = [path for path in entry["deps"] if path.startswith("deps/")]
-        kind = "/${data.source}" if stage == "ingest" else "/${item.kind}"
-        assert named == [f"deps/{stage}{kind if stage in KINDS else ''}"]
+        kind = "${data.source}" if stage == "ingest" else "${item.kind}"
+        folders = [f"{stage}/every_kind", f"{stage}/{kind}"] if stage in KINDS else [stage]
+        assert named == [f"deps/{name}" for name in folders]
     assert set(read_links()) == set(PROGRAMS)
 
 

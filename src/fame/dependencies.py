@@ -1,8 +1,9 @@
 """`deps/`: for each stage a folder of links to the source files that it imports.
 
 dvc.yaml names the folders; DVC follows the links, so that an edit makes stale exactly the stages
-that import the file. `make links` writes them anew, and the page that lists them by file; a test
-compares both.
+that import the file. A stage that runs one kind of several has a folder of what it imports for
+every kind, and one a kind of what that adds. `make links` writes them anew, and the page that lists
+them by file; a test compares both.
 """
 
 import os
@@ -30,6 +31,7 @@ name or report belong to no stage: they cannot change a result. `make links` wri
 | file below `src/fame` | stages |
 |---|---|
 """
+EVERY_KIND = "every_kind"  # the folder beside those of the kinds
 PIPELINES = (Path("dvc.yaml"), Path("reports/dvc.yaml"))
 
 
@@ -47,16 +49,34 @@ ONE_KIND = {
 ALL_KINDS = {"leakage": _modules(BACKBONES), "importance": _modules(LEARNERS, ".model")}
 
 
-def list_links(root: Path = Path()) -> dict[str, list[Path]]:
-    """Folder below `deps/`, a stage's or a stage's kind's -> the source files of its links."""
-    links = {}
+def list_imports(root: Path = Path()) -> dict[str, list[Path]]:
+    """A stage, `train/dae` with its kind -> the source files that it imports."""
+    found = {}
     for stage, module in _read_stages(root).items():
         if stage in ONE_KIND:
             for kind, own in ONE_KIND[stage].items():
-                links[f"{stage}/{kind}"] = list_files([module, own])
+                found[f"{stage}/{kind}"] = list_files([module, own])
         else:
-            links[stage] = list_files([module, *ALL_KINDS.get(stage, {}).values()])
-    return links
+            found[stage] = list_files([module, *ALL_KINDS.get(stage, {}).values()])
+    return found
+
+
+def list_links(root: Path = Path()) -> dict[str, list[Path]]:
+    """Folder below `deps/` -> the source files of its links."""
+    every = {
+        f"{stage}/{EVERY_KIND}": list_files([module])
+        for stage, module in _read_stages(root).items()
+        if stage in ONE_KIND
+    }
+    own = {
+        name: [file for file in files if file not in every.get(_find_every(name), ())]
+        for name, files in list_imports(root).items()
+    }
+    return every | own
+
+
+def _find_every(name: str) -> str:
+    return f"{name.partition('/')[0]}/{EVERY_KIND}"
 
 
 def write_links(root: Path = Path()) -> None:
@@ -83,11 +103,11 @@ def read_links(root: Path = Path()) -> dict[Path, str]:
 
 
 def list_stages(root: Path = Path()) -> dict[str, list[str]]:
-    """File below `src/fame` -> the folders below `deps/` that link to it."""
+    """File below `src/fame` -> the stages, with their kinds, that import it."""
     package = SOURCE / "fame"
     modules = (path for path in package.rglob("*.py") if path.name != "__init__.py")
     names: dict[Path, list[str]] = {path: [] for path in modules}
-    for name, sources in list_links(root).items():
+    for name, sources in list_imports(root).items():
         for source in sources:
             names.setdefault(source, []).append(name)
     return {str(path.relative_to(package)): names[path] for path in sorted(names)}
@@ -95,7 +115,7 @@ def list_stages(root: Path = Path()) -> dict[str, list[str]]:
 
 def render_page(root: Path = Path()) -> str:
     """The content of `docs/dependencies.md`."""
-    every = list(list_links(root))
+    every = list(list_imports(root))
     rows = [
         f"| `{file}` | {_render_stages(names, every)} |"
         for file, names in list_stages(root).items()

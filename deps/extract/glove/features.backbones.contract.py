@@ -1,1 +1,0 @@
-../../../src/fame/features/backbones/contract.py

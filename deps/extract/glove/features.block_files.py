@@ -1,1 +1,0 @@
-../../../src/fame/features/block_files.py

@@ -1,1 +1,0 @@
-../../../src/fame/features/engine/embedder.py

@@ -1,1 +1,0 @@
-../../../src/fame/features/engine/code_version.py

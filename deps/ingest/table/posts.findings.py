@@ -1,1 +1,0 @@
-../../../src/fame/posts/findings.py

@@ -1,1 +1,0 @@
-../../../src/fame/learners/model_files.py

@@ -1,1 +1,0 @@
-../../../src/fame/learners/table_files.py

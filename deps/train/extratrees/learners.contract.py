@@ -1,1 +1,0 @@
-../../../src/fame/learners/contract.py

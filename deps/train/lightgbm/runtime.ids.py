@@ -1,1 +1,0 @@
-../../../src/fame/runtime/ids.py
