@@ -174,6 +174,10 @@ class LearnerParams(Strict):
     table: str
     seed: Seed
 
+    def list_checkpoints(self) -> list[str]:
+        """Pretrained networks of others that it builds on, besides its table's."""
+        return []
+
 
 class AnyBackboneParams(BackboneParams):
     """A backbone of whatever kind."""

@@ -139,6 +139,21 @@ def test_scores_of_this_run_are_shown_without_a_word(capsys):
 
 
 @pytest.mark.usefixtures("finished")
+def test_another_simulation_is_told_and_another_way_to_draw_is_not(capsys, write_params):
+    recorded = YAML(typ="safe").load(results.LOCK.read_text())
+    settings = YAML(typ="safe").load(results.PARAMS.read_text())
+    sample, drawn = settings["data"]["sample"], settings["report"]["scatter_posts"]
+    recorded["stages"]["simulate"] = {"params": {"params.yaml": {"data.sample": sample}}}
+    recorded["stages"]["fuse"]["params"]["params.yaml"]["report.scatter_posts"] = drawn
+    with results.LOCK.open("w") as file:
+        YAML().dump(recorded, file)
+    write_params(**{"report.scatter_posts": drawn + 1})
+    assert not any("earlier run" in line for line in show(capsys))
+    write_params(**{"data.sample.seed": 9})
+    assert EARLIER.format("params.yaml (data.sample) has changed") in show(capsys)
+
+
+@pytest.mark.usefixtures("finished")
 def test_scores_of_other_parameters_keep_their_unit_and_are_said_to_be_earlier(
     capsys, write_params
 ):

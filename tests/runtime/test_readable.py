@@ -44,3 +44,8 @@ def test_a_users_number_is_never_written_with_an_exponent(value, shown):
 )
 def test_a_small_change_is_a_plain_decimal(value, shown):
     assert readable.show_change(value) == shown
+
+
+def test_one_is_no_plural():
+    found = [readable.count(number, "post") for number in (0, 1, 2, 2000)]
+    assert found == ["0 posts", "1 post", "2 posts", "2,000 posts"]

@@ -73,8 +73,14 @@ def test_a_column_that_the_run_did_not_have_is_told(reader, tmp_path):
 
 def test_a_time_in_iso_is_read_whatever_the_runs_file_wrote(tmp_path):
     reader = make_reader({"time": "When", "time_format": "%d.%m.%Y %H Uhr %M"})
-    for when in ("01.03.2025 14 Uhr 05", "2025-03-01T14:05"):
-        [post] = reader.read_records([{"When": when, "Text": "One"}], tmp_path).posts.to_pylist()
+    alike = make_reader({"time": "When", "time_format": "%Y-%m-%d %Hh%M"})
+    for reads, when in (
+        (reader, "01.03.2025 14 Uhr 05"),
+        (reader, "2025-03-01T14:05"),
+        (alike, "2025-03-01 14h05"),
+        (alike, "2025-03-01T14:05"),
+    ):
+        [post] = reads.read_records([{"When": when, "Text": "One"}], tmp_path).posts.to_pylist()
         assert str(post["posted_at"]) == "2025-03-01 14:05:00+00:00"
 
 

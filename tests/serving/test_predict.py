@@ -123,7 +123,7 @@ def test_history_is_added(command, models, tmp_path):
     (tmp_path / "own.csv").write_text("id,title,user,time\na,A cat,me,2016-03-01\n")
     _, out, err = command("own.csv", "--history", "more.csv")
     assert "history: read: not used, as the models know no such columns: x; known" in err
-    assert "history: 1 labelled posts added, 1 were known already\n" in err
+    assert "history: 1 labelled post added, 1 known already\n" in err
     assert ",known,1," in out
 
 
@@ -140,6 +140,10 @@ def test_where_a_picture_lay_is_told_if_not_at_the_path_as_written(command, tmp_
         assert told not in command(*arguments)[2]
     (tmp_path / "a.jpg").write_bytes(picture)
     assert told not in command("own.csv")[2]
+    # A whole path, and a name without its suffix, as in training.
+    whole = f"id,title,image\n1,A cat,{tmp_path}/a.jpg\n2,A dog,other/deep/b\n"
+    (tmp_path / "own.csv").write_text(whole)
+    assert "elsewhere" not in command("own.csv")[2]
 
 
 @pytest.mark.parametrize(

@@ -112,6 +112,12 @@ def test_a_picture_is_bytes_or_a_path(predictor, picture, tmp_path):
     assert given["notes"].tolist() == [""]
 
 
+def test_a_draft_may_have_the_name_of_a_total(predictor, picture):
+    posts = [{"id": name, "title": "A cat", "image": picture} for name in ("Total", "Mean:", "a")]
+    assert predictor.predict(posts)["id"].tolist() == ["Total", "Mean:", "a"]
+    assert predictor.predict(posts[:1])["id"].tolist() == ["Total"]
+
+
 def test_what_could_not_be_used_is_noted(predictor):
     posts = [
         POST | {"image": b"no picture", "category": "Zebra"},

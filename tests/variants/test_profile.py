@@ -140,6 +140,10 @@ def test_the_papers_profile_is_its_method_whatever_the_defaults_are():
     for group in ("text", "ratios", "trend", "author"):
         assert not getattr(paper.meta, group)
     assert paper.learners["autogluon"].models == ["catboost", "lightgbm", "multimodal"]
+    multimodal = paper.learners["autogluon"].multimodal
+    declared = [multimodal.checkpoint, multimodal.image_checkpoint]
+    assert paper.learners["autogluon"].list_checkpoints() == declared
+    assert paper.learners["dae"].list_checkpoints() == []
     for name in ("catboost", "lightgbm"):
         learner = paper.learners[name]
         assert (learner.learning_rate, learner.loss, learner.iterations) == (0.03, "rmse", 200_000)

@@ -10,8 +10,7 @@ from fame.features import block_files
 from fame.features.encoding import encode
 from fame.features.meta import Meta
 from fame.runtime import files
-from fame.runtime.plurals import count
-from fame.runtime.stage import run
+from fame.runtime.stage import count, run
 
 
 def main() -> None:

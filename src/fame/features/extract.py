@@ -22,8 +22,7 @@ from fame.posts.contract import LOCATED, NO_IMAGE, NO_TEXT, OK
 from fame.registry import BACKBONES, resolve
 from fame.runtime import arrays, files
 from fame.runtime.errors import InputError
-from fame.runtime.plurals import count
-from fame.runtime.stage import run
+from fame.runtime.stage import count, run
 
 NOTHING = {"image": "a picture", "title": "a title"}  # what no post has, by modality
 FINGERPRINT = "fingerprint.json"  # of the weights that an encoder needs beside its files

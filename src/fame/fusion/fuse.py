@@ -30,8 +30,7 @@ from fame.posts.contract import FIT, HOLDOUT
 from fame.posts.splits import number_users
 from fame.runtime import arrays, files
 from fame.runtime.errors import InputError
-from fame.runtime.plurals import count
-from fame.runtime.readable import show_number
+from fame.runtime.readable import count, show_number
 from fame.runtime.stage import run
 
 CLEARLY = 0.02  # share by which fixed weights must be worse before a line says so

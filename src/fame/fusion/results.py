@@ -6,8 +6,7 @@ from typing import Any
 
 from fame.fusion import baseline
 from fame.runtime import dvc_lock, files
-from fame.runtime.plurals import count
-from fame.runtime.readable import show_number
+from fame.runtime.readable import count, show_number
 from fame.runtime.stage import run
 from fame.runtime.strict_yaml import parse, read_text
 
@@ -15,7 +14,7 @@ METRICS, DATA = Path("metrics/metrics.json"), Path("metrics/data.json")
 PAGE, REPORT_LOCK = Path("reports/report.html"), Path("reports/dvc.lock")
 PARAMS, LOCK = Path("params.yaml"), Path(dvc_lock.LOCK)
 # Stages whose recorded parameters are together all that decide a score.
-DECIDING = ("ingest", "leakage", "fuse")
+DECIDING = ("simulate", "ingest", "leakage", "fuse")
 FEW = 100  # held-out posts; with fewer, scores of another draw differ by a tenth and more
 UPPER_BOUND = "upper bound on held-out posts"  # the scores of a simulation's noise-free truth
 SAME_FOR_ALL = (
@@ -94,7 +93,7 @@ def _list_changed_params(stages: dict[str, dict]) -> list[str]:
             found: Any = now
             for part in key.split("."):
                 found = found.get(part) if isinstance(found, dict) else None
-            if found != value:
+            if found != value and not key.startswith("report."):  # how scores are drawn
                 changed.append(key)
     return list(dict.fromkeys(changed))
 

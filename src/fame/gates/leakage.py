@@ -33,8 +33,7 @@ from fame.posts.contract import CHALLENGE, FIT, HOLDOUT, OWN_NUMBER_PREFIX
 from fame.registry import BACKBONES, resolve
 from fame.runtime import arrays, files
 from fame.runtime.errors import InputError
-from fame.runtime.plurals import count
-from fame.runtime.stage import run
+from fame.runtime.stage import count, run
 
 Pair = tuple[FitTable, ScoreTable]
 GROUPS = (*checks.POSTING_TIME_GROUPS, OWN_NUMBER_PREFIX)

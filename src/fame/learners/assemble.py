@@ -18,8 +18,7 @@ from fame.learners import recipes, table_files
 from fame.learners.recipes import Recipe
 from fame.posts.contract import FIT
 from fame.runtime import arrays, files
-from fame.runtime.plurals import count
-from fame.runtime.stage import run
+from fame.runtime.stage import count, run
 
 # Blocks of their own: no numbers, but the words themselves, and where the images lie.
 TEXTS, IMAGES = "texts", "images"

@@ -17,8 +17,7 @@ from fame.learners.clipping import clip
 from fame.posts.contract import CHALLENGE, HOLDOUT
 from fame.registry import resolve_learner
 from fame.runtime import files
-from fame.runtime.plurals import count
-from fame.runtime.stage import run
+from fame.runtime.stage import count, run
 
 
 def main() -> None:

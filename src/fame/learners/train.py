@@ -19,8 +19,7 @@ from fame.registry import LEARNERS, resolve_learner
 from fame.runtime import files, ids, resume
 from fame.runtime.errors import InputError
 from fame.runtime.imports import SOURCE, list_files
-from fame.runtime.plurals import count
-from fame.runtime.stage import run
+from fame.runtime.stage import count, run
 from fame.runtime.versions import list_versions
 
 CHECKPOINTS = "training"  # beside the features' cache: what killed trainings have finished

@@ -23,8 +23,7 @@ from fame.posts.contract import (
 )
 from fame.posts.findings import READ, Finding, Findings
 from fame.runtime import arrays
-from fame.runtime.plurals import count
-from fame.runtime.readable import show_value
+from fame.runtime.readable import count, show_value
 
 BINS = 10
 DIGITS = 9  # of a number and of a logarithm, so that a count of millions comes back whole

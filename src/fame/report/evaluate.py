@@ -14,8 +14,7 @@ from fame.learners import table_files
 from fame.posts.contract import CHALLENGE, FIT, HOLDOUT
 from fame.report import bootstrap, breakdown, density
 from fame.runtime import arrays, files
-from fame.runtime.plurals import count
-from fame.runtime.readable import show_number
+from fame.runtime.readable import count, show_number
 from fame.runtime.stage import run
 
 COLUMNS = ["post_id", "user_id", "split", "fold", "popularity", "category", "posted_at"]

@@ -9,8 +9,7 @@ import numpy as np
 
 from fame.report import colours, fonts
 from fame.report.sections import METHODS
-from fame.runtime.plurals import count
-from fame.runtime.readable import LARGE, show_number
+from fame.runtime.readable import LARGE, count, show_number
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -4,8 +4,7 @@ from typing import Any
 
 from fame import params
 from fame.report import published_results
-from fame.runtime.plurals import count
-from fame.runtime.readable import show_number
+from fame.runtime.readable import count, show_number
 
 CLEARLY = 0.1  # share by which FAME is worse than the median before a remedy is named
 Texts = list[list[str]]  # each in parts, every second one emphasised

@@ -12,7 +12,7 @@ from typing import Any
 
 from fame import params
 from fame.runtime import files
-from fame.runtime.plurals import count
+from fame.runtime.readable import count
 from fame.runtime.stage import run
 
 NONE = "no AutoGluon among the learners, so there is no leaderboard of its models"

@@ -27,7 +27,7 @@ from fame.report import (
 from fame.report.results_page import render_results
 from fame.runtime import arrays, files
 from fame.runtime.errors import InputError
-from fame.runtime.plurals import count
+from fame.runtime.readable import count
 from fame.runtime.stage import run
 
 INPUTS = (

@@ -7,8 +7,7 @@ from fame.fusion.intervals import GROUPS
 from fame.posts.contract import CHALLENGE, HOLDOUT
 from fame.report import page, tables
 from fame.report.page import Section
-from fame.runtime.plurals import count
-from fame.runtime.readable import show_number
+from fame.runtime.readable import count, show_number
 
 METHODS = {
     "shap": "mean |SHAP|",

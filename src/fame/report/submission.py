@@ -14,8 +14,7 @@ from fame.posts.contract import CHALLENGE
 from fame.registry import BACKBONES, resolve
 from fame.runtime import arrays, files
 from fame.runtime.errors import InputError
-from fame.runtime.plurals import count
-from fame.runtime.readable import show_number
+from fame.runtime.readable import count, show_number
 from fame.runtime.stage import run
 
 VERSION = "VERSION 1.2"
@@ -67,7 +66,8 @@ def list_backbones(settings: params.Params, learners: set[str], folder: Path) ->
     }
     kinds = {name: settings.backbones[name].kind for name in blocks & set(settings.backbones)}
     makers = {name: resolve(BACKBONES, kind, f"backbones.{name}") for name, kind in kinds.items()}
-    return sorted(name for name, maker in makers.items() if is_pretrained(maker))
+    found = {name for name, maker in makers.items() if is_pretrained(maker)}
+    return sorted(found.union(*(settings.learners[name].list_checkpoints() for name in learners)))
 
 
 def is_pretrained(maker: type) -> bool:

@@ -7,8 +7,7 @@ from typing import Any
 
 from fame.fusion.results import describe_idle
 from fame.report import published_results
-from fame.runtime.plurals import count
-from fame.runtime.readable import show_number
+from fame.runtime.readable import count, show_number
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ WITHOUT_EFFECT = {
     "fame.params",
     "fame.registry",
     *(f"fame.runtime.{name}" for name in ("cores", "dvc_lock", "errors", "imports", "processes")),
-    *(f"fame.runtime.{name}" for name in ("plurals", "progress", "ray", "stage", "versions")),
+    *(f"fame.runtime.{name}" for name in ("progress", "ray", "stage", "versions")),
 }
 
 

@@ -1,4 +1,4 @@
-"""Numbers as people read them: the same in every line, table and page."""
+"""Numbers and counts as people read them: the same in every line, table and page."""
 
 from decimal import Decimal
 
@@ -23,3 +23,8 @@ def show_value(value: float) -> str:
 def show_change(value: float) -> str:
     """A difference, however small: its sign and two digits, no exponent."""
     return f"{Decimal(f'{value:.2g}'):+,f}"
+
+
+def count(number: int, noun: str) -> str:
+    """`1 post`, `2,000 posts`; ``noun``: in the singular, its plural ends in s."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -16,6 +16,9 @@ from fame.runtime import files
 from fame.runtime.dvc_lock import keep_locks
 from fame.runtime.errors import InputError
 from fame.runtime.processes import Interrupts, find_stage, tell_signal
+from fame.runtime.readable import (
+    count as count,  # of a last line: how it is written retrains nothing
+)
 from fame.runtime.versions import list_versions
 
 RUNS = Path("runs")

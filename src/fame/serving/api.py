@@ -38,6 +38,7 @@ MAX_CHARACTERS, MAX_TAGS, MAX_FIELDS = 5_000, 200, 200
 FOUND = "fame-read"  # a header, see TOLD
 LINES, LINE = 6, 200  # of it, and characters of a line: 7 KB at most, all escaped
 FIELDS = ("id", "user", "time", "title", "tags", "image")
+CONTENT = ("title", "tags", "image")
 TOLD = "a JSON list of what reading the CSV decided and left out"
 NO_PICTURES = "picture not used: a CSV brings none"
 STRINGS = {"type": "string"}
@@ -174,6 +175,13 @@ def answer(predictor: Predictor, query: Query) -> dict[str, Any]:
         }
         for place, draft in enumerate(query.posts)
     ]
+    for place, draft in enumerate(query.posts):
+        given = [name for name in CONTENT if getattr(draft, name)]
+        if given and not any(predictor.knows(name) for name in given):
+            raise InputError(
+                f"posts.{place}: {' and '.join(given)} not used, as the training posts had none, "
+                "and nothing else of its content is given"
+            )
     reasons: list[dict[str, Any]] | None = None
     with tempfile.TemporaryDirectory(prefix="fame_nothing_") as empty:
         if query.explain:
@@ -362,7 +370,10 @@ def _add_errors(app: FastAPI) -> None:
         problem = error.errors()[0]
         if problem["type"] == "json_invalid":
             return JSONResponse({"error": "the request: not valid JSON"}, 422)
-        place = ".".join(str(part) for part in problem["loc"][1:]) or "the request"
+        path = [str(part) for part in problem["loc"][1:]]
+        # pydantic puts the key, which may be empty, and this word behind it.
+        path = path[:-2] if path[-1:] == ["[key]"] else path
+        place = ".".join(path) or "the request"
         if place == "posts" and problem["type"] in ("too_short", "too_long"):
             count = problem["ctx"]["actual_length"] or "no"
             return JSONResponse({"error": f"posts: {count} drafts; send 1 to {MAX_POSTS}"}, 422)

@@ -12,7 +12,7 @@ from fame import params
 from fame.features import block_files
 from fame.posts.contract import FIT
 from fame.runtime import arrays, files
-from fame.runtime.plurals import count
+from fame.runtime.readable import count
 from fame.runtime.stage import run
 from fame.serving import similar
 from fame.serving.manifest import (

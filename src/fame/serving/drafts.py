@@ -58,7 +58,8 @@ SWITCHES = {
         "; write the year first, like 2016-03-01T12:00:00"
     ),
 }
-ISO = r"^\s*\d{4}-\d\d-\d\d([T ]|\s*$)"  # a time that needs no format
+# A time that needs no format.
+ISO = r"^\s*\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?\s*(Z|[+-]\d\d:?\d\d)?)?\s*$"
 BYTES = (bytes, bytearray, memoryview)
 SCALARS = (str, int, float, Decimal, UUID)
 NAMED = 20  # unknown columns that a line names
@@ -176,7 +177,7 @@ class DraftReader:
         with _without_switches():
             cells = _read_lines(content, "posts")
             cells.findings.unit = "post"
-            drafts = self._read_cells(cells, images, Path(), on_bad="stop")
+            drafts = self._read_cells(cells, images, Path(), on_bad="stop", has_totals=False)
         return _put_pictures(drafts, given, folder) if given else drafts
 
     def _check_kinds(self, place: int, plain: dict[str, Any]) -> None:
@@ -265,6 +266,7 @@ class DraftReader:
         *,
         labels: bool = False,
         on_bad: str | None = None,
+        has_totals: bool = True,
     ) -> Drafts:
         """Posts of cells; their pictures lie in ``images``, or where none is given ``nearby``."""
         mapping = self._map(cells.names)
@@ -275,7 +277,7 @@ class DraftReader:
         cells = _add_missing(cells, mapping)
         table = self._data.table.model_copy(update={"columns": mapping})
         reader = TableFile(self._data.model_copy(update={"table": table}))
-        cells, post_ids = take_posts(cells, mapping)
+        cells, post_ids = take_posts(cells, mapping, has_totals=has_totals)
         read = reader._read_columns(cells, post_ids)
         cells.findings.settle(on_bad or self._data.on_bad, self._data.max_bad_fraction)
         paths = read.pop("image", None)
@@ -445,12 +447,13 @@ def _are_iso(cells: Cells, names: list[str]) -> bool:
 def _tell_elsewhere(
     located: pa.Table, paths: list[str | None], place: Path, cells: Cells
 ) -> list[str]:
-    """A line on the pictures of the folder ``place`` that are not at the path as written."""
-    members = [None if member is None else Path(member) for member in located["member"].to_pylist()]
+    """A line on the pictures of the folder ``place`` that are in another folder than as written."""
     found = [
-        f"{cells.findings.unit} {number}: {path!r} is {member}"
-        for number, path, member in zip(cells.numbers, paths, members, strict=True)
-        if path and member and member not in (place / path, place.parent / path)
+        f"{cells.findings.unit} {number}: {path!r} is {Path(member)}"
+        for number, path, member in zip(
+            cells.numbers, paths, located["member"].to_pylist(), strict=True
+        )
+        if path and member and not _is_in_place(path, Path(member), place)
     ]
     if not found:
         return []
@@ -458,6 +461,12 @@ def _tell_elsewhere(
         f"pictures found elsewhere than at the path as written: {len(found):,} "
         f"({', '.join(found[:SHOWN])}); name the folder of the pictures to look there alone"
     ]
+
+
+def _is_in_place(path: str, member: Path, place: Path) -> bool:
+    """Whether a file is in the folder that a path names; the reader drops a slash before it."""
+    written = (place / path, place.parent / path, Path("/", path))
+    return member.resolve().parent in [one.resolve().parent for one in written]
 
 
 def transform(labels: pa.ChunkedArray, how: str) -> pa.ChunkedArray:

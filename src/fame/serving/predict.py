@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from fame.runtime import files
 from fame.runtime.errors import InputError
+from fame.runtime.readable import count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,9 +74,8 @@ def run(arguments: argparse.Namespace) -> None:
         new, known, found = predictor.extend_history(arguments.history)
         for line in found:
             print(f"history: read: {line}", file=sys.stderr)
-        print(
-            f"history: {new:,} labelled posts added, {known:,} were known already", file=sys.stderr
-        )
+        told = f"{count(new, 'labelled post')} added, {known:,} known already"
+        print(f"history: {told}", file=sys.stderr)
     name = "stdin" if lines is not None else arguments.posts
     drafts = predictor.read_file(Path(name), arguments.images, lines=lines)
     for line in drafts.found:

@@ -18,7 +18,7 @@ from fame.posts.sources.images import IMAGE_SUFFIXES
 from fame.runtime.cores import count_cores
 from fame.runtime.data_root import require_folder
 from fame.runtime.errors import InputError
-from fame.runtime.plurals import count
+from fame.runtime.readable import count
 from fame.setup.estimate import describe_seconds, estimate
 
 PROJECT, WEIGHTS = Path("pyproject.toml"), Path("requirements-weights.txt")

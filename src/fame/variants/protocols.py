@@ -14,8 +14,7 @@ from fame.learners import table_files
 from fame.posts.contract import HOLDOUT
 from fame.report import bootstrap, kept
 from fame.runtime import arrays, files
-from fame.runtime.plurals import count
-from fame.runtime.readable import show_number
+from fame.runtime.readable import count, show_number
 from fame.runtime.stage import run
 from fame.variants import workspace
 

@@ -69,6 +69,11 @@ class Params(LearnerParams):
         """Whether the multimodal model is in the stack, which alone reads words and images."""
         return MULTIMODAL in self.models
 
+    def list_checkpoints(self) -> list[str]:
+        """Those of the multimodal model."""
+        named = (self.multimodal.checkpoint, self.image_checkpoint)
+        return [name for name in named if name is not None and self.reads_texts]
+
     @field_validator("models")
     @classmethod
     def _check_models(cls, models: list[str]) -> list[str]:

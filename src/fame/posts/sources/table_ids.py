@@ -46,8 +46,12 @@ def list_columns(columns: ColumnParams) -> dict[str, list[str]]:
     return named
 
 
-def take_posts(cells: Cells, columns: ColumnParams) -> tuple[Cells, pa.ChunkedArray]:
+def take_posts(
+    cells: Cells, columns: ColumnParams, *, has_totals: bool = True
+) -> tuple[Cells, pa.ChunkedArray]:
     """The rows that are posts, and their ids: each has one, and no two the same.
+
+    ``has_totals``: rows of totals may be among them, as in a file; a draft may be called Total.
 
     Rows without an id are left out as bad, but for those of totals, which are left out and counted;
     of rows that are the same in every column that is read the first is kept; other rows with the id
@@ -62,7 +66,8 @@ def take_posts(cells: Cells, columns: ColumnParams) -> tuple[Cells, pa.ChunkedAr
     else:
         ids = read_ids(cells.column(columns.id), "ids")
     cells, ids = _leave_out_empty(cells, ids, keys)
-    cells, ids = _leave_out_totals(cells, ids, keys)
+    if has_totals:
+        cells, ids = _leave_out_totals(cells, ids, keys)
     if cells.findings.is_refused or pc.count_distinct(ids).as_py() == len(ids):
         return cells, ids
     if columns.id is None:

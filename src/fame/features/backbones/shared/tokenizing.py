@@ -73,7 +73,10 @@ def make(document: str, limit: int) -> Tokenize:
 
 
 def _says_all(document: dict[str, Any], folder: Path) -> bool:
-    """Whether no other file adds tokens, or says otherwise than tokenizer.json."""
+    """Whether no other file adds tokens, or has another way to normalise and cut texts.
+
+    Which tokens are special is as tokenizer.json has it.
+    """
     path = folder / SETTINGS
     settings = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     if not isinstance(settings, dict):

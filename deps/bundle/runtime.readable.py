@@ -1,0 +1,1 @@
+../../src/fame/runtime/readable.py
