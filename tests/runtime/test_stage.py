@@ -119,11 +119,11 @@ def test_a_place_that_cannot_be_written_to_is_one_line(number, said, files, caps
     assert capsys.readouterr().err == f"error: out/a.npy: {said}; fix this and rerun\n"
 
 
-def start(code, **options):
-    """A stage's process that has printed a line."""
+def start(code, how="-c", **options):
+    """A stage's process that has printed a line; ``how``: -c, or -m, and then a module's name."""
     environment = {name: value for name, value in os.environ.items() if name != "DVC_STAGE"}
     process = subprocess.Popen(
-        [sys.executable, "-c", code],
+        [sys.executable, how, code],
         env=environment | options.pop("env", {}),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -189,6 +189,25 @@ run(lambda: {{}})
 def test_a_signal_on_the_way_in_or_out_is_told_too(method, before, number, said):
     """Python itself would end by SIGINT, without a word and whichever it was."""
     process = start(AT_THE_EDGE.format(method=method, before=before, number=int(number)))
+    assert process.communicate(timeout=20)[1] == said
+    assert process.returncode == 128 + number
+
+
+IN_A_STRING = """
+import os, signal
+from fame.runtime.stage import run
+print("begun", flush=True)
+run(lambda: eval("os.kill(os.getpid(), {number}) or [n for n in range(10**9)]", {{"os": os}}))
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "said"), [(signal.SIGINT, "interrupted\n"), (signal.SIGTERM, "terminated\n")]
+)
+def test_a_signal_while_a_string_is_executed_has_the_status_of_any_other(number, said, tmp_path):
+    """As a dataclass is made of one; `python -m` remembers that a KeyboardInterrupt left it."""
+    (tmp_path / "stopped.py").write_text(IN_A_STRING.format(number=int(number)))
+    process = start("stopped", "-m", cwd=tmp_path)
     assert process.communicate(timeout=20)[1] == said
     assert process.returncode == 128 + number
 

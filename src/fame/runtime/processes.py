@@ -18,8 +18,14 @@ SECONDS_TO_UNWIND = 5
 PARENT = os.getppid()
 
 
+class Interrupted(KeyboardInterrupt):
+    """A type of its own: where KeyboardInterrupt itself has left a string that was executed, as a
+    dataclass is made of one, `python -m` ends with SIGINT's status though it was caught.
+    """
+
+
 class Interrupts:
-    """SIGINT and SIGTERM raise KeyboardInterrupt, once: what is half-made can be cleared away.
+    """SIGINT and SIGTERM raise Interrupted, once: what is half-made can be cleared away.
 
     A library's long loop does not return to Python for that: then the process ends as it is, after
     SECONDS_TO_UNWIND, and all that it started with it. A stage whose DVC was killed is terminated
@@ -58,7 +64,7 @@ class Interrupts:
         self.number = signal.Signals(number)
         for each in SIGNALS:  # what clears away is not to be interrupted
             signal.signal(each, signal.SIG_IGN)
-        raise KeyboardInterrupt
+        raise Interrupted
 
     def _watch_signals(self, reader: int) -> None:
         """The operating system writes a byte a signal, whatever the main thread does."""
