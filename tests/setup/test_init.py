@@ -488,6 +488,13 @@ def test_the_posts_that_are_shown_are_those_of_the_run(pictured, capsys):
     assert "pictures: 29 of 29 rows" in shown
 
 
+def test_an_author_called_total_has_posts(project, tmp_path):
+    rows = [(100 + i, "Total", i % 7, 1456833600 + 9000 * i) for i in range(60)]
+    assert call(write_posts(tmp_path, rows, "id,author,likes,epoch"), "--yes") == 0
+    posts, _ = ingest.read(params.load(project / "params.yaml", kinds=False))
+    assert len(posts.table) == 60
+
+
 @pytest.mark.usefixtures("project")
 def test_a_column_that_may_be_the_title_is_named(tmp_path, capsys):
     rows = [(f"p{i}", f"a day at sea {i % 19}", i % 5) for i in range(40)]
