@@ -321,7 +321,7 @@ def test_gzip_keeps_its_name_and_is_read(tmp_path):
         ("id,likes\na,1\nb,2\n", ["--target", "views"], "no column for --target views"),
         ("id,likes\n", [], "holds no post"),
         ("id,likes,date\na,1,01/02/2022\nb,2,03/04/2022\n", [], "--time-format"),
-        ("id,likes\na,1\na,2\n", ["--id", "id"], "ids are unique"),
+        ("id,likes\na,1\na,2\n", ["--id", "id"], "id: 1 row has the id of another"),
         ("id,likes\na,1\nb,2\n", ["--encoding", "klingon"], "unknown encoding"),
         (
             "id,likes\na,soon\nb,many\n",

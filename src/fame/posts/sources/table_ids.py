@@ -211,8 +211,9 @@ def _find_first_rows(cells: Cells, column: str, ids: list[str]) -> np.ndarray:
             f"{ids[row]!r} in {findings.unit}s {cells.numbers[first]} and {cells.numbers[row]}"
             for first, row in other[:SHOWN]
         )
+        count = "1 row has" if len(other) == 1 else f"{len(other):,} rows have"
         findings.refuse(
-            f"{column}: {len(other):,} rows have the id of another row that differs ({shown}); "
+            f"{column}: {count} the id of another row that differs ({shown}); "
             "ids are unique: keep one row of each, or name another column as the id"
         )
     return np.array(sorted(first_rows.values()), np.int64)
