@@ -192,5 +192,5 @@ ROW_NUMBERS = ("column", "unnamed", "index")  # first words of names of row numb
 
 def list_outcomes(words: tuple[str, ...]) -> set[str]:
     """Words of OUTCOMES in a name; `num_lectures` is English, and of a course."""
-    found = OUTCOMES & set(words)
+    found = set(words) & OUTCOMES
     return found - {"lectures"} if {"n", "num", "number", "count"} & set(words) else found

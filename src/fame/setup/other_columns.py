@@ -165,7 +165,7 @@ def _find_reason_to_leave(
         return "it numbers the rows"
     if UNNAMED.match(look.name):
         return "a number without a name"
-    if _is_id(look) and not _is_code(look, count):
+    if _is_id(look, look.numbers) and not _is_code(look, count):
         return "an id, no quantity"
     return None
 
@@ -176,12 +176,12 @@ def _may_be_times(look: Look) -> bool:
     return look.name not in DAYS_OR_NOT or 2 * digits >= look.filled
 
 
-def _is_id(look: Look) -> bool:
+def _is_id(look: Look, numbers: np.ndarray) -> bool:
     """Whether its name says that its numbers are ids, and they are not those of few kinds."""
     if look.words[-1] in ID_WORDS or look.words[-2:] == ("id", "str"):
         return True
     if look.words[0] in ID_WORDS:  # `id_verified` is yes or no
-        return bool(np.nanmin(look.numbers) < 0 or np.nanmax(look.numbers) > 1)
+        return bool(np.nanmin(numbers) < 0 or np.nanmax(numbers) > 1)
     if look.words[-1] not in NUMBERED or look.words[-2:] == ("yes", "no"):
         return False
     # `season_no` is a quantity, but the number of an account, which repeats, is none.
