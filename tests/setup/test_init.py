@@ -200,7 +200,8 @@ def test_without_times_the_split_is_one_that_the_posts_allow(
     assert call(tmp_path / "posts.csv", "--yes") == 0
     split = YAML(typ="safe").load((project / "params.yaml").read_text())["split"]
     assert split["protocol"] == protocol
-    assert "not the newest, for chronological needs the posting times of" in capsys.readouterr().out
+    why = "not the newest, because the protocol chronological needs the posting times of"
+    assert why in capsys.readouterr().out
 
 
 @pytest.fixture
@@ -320,7 +321,7 @@ def test_gzip_keeps_its_name_and_is_read(tmp_path):
         ("id,likes\na,1\nb,2\n", ["--target", "views"], "no column for --target views"),
         ("id,likes\n", [], "holds no post"),
         ("id,likes,date\na,1,01/02/2022\nb,2,03/04/2022\n", [], "--time-format"),
-        ("id,likes\na,1\na,2\n", ["--id", "id"], "ids are unique"),
+        ("id,likes\na,1\na,2\n", ["--id", "id"], "id: 1 row has the id of another"),
         ("id,likes\na,1\nb,2\n", ["--encoding", "klingon"], "unknown encoding"),
         (
             "id,likes\na,soon\nb,many\n",
@@ -487,6 +488,13 @@ def test_the_posts_that_are_shown_are_those_of_the_run(pictured, capsys):
     assert "pictures: 29 of 29 rows" in shown
 
 
+def test_an_author_called_total_has_posts(project, tmp_path):
+    rows = [(100 + i, "Total", i % 7, 1456833600 + 9000 * i) for i in range(60)]
+    assert call(write_posts(tmp_path, rows, "id,author,likes,epoch"), "--yes") == 0
+    posts, _ = ingest.read(params.load(project / "params.yaml", kinds=False))
+    assert len(posts.table) == 60
+
+
 @pytest.mark.usefixtures("project")
 def test_a_column_that_may_be_the_title_is_named(tmp_path, capsys):
     rows = [(f"p{i}", f"a day at sea {i % 19}", i % 5) for i in range(40)]
@@ -513,6 +521,30 @@ def test_pictures_of_a_file_in_its_place_are_where_the_run_reads_them(pictured, 
     if place == "outside":
         message = str(call(file, "--images", images, "--yes"))
         assert "data/raw/mine/pics: is there already" in message
+
+
+@pytest.mark.usefixtures("project")
+@pytest.mark.parametrize("inside", ["sub/pics", "."])
+def test_pictures_that_lie_in_the_place_of_a_new_file_are_where_the_run_reads_them(
+    pictured, inside
+):
+    place = Path("data/raw/posts")
+    shutil.copytree(pictured.parent / "pics" / "2022", place / inside)
+    (place / "posts.csv").write_text("what was there before\n")
+    assert call(pictured, "--images", place / inside, "--yes") == 0
+    assert (place / "posts.csv").read_bytes() == pictured.read_bytes()
+    posts, _ = ingest.read(params.load("params.yaml", kinds=False))
+    assert posts.images["status"].to_pylist().count("located") == 28
+
+
+@pytest.mark.usefixtures("project")
+def test_a_folder_that_holds_the_place_of_the_copy_is_no_folder_of_images(pictured):
+    place = Path("data/raw/posts")
+    shutil.copytree(pictured.parent / "pics", place / "pics")
+    file = shutil.copy(pictured, place)
+    for posts in (pictured, file):
+        message = str(call(posts, "--images", "data", "--yes"))
+        assert "data: holds data/raw/posts, into which images are copied" in message
 
 
 def test_a_refusal_of_dvc_leaves_no_copied_pictures(repository, pictured):

@@ -436,3 +436,49 @@ def test_likes_come_before_views_in_each_language(tmp_path):
     for likes, views in (("„Gefällt mir“-Angaben", "Aufrufe"), ("Mentions J’aime", "Vues")):
         frame = make_frame(**{views: counts, likes: counts}).drop(columns="likes")
         assert propose_for(tmp_path, frame).columns["target"] == likes
+
+
+@pytest.mark.parametrize("cell", ["#{:06x}", "#{:03x}", "#{:08X}", "#{}", "#{0} #{0}"])
+def test_colours_and_references_are_no_tags(tmp_path, cell):
+    cells = [cell.format(257 * i % 4000) for i in range(40)]
+    assert propose_for(tmp_path, make_frame(x=cells)).columns["tags"] is None
+    words = [*cells[:10], *["#sea #fade"] * 30]
+    assert propose_for(tmp_path, make_frame(x=words)).columns["tags"] == "x"
+
+
+def test_a_caption_of_hashtags_alone_is_the_title_where_no_other_is(tmp_path):
+    frame = make_frame(caption=[f"#sea{i} #été" for i in range(40)])
+    mapping = propose_for(tmp_path, frame)
+    assert (mapping.columns["title"], mapping.columns["tags"]) == ("caption", None)
+    frame["x"] = [f"a day at sea {i}" for i in range(40)]
+    for given in ({}, {"title": "x"}):
+        mapping = propose_for(tmp_path, frame, given)
+        assert (mapping.columns["title"], mapping.columns["tags"]) == ("x", "caption")
+
+
+@pytest.mark.parametrize(
+    ("name", "kinds"),
+    [("promoted_yes_no", 2), ("id_verified", 2), ("photo_nr", 7), ("season_no", 30)],
+)
+def test_numbers_of_few_kinds_are_quantities_whatever_their_name(tmp_path, name, kinds):
+    cells = [i * 17 % kinds for i in range(40)]
+    assert propose_for(tmp_path, make_frame(**{name: cells})).columns["numeric"] == [name]
+
+
+def test_numbers_that_tell_posts_apart_are_no_quantities(tmp_path):
+    mapping = propose_for(tmp_path, make_frame(order_nr=[i * 17 % 39 + 500 for i in range(40)]))
+    assert mapping.left_out["order_nr"] == "an id, no quantity"
+
+
+def test_lectures_of_a_course_are_known_and_those_of_a_post_a_leak(tmp_path):
+    cells = [i * 17 % 39 for i in range(40)]
+    mapping = propose_for(tmp_path, make_frame(num_lectures=cells, Lectures=cells))
+    assert mapping.columns["numeric"] == ["num_lectures"]
+    assert mapping.left_out["Lectures"].endswith("a leak")
+
+
+def test_a_category_named_tag_is_no_time(tmp_path):
+    frame = make_frame(hashtags=["a b", "c"] * 20, tag=["x", "y", "z", "x"] * 10)
+    assert propose_for(tmp_path, frame).columns["categories"] == ["tag"]
+    frame["tag"] = ["1. Tag", "2. Tag"] * 20
+    assert "its name says a time" in propose_for(tmp_path, frame).left_out["tag"]

@@ -4,7 +4,6 @@ import pandas as pd
 import pytest
 
 from fame.posts.sources.table_files import read_cells
-from fame.runtime.errors import InputError
 from fame.setup.rows import keep_posts
 
 POSTS = ("05.01.2024;https://x/1;a day at sea;1.234", "06.01.2024;https://x/2;Total;17")
@@ -57,6 +56,11 @@ def test_rows_of_typed_cells_are_told_too(tmp_path):
     assert keep_posts(read_cells(tmp_path / "posts.parquet", None)).numbers.tolist() == [1, 2]
 
 
-def test_a_file_of_totals_alone_has_no_post(tmp_path):
-    with pytest.raises(InputError, match="holds no post, expected at least one"):
-        keep(tmp_path, "Summe;;;3", EMPTY, "Total;;;3")
+def test_where_all_rows_look_like_totals_none_is_known_to_be_one(tmp_path):
+    """As in a file of the posts of an author called so, whose times are seconds."""
+    assert keep(tmp_path, *(f"{1456833600 + i};{i};Total;{i}" for i in range(3))) == [1, 2, 3]
+
+
+def test_names_of_pictures_are_no_quantities(tmp_path):
+    assert keep(tmp_path, *POSTS, "1456833600;1.jpg;Total;3") == [1, 2, 3]
+    assert keep(tmp_path, *POSTS, "1456833600;pic12.png;Total;3") == [1, 2, 3]

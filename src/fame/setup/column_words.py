@@ -188,3 +188,9 @@ WRITTEN_BY_OTHERS = frozenset(
 )
 MORE_TIMES = frozenset(_words("date datetime timestamp unixtime unix epoch"))
 ROW_NUMBERS = ("column", "unnamed", "index")  # first words of names of row numbers
+
+
+def list_outcomes(words: tuple[str, ...]) -> set[str]:
+    """Words of OUTCOMES in a name; `num_lectures` is English, and of a course."""
+    found = set(words) & OUTCOMES
+    return found - {"lectures"} if {"n", "num", "number", "count"} & set(words) else found

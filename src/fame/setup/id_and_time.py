@@ -31,6 +31,7 @@ from fame.setup.column_words import (
     TITLES,
     USER_WORDS,
     USERS,
+    list_outcomes,
 )
 from fame.setup.looks import BY_NAME, FEW, Choice, Look, by_name, by_words
 
@@ -95,7 +96,7 @@ def _count_rows(free: dict[str, Look], cells: Cells) -> int:
     unread = {
         name
         for name, look in free.items()
-        if (LATER | OUTCOMES) & set(look.words) and not ACCOUNT & set(look.words)
+        if (LATER & set(look.words) or list_outcomes(look.words)) and not ACCOUNT & set(look.words)
     }
     return _count_different(cells, [name for name in cells.columns if name not in unread])
 

@@ -126,6 +126,11 @@ def _propose(arguments: argparse.Namespace, place: Path, proposal: Proposal) -> 
     if mapping.refusals:
         raise InputError("; ".join(mapping.refusals))
     images, lines, missing = choose_images(arguments, posts_cells, mapping, images)
+    if images is not None and _is_below(place, images) and not _is_below(images, place):
+        raise InputError(
+            f"{images}: holds {place}, into which images are copied; --images names a folder of "
+            "images alone"
+        )
     params_file.lay(data, _make_block(arguments, mapping, place, images))
     posts, protocol, why = _try_reading(arguments, document, mapping)
     if missing > data["max_unreadable_fraction"]:
@@ -134,8 +139,8 @@ def _propose(arguments: argparse.Namespace, place: Path, proposal: Proposal) -> 
     document["split"]["protocol"] = protocol
     if why:
         # The reason alone, of a sentence that refuses.
-        why = why.removeprefix("params.yaml: split.protocol: ").partition("; ")[0]
-        lines += [f"  held out: {PROTOCOLS[protocol]}, not the newest, for {why}"]
+        why = why.replace("params.yaml: split.protocol: ", "the protocol ").partition("; ")[0]
+        lines += [f"  held out: {PROTOCOLS[protocol]}, not the newest, because {why}"]
     lines += _describe_hashtags(posts.table, mapping)
     print("\n".join(_describe_posts(posts, lines + proposal.describe())))
     return images
@@ -245,8 +250,9 @@ def _name_images(images: Path, place: Path) -> str | None:
     return None if inside == "." else inside
 
 
-def _is_below(images: Path, place: Path) -> bool:
-    return images.resolve().is_relative_to(place.resolve())
+def _is_below(path: Path, folder: Path) -> bool:
+    """Whether it lies in a folder, or is the folder itself."""
+    return path.resolve().is_relative_to(folder.resolve())
 
 
 def _try_reading(
@@ -360,9 +366,10 @@ def _put(file: Path, images: Path | None, place: Path) -> None:
     if not ((place / file.name).is_file() and (place / file.name).samefile(file)):
         new = None if place.exists() else place
         with files.replacing_folder(place) as folder:
-            shutil.copy2(file, folder / file.name)
             if images is not None:
-                _copy(images, folder / images.name)
+                _copy(images, folder / (_name_images(images, place) or "."))
+            # Last, as images that are the place itself hold what was there before.
+            shutil.copy2(file, folder / file.name)
     elif images is not None and not _is_below(images, place):
         new = place / images.name
         if new.exists():
@@ -377,8 +384,9 @@ def _put(file: Path, images: Path | None, place: Path) -> None:
 
 
 def _copy(images: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
     if images.is_dir():
-        shutil.copytree(images, target)
+        shutil.copytree(images, target, dirs_exist_ok=True)
     else:
         shutil.copy2(images, target)
 

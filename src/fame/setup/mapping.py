@@ -34,6 +34,7 @@ from fame.setup.column_words import (
     TITLES,
     USER_WORDS,
     USERS,
+    list_outcomes,
 )
 from fame.setup.id_and_time import (
     can_make_ids,
@@ -52,6 +53,10 @@ NAMES = {
     **{"user": "the author", "split": "the part", "tags": "the tags", "image": "the picture"},
     **{"title": "the title", "categories": "a category", "numeric": "a number"},
 }
+
+
+# References (#12) and colours (#f00, #ff0000, and with an opacity); #add alone may be a tag.
+NO_TAGS = r"(?i)^\s*(#(\d+|[\da-f]{3}|[\da-f]{6}|[\da-f]{8})\b[\s,;]*)+$"
 
 
 @dataclass
@@ -102,7 +107,7 @@ def propose(
         ("time", lambda: choose_time(free, cells, time_format, mapping.refusals)),
         ("user", lambda: _choose_user(free, count)),
         ("split", lambda: _choose_split(free)),
-        ("tags", lambda: _choose_tags(free)),
+        ("tags", lambda: _choose_tags(free, "title" in given)),
         ("id", lambda: choose_first(free, cells)),
         ("image", lambda: _choose_image(free, cells, mapping.columns["id"], images)),
         ("title", lambda: _choose_title(free)),
@@ -223,7 +228,7 @@ def _choose_target(free: dict[str, Look]) -> Choice:
 
 def _is_outcome(look: Look) -> bool:
     """Whether it is counted after the post is out, and no number of an id, a time, an account."""
-    if look.numbers is None or look.distinct < 2 or not OUTCOMES & set(look.words):
+    if look.numbers is None or look.distinct < 2 or not list_outcomes(look.words):
         return False
     taken = ACCOUNT | TIME_WORDS | CATEGORIES | LATER | set(SPLITS) | ID_WORDS | {"uid"}
     return not taken & set(look.words) and look.name not in (*IDS, *TIMES, *USERS)
@@ -257,18 +262,25 @@ def _choose_split(free: dict[str, Look]) -> Choice:
     return None
 
 
-def _choose_tags(free: dict[str, Look]) -> Choice:
+def _choose_tags(free: dict[str, Look], has_title: bool) -> Choice:
     for name in by_name(free, TAGS):
         if free[name].numbers is None and free[name].filled:
             return name, BY_NAME
     found = [name for name, look in free.items() if _are_hashtags(look)]
+    if not has_title and len(found) == 1 and by_name({found[0]: free[found[0]]}, TITLES):
+        others = {name: look for name, look in free.items() if name != found[0]}
+        if _choose_title(others) is None:
+            return None  # a caption may be hashtags alone
     return (found[0], "its cells are hashtags") if len(found) == 1 else None
 
 
 def _are_hashtags(look: Look) -> bool:
-    """Whether nearly all of its cells are hashtags and nothing else."""
+    """Whether nearly all of its cells are hashtags and nothing else, most of them words."""
     tags = pc.match_substring_regex(look.texts, r"^\s*(#[\w\pL]+[\s,;]*)+$")
-    return (pc.sum(tags).as_py() or 0) > (1 - FEW) * look.filled
+    if (pc.sum(tags).as_py() or 0) <= (1 - FEW) * look.filled:
+        return False
+    others = pc.match_substring_regex(look.texts, NO_TAGS)
+    return 2 * (pc.sum(others).as_py() or 0) < look.filled
 
 
 def _choose_image(

@@ -23,6 +23,7 @@ from fame.setup.column_words import (
     TITLES,
     USERS,
     WRITTEN_BY_OTHERS,
+    list_outcomes,
 )
 from fame.setup.id_and_time import CLOCK, is_other_time, may_be_clock
 from fame.setup.looks import FEW, Look
@@ -34,6 +35,7 @@ NO_FOLLOWERS = 0.05  # share of posts by accounts without any
 LEAK = 0.95  # rank correlation with the target of what was counted with it
 NO_PART = "a text that is no title, tags or category"
 NUMBERED = ("no", "nr")  # last words of names of ids
+DAYS_OR_NOT = ("tag", "data")  # a day or a date in one language, another thing in English
 OBJECTS = r"^\s*\[?\s*\{"
 
 
@@ -132,7 +134,7 @@ def _find_reason_to_leave(
         return "it is empty"
     if look.distinct == 1 and look.filled == count:
         return "all cells are the same"
-    if columns["time"] is None and look.name in TIMES:
+    if columns["time"] is None and look.name in TIMES and _may_be_times(look):
         return "its name says a time, but its cells are in no form that is known; --time-format"
     words = set(look.words)
     if words & LATER:
@@ -144,7 +146,7 @@ def _find_reason_to_leave(
         if words & WRITTEN_BY_OTHERS or (holds_objects and words & OUTCOMES):
             return "written by others after the post is out: a leak"
         return "it holds objects, which are no category" if holds_objects else None
-    if words & OUTCOMES and (words & OF_POSTS or not words & ACCOUNT):
+    if list_outcomes(look.words) and (words & OF_POSTS or not words & ACCOUNT):
         return "counted after the post is out, like the target: a leak"
     if words & FOLLOWERS and (
         is_own
@@ -163,14 +165,28 @@ def _find_reason_to_leave(
         return "it numbers the rows"
     if UNNAMED.match(look.name):
         return "a number without a name"
-    is_id = (
-        bool({look.words[0], look.words[-1]} & ID_WORDS)
-        or look.words[-2:] == ("id", "str")
-        or look.words[-1] in NUMBERED
-    )
-    if is_id and not _is_code(look, count):
+    if _is_id(look, look.numbers) and not _is_code(look, count):
         return "an id, no quantity"
     return None
+
+
+def _may_be_times(look: Look) -> bool:
+    """Whether a column named as a time can be one: under other names any text may be."""
+    digits = pc.sum(pc.match_substring_regex(look.texts, r"\d")).as_py() or 0
+    return look.name not in DAYS_OR_NOT or 2 * digits >= look.filled
+
+
+def _is_id(look: Look, numbers: np.ndarray) -> bool:
+    """Whether its name says that its numbers are ids, and they are not those of few kinds."""
+    if look.words[-1] in ID_WORDS or look.words[-2:] == ("id", "str"):
+        return True
+    if look.words[0] in ID_WORDS:  # `id_verified` is yes or no
+        return bool(np.nanmin(numbers) < 0 or np.nanmax(numbers) > 1)
+    if look.words[-1] not in NUMBERED or look.words[-2:] == ("yes", "no"):
+        return False
+    # `season_no` is a quantity, but the number of an account, which repeats, is none.
+    is_account = (ACCOUNT | set(USERS)) & set(look.words)
+    return bool(is_account) or look.distinct >= (1 - FEW) * look.filled
 
 
 def _is_category(look: Look, count: int) -> bool:

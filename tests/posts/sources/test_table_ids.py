@@ -104,6 +104,15 @@ def test_totals_without_an_id_are_left_out_and_not_bad(post_id):
     assert list_counts(findings, LEFT_OUT) == [1]
 
 
+@pytest.mark.parametrize("row", [("Total", "2025-03-02", "", "1"), ("2025-03-02", "", "", "Sum")])
+def test_a_post_without_an_id_by_an_author_called_total_is_bad(row):
+    columns = COLUMNS.model_copy(update={"id": "Text"})
+    ids, findings = take([*ROWS, row], columns)
+    assert len(ids) == len(ROWS)
+    with pytest.raises(InputError, match="Text: rows without an id: 1 of 7"):
+        findings.settle("stop", 0)
+
+
 def test_categories_are_content_and_numbers_are_none():
     """A message on two networks is two posts; an account that grew between exports is none."""
     rows = [("ann", "2025-03-01", "same", likes) for likes in ("3", "4")]

@@ -1,7 +1,9 @@
 """Which rows of a table are posts, and their ids: those of a column, or digests of the content."""
 
 import hashlib
+import re
 from collections import Counter
+from collections.abc import Iterable
 
 import numpy as np
 import pyarrow as pa
@@ -10,7 +12,7 @@ import pyarrow.compute as pc
 from fame.params import ColumnParams
 from fame.posts.findings import LEFT_OUT, NOTICED, READ, SHOWN
 from fame.posts.sources.table_files import Cells
-from fame.posts.sources.table_texts import read_ids, to_texts
+from fame.posts.sources.table_texts import NUMERIC_WORDS, read_ids, to_texts
 
 # What programs write for an id where they sum or average the column.
 TOTALS = tuple(
@@ -32,7 +34,11 @@ TOTALS = tuple(
     for word in (plain, f"{plain}:")
     for form in (str.lower, str.capitalize, str.title, str.upper)
 )
-_TOTALS = frozenset(TOTALS)
+_TOTALS, _NOTHING = frozenset(TOTALS), frozenset(("", *NUMERIC_WORDS))
+# 1.234,5 and 1,2 Tsd. and $12 and 0:03:12 and 12 % and 120 posts, but no date and no 1.jpg.
+_QUANTITY = re.compile(
+    r"[^\W\d_]{0,3}[^\w]*\d+(?:[.,'’\s]\d{3})*(?:[.,]\d+|(?::\d\d)+)?(?!\.\w)[^\w]*[^\W\d_]*\.?"
+)
 # What tells posts apart that have no id: what is known of them when they are published, and stays.
 CONTENT = ("user", "time", "title", "tags", "image", "categories")
 ID_BYTES = 8
@@ -44,6 +50,17 @@ def list_columns(columns: ColumnParams) -> dict[str, list[str]]:
     for key, value in columns.model_dump(exclude={"time_format"}).items():
         named[key] = value if isinstance(value, list) else [] if value is None else [value]
     return named
+
+
+def find_total(texts: Iterable[str]) -> str | None:
+    """The word of TOTALS in a row's trimmed cells, if beside it they hold nothing but quantities.
+
+    A post whose author or title is such a word has other texts beside it.
+    """
+    filled = [text for text in texts if text not in _NOTHING]
+    words = [text for text in filled if text in _TOTALS]
+    others = [text for text in filled if text not in _TOTALS]
+    return words[0] if words and all(map(_QUANTITY.fullmatch, others)) else None
 
 
 def take_posts(
@@ -112,9 +129,9 @@ def _leave_out_empty(
     for row, texts in zip(
         without, _read_keys(cells.take(np.array(without)), list(cells.columns)), strict=True
     ):
-        words = [text for text in texts if text in _TOTALS]
-        if words:
-            totals.append((cells.numbers[row], words[0]))
+        word = find_total(texts)
+        if word is not None:
+            totals.append((cells.numbers[row], word))
         else:
             bad.append(row)
     findings = cells.findings
@@ -199,8 +216,9 @@ def _find_first_rows(cells: Cells, column: str, ids: list[str]) -> np.ndarray:
             f"{ids[row]!r} in {findings.unit}s {cells.numbers[first]} and {cells.numbers[row]}"
             for first, row in other[:SHOWN]
         )
+        count = "1 row has" if len(other) == 1 else f"{len(other):,} rows have"
         findings.refuse(
-            f"{column}: {len(other):,} rows have the id of another row that differs ({shown}); "
+            f"{column}: {count} the id of another row that differs ({shown}); "
             "ids are unique: keep one row of each, or name another column as the id"
         )
     return np.array(sorted(first_rows.values()), np.int64)
