@@ -383,7 +383,7 @@ def expect_error(folder: Path, *parts: str, file: str = "posts.csv", **columns: 
             ["too large numbers: 1 of 2 (data row 2: '1e39')", "at most 3.4e+38"],
         ),
         (["a,1_000"], {}, ["data row 1: '1_000'", "a number", "data.on_bad: mask accepts"]),
-        (["a,1", "a,2"], {}, ["id: 1 rows have the id", "'a' in data rows 1 and 2", "unique"]),
+        (["a,1", "a,2"], {}, ["id: 1 row has the id", "'a' in data rows 1 and 2", "unique"]),
         (["a,1", ",2"], {}, ["id: rows without an id: 1 of 2 (data row 2: '')", "expected an id"]),
         (["a,1", "b"], {}, ["another number of cells", "data row 2: 'b'", "expected 2 cells"]),
         (["a,1", "b,1,2"], {}, ["data row 2: 'b,1,2'", "expected 2 cells"]),
