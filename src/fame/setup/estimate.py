@@ -17,8 +17,8 @@ BLOCKS = {
     "glove": (20, 2, 7_000.0),
     "image_stats": (4, 1, 2_300.0),
     "pixel_stats": (12, 1, 500.0),
-    "minilm": (384, 2, 100.0),
-    "efficientnet": (1_280, 1, 34.0),  # an estimate, see docs/scale.md
+    "minilm": (384, 2, 250.0),
+    "efficientnet": (1_280, 1, 55.0),
     "char_ngrams": (50, 1, 1_400.0),
     "history": (9, 1, 10_000.0),
     "word_history": (2, 1, 5_000.0),
@@ -43,7 +43,7 @@ MOST_ITERATIONS = 3_000  # a boosting stops itself before
 # Of AutoGluon's multimodal network, a training post an epoch, by the arithmetic: the packaged
 # MiniLM, a base transformer, and one beside an image network.
 MINILM_SECONDS, TEXT_SECONDS, IMAGE_SECONDS = 0.15, 2.0, 5.0
-STAGE_SECONDS = 4.0  # to start, read and write, whatever the posts
+STAGE_SECONDS = 1.5  # to start, read and write, whatever the posts
 SIMULATED_POST_SECONDS, POST_SECONDS = 0.01, 5e-4  # of all stages but those above
 CORES = 2  # of the rates
 VALUE = 4  # bytes
