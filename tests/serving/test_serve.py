@@ -18,9 +18,12 @@ SOURCE = Path(__file__).parents[2] / "src"
 
 
 @pytest.fixture
-def server(models, tmp_path):
+def server(models, tmp_path, tmp_path_factory):
     """`fame serve` in a process of its own, where nothing else of the run is; its address."""
+    history = tmp_path_factory.mktemp("history") / "more.csv"
+    history.write_text("id,user,time,popularity\nnewer,me,2016-01-01,9\n")
     command = [sys.executable, "-m", "fame.cli", "serve", "--port", "0", "--models", str(models)]
+    command += ["--history", str(history)]
     environment = os.environ | {"PYTHONPATH": str(SOURCE), "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(
         command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True
@@ -63,6 +66,18 @@ def test_what_is_under_way_is_answered_when_it_is_told_to_end(server, tmp_path, 
         assert len(json.load(response)["posts"]) == 2
     assert server.wait(30) == 0
     assert list(tmp_path.iterdir()) == []
+
+
+def test_labelled_posts_of_a_file_are_the_authors_past(server):
+    draft = {"title": "A title", "user": "me", "time": "2016-03-01T12:00"}
+    request = urllib.request.Request(
+        f"{server.address}/api/predict",
+        json.dumps({"posts": [draft]}).encode(),
+        {"content-type": "application/json"},
+    )
+    with urllib.request.urlopen(request) as response:
+        [post] = json.load(response)["posts"]
+    assert (post["author"], post["author_posts"]) == ("known", 1)
 
 
 def test_a_port_that_is_taken_is_a_sentence(server, models):

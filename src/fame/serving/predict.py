@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 STDIN = "-"
 DECIMALS = 4  # on the screen; files keep every digit
+HISTORY = (
+    "posts with a label, such as your whole export, added to what is known of their authors: "
+    "without it that is the training posts, and not the newer ones, held out too"
+)
 FORMS = (".csv", ".tsv", ".json", ".jsonl", ".parquet")
 
 
@@ -41,12 +45,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--models", type=Path, default=Path("models"), help="folder or archive of a trained run"
     )
-    parser.add_argument(
-        "--history",
-        type=Path,
-        help="posts with a label, such as your whole export, added to what is known of their "
-        "authors: without it that is the training posts, and not the newer ones, held out too",
-    )
+    parser.add_argument("--history", type=Path, help=HISTORY)
     parser.add_argument(
         "--rank", action="store_true", help="best first, with the columns rank and title"
     )
@@ -71,11 +70,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     predictor = Predictor.load(arguments.models, any_versions=arguments.any_versions)
     if arguments.history is not None:
-        new, known, found = predictor.extend_history(arguments.history)
-        for line in found:
-            print(f"history: read: {line}", file=sys.stderr)
-        told = f"{count(new, 'labelled post')} added, {known:,} known already"
-        print(f"history: {told}", file=sys.stderr)
+        add_history(predictor, arguments.history)
     name = "stdin" if lines is not None else arguments.posts
     drafts = predictor.read_file(Path(name), arguments.images, lines=lines)
     for line in drafts.found:
@@ -85,6 +80,15 @@ def run(arguments: argparse.Namespace) -> None:
         table = rank(table, name_posts(drafts.posts))
     write(table, arguments.output)
     print(summarise(table, predictor, time.monotonic() - started), file=sys.stderr)
+
+
+def add_history(predictor: "Predictor", path: Path) -> None:
+    """Let the labelled posts of a file be their authors' past; say what of it was taken."""
+    new, known, found = predictor.extend_history(path)
+    for line in found:
+        print(f"history: read: {line}", file=sys.stderr)
+    told = f"{count(new, 'labelled post')} added, {known:,} known already"
+    print(f"history: {told}", file=sys.stderr)
 
 
 def name_posts(posts: "pa.Table") -> list[str]:

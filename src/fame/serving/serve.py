@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from fame.runtime.errors import InputError
+from fame.serving.predict import HISTORY, add_history
 
 LOCAL = {"127.0.0.1", "localhost", "::1"}
 LAST_PORT = 65_535
@@ -20,6 +21,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--models", type=Path, default=Path("models"), help="folder or archive of a trained run"
     )
+    parser.add_argument("--history", type=Path, help=HISTORY)
     parser.add_argument(
         "--allow-host", action="append", default=[], help="another name that it is reached by"
     )
@@ -41,6 +43,8 @@ def run(arguments: argparse.Namespace) -> None:
     from fame.serving.predictor import Predictor
 
     predictor = Predictor.load(arguments.models, any_versions=arguments.any_versions)
+    if arguments.history is not None:
+        add_history(predictor, arguments.history)
     hosts = LOCAL | {name.lower() for name in arguments.allow_host} | list_hosts(arguments.host)
     config = uvicorn.Config(
         make_app(predictor, hosts),
