@@ -142,6 +142,20 @@ def pictured(tmp_path):
 
 
 @pytest.mark.usefixtures("project")
+def test_pictures_beside_the_file_are_left_out_and_told(tmp_path, capsys):
+    (tmp_path / "own").mkdir()
+    rows = "\n".join(f"p{i},{i % 5},{i}.jpg" for i in range(30))
+    (tmp_path / "own/posts.csv").write_text(f"id,likes,picture\n{rows}\n")
+    assert call(tmp_path / "own/posts.csv", "--yes") == 0
+    assert "pictures beside" not in capsys.readouterr().out
+    (tmp_path / "own/1.jpg").write_bytes(b"picture")
+    assert call(tmp_path / "own/posts.csv", "--yes") == 0
+    assert (
+        "pictures beside posts.csv: left out; in a folder of their own" in capsys.readouterr().out
+    )
+
+
+@pytest.mark.usefixtures("project")
 def test_pictures_are_counted_before_anything_is_asked(pictured, capsys):
     assert call(pictured, "--images", pictured.parent / "pics", "--yes") == 0
     shown = capsys.readouterr().out

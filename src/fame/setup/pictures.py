@@ -75,6 +75,11 @@ def choose_images(
             raise InputError("--image: --images names no folder or archive that holds the images")
         if images is not None:
             print(f"  {images}: left out: no column names its files")
+        elif any(is_image(path.name) for path in _take_some(arguments.file.resolve().parent)):
+            print(
+                f"  pictures beside {arguments.file.name}: left out; in a folder of their own, "
+                "beside it or named with --images, they are found"
+            )
         return None, [], 0.0
     listed = read_paths(cells.column(column).trial()).to_pylist()
     found, absent, by_name = count_found(listed, images)
