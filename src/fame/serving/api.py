@@ -25,6 +25,7 @@ from fame.features.images import UnreadableImageError, read_header
 from fame.fusion import intervals
 from fame.posts.sources.table_files import is_packed
 from fame.runtime.errors import InputError
+from fame.serving.drafts import CONTENTS
 from fame.serving.guard import Guard
 from fame.serving.predictor import Predictor
 
@@ -38,7 +39,6 @@ MAX_CHARACTERS, MAX_TAGS, MAX_FIELDS = 5_000, 200, 200
 FOUND = "fame-read"  # a header, see TOLD
 LINES, LINE = 6, 200  # of it, and characters of a line: 7 KB at most, all escaped
 FIELDS = ("id", "user", "time", "title", "tags", "image")
-CONTENT = ("title", "tags", "image")
 TOLD = "a JSON list of what reading the CSV decided and left out"
 NO_PICTURES = "picture not used: a CSV brings none"
 STRINGS = {"type": "string"}
@@ -176,7 +176,7 @@ def answer(predictor: Predictor, query: Query) -> dict[str, Any]:
         for place, draft in enumerate(query.posts)
     ]
     for place, draft in enumerate(query.posts):
-        given = [name for name in CONTENT if getattr(draft, name)]
+        given = [name for name in CONTENTS if getattr(draft, name)]
         if given and not any(predictor.knows(name) for name in given):
             raise InputError(
                 f"posts.{place}: {' and '.join(given)} not used, as the training posts had none, "

@@ -8,16 +8,12 @@ the names of NAMES where the run had the challenge's folder.
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from decimal import Decimal
-from os import PathLike
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -33,6 +29,7 @@ from fame.posts.sources.table_ids import CONTENT, list_columns, take_posts
 from fame.posts.sources.table_json import read_json
 from fame.registry import SOURCES, resolve
 from fame.runtime.errors import InputError
+from fame.serving.records import KINDS, is_there, list_records, to_plain
 
 CATEGORIES = ("category", "subcategory", "concept")
 # What a column or key may be called where the bundle maps none.
@@ -60,8 +57,6 @@ SWITCHES = {
 }
 # A time that needs no format.
 ISO = r"^\s*\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?\s*(Z|[+-]\d\d:?\d\d)?)?\s*$"
-BYTES = (bytes, bytearray, memoryview)
-SCALARS = (str, int, float, Decimal, UUID)
 NAMED = 20  # unknown columns that a line names
 CONTENTS = ("title", "tags", "image")
 POSITION = "row"  # names a post without an id by its place
@@ -157,16 +152,16 @@ class DraftReader:
         """
         lines, given = [], {}
         ids: set[str] = set()
-        for place, record in enumerate(_list_records(records)):
-            plain = {str(key): _to_plain(value) for key, value in record.items()}
+        for place, record in enumerate(list_records(records)):
+            plain = {str(key): to_plain(value) for key, value in record.items()}
             self._check_kinds(place, plain)
             for name in (name for name in self._names["image"] if name in plain):
                 if isinstance(plain[name], bytes):
                     given[place] = plain.pop(name)
                     break
-            if not any(_is_there(plain.get(name)) for name in self._names["id"]):
+            if not any(is_there(plain.get(name)) for name in self._names["id"]):
                 plain[self._names["id"][0]] = f"{POSITION}-{place + 1}"
-            own = str(next(plain[n] for n in self._names["id"] if _is_there(plain.get(n))))
+            own = str(next(plain[n] for n in self._names["id"] if is_there(plain.get(n))))
             if own in ids:
                 raise InputError(f"posts: id {own!r} stands twice; ids are unique")
             ids.add(own)
@@ -391,45 +386,6 @@ def _read_lines(content: bytes, name: str) -> Cells:
     return Cells(names, numbers, columns, findings)
 
 
-def _list_records(records: Iterable[Any]) -> Iterator[Mapping[Any, Any]]:
-    """The mappings, one a post."""
-    wanted = "expected a frame or a list of mappings, one a post"
-    if isinstance(records, (str, Mapping, *BYTES)) or not isinstance(records, Iterable):
-        raise InputError(f"posts: is of the type {type(records).__name__}, {wanted}")
-    for place, record in enumerate(records):
-        if not isinstance(record, Mapping):
-            kind = type(record).__name__
-            raise InputError(f"posts: post {place + 1} is of the type {kind}, {wanted}")
-        yield record
-
-
-def _is_scalar(value: Any) -> bool:
-    return isinstance(value, SCALARS)
-
-
-def _are_tags(value: Any) -> bool:
-    if isinstance(value, str):
-        return True
-    return isinstance(value, (list, tuple, dict)) and not any(isinstance(v, BYTES) for v in value)
-
-
-def _is_picture(value: Any) -> bool:
-    several = isinstance(value, (list, tuple)) and all(isinstance(v, str) for v in value)
-    return several or isinstance(value, (str, PathLike, *BYTES))
-
-
-# Key -> whether a value is of a kind that is read, and what is allowed; "" for all other columns.
-KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "": (_is_scalar, "text, a number or a time"),
-    "tags": (_are_tags, 'a list of texts, like ["sunset", "sea"]'),
-    "image": (_is_picture, "the bytes of the picture's file, or its path"),
-}
-
-
-def _is_there(value: Any) -> bool:
-    return value is not None and value != ""
-
-
 def _may_be_other(time_format: str | None) -> bool:
     """Whether a time in ISO 8601 means the same, but has not the form of the run's file."""
     return time_format is not None and "%Y-%d" not in time_format
@@ -532,22 +488,3 @@ def _put_pictures(drafts: Drafts, given: dict[int, bytes], folder: Path) -> Draf
     columns = {name: [row[name] for row in rows] for name in IMAGES.names if name != "post_id"}
     images = pa.table({"post_id": drafts.images["post_id"], **columns}).cast(IMAGES)
     return replace(drafts, images=images)
-
-
-def _to_plain(value: Any) -> Any:
-    """JSON-able: missing values of pandas and numpy are none, numbers are Python's."""
-    if isinstance(value, BYTES):
-        return bytes(value)
-    if isinstance(value, np.ndarray) and value.ndim == 1:
-        return value.tolist()
-    if isinstance(value, (set, frozenset)):
-        return sorted(value, key=str)
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, (float, Decimal)) and value != value:
-        return None
-    if type(value).__name__ in ("NaTType", "NAType"):
-        return None
-    if hasattr(value, "isoformat"):
-        return value.isoformat()
-    return value
