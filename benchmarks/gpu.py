@@ -43,11 +43,12 @@ from fame.features.engine import embed
 from fame.features.engine.contents import Contents
 from fame.features.engine.embedder import Embedder, Prepared, list_places
 from fame.features.engine.local import SHARDS_HELD, open_reader
-from fame.features.resampling import resize, resize_by_matrices, whole
+from fame.features.resampling import resize, whole
 from fame.posts.contract import LOCATED
 from fame.runtime import devices
 
 DISTINCT = 96  # pictures that are made; files of one differ behind the end of the image
+SIZES = [(500, 375), (1024, 768)]  # of the posts' images
 # Width and height, as cameras, phones and crops have them.
 SHAPES = [(500, 375), (375, 500), (500, 333), (333, 500), (500, 500), (500, 281), (281, 500)]
 SHAPES += [(500, 400), (400, 500), (500, 357), (357, 500), (500, 313), (500, 300), (450, 500)]
@@ -75,17 +76,17 @@ def measure(root: Path, arguments: argparse.Namespace) -> None:
     os.environ["TRITON_CACHE_DIR"] = str(root / "compiled")
     devices.import_torchvision()  # transformers imports it
     make_checkpoints(root)
-    posts = make_many_posts(root / "posts", arguments.posts, [(500, 375), (1024, 768)])
+    posts = make_many_posts(root / "posts", arguments.posts, SIZES)
     device = arguments.device
     print_machine(device)
     rate = measure_matrix_rate(device)
     print(f"matrix rate, bfloat16: {rate / 1e12:.1f} TFLOP/s")
     print_copies(device)
-    decoding = measure_decoding(root, posts, device)
+    limits = measure_decoding(root, posts, device)
     steps: list[Callable[[], Any]] = [
-        lambda: print_model_rates(root, device, rate, arguments),
+        lambda: print_model_rates(root, device, rate, arguments, limits),
         lambda: print_pixels(posts.slice(0, 96), device),
-        lambda: print_end_to_end(root, posts, device, decoding),
+        lambda: print_end_to_end(root, posts, device, limits),
         lambda: print_first_shard(root, posts, device),
         lambda: print_agreement(root, posts.slice(0, 32), device),
         lambda: print_training(device),
@@ -162,11 +163,16 @@ def print_machine(device: str) -> None:
 
 @contextmanager
 def preparing(
-    kind: str, root: Path, posts: pa.Table, device: str, dtype: str = "auto"
+    kind: str,
+    root: Path,
+    posts: pa.Table,
+    device: str,
+    dtype: str = "auto",
+    decode: str = "exact",
 ) -> Iterator[tuple[Embedder, Prepared]]:
     """A loaded backbone and the items of all images of ``posts``, in memory."""
     runtime = make_runtime(device, root / "unused")
-    backbone = make_backbone(kind, root, dtype, runtime)
+    backbone = make_backbone(kind, root, dtype, runtime, decode)
     shown = "joint" if kind == "vilt" else "image"
     contents = Contents(posts.select(embed.INPUTS["contents"]))
     items = contents.list_items(shown, backbone.passes)
@@ -214,8 +220,17 @@ def count_prepared(kind: str, prepared: Prepared) -> float:
     return 2 * 768 * sum(patches.values()) + count_encoder(tokens, kept, 768, 12)
 
 
-def print_model_rates(root: Path, device: str, rate: float, arguments: argparse.Namespace) -> None:
-    """The model alone: pixels are in memory, as it sees them or as they were decoded."""
+def print_model_rates(
+    root: Path,
+    device: str,
+    rate: float,
+    arguments: argparse.Namespace,
+    limits: dict[str, float],
+) -> None:
+    """The model alone: pixels are in memory, as it sees them or as they were decoded.
+
+    Those of the posts that are embedded from end to end go into ``limits``.
+    """
     count = min(arguments.posts, 512)
     heads = ("posts/s", "TFLOP/s", "of matrix rate", "first, s")
     print(f"{'model alone':28}" + "".join(f"{head:>16}" for head in heads))
@@ -224,6 +239,8 @@ def print_model_rates(root: Path, device: str, rate: float, arguments: argparse.
         ("vilt", "ViLT, one shape", [(500, 375)]),
         ("vilt", "ViLT, 18 shapes", SHAPES),
         ("blip", "BLIP, images", [(500, 375)]),
+        ("vilt", "ViLT, the posts' images", SIZES),
+        ("blip", "BLIP, the posts' images", SIZES),
     ):
         key = str(len(sizes))
         if key not in made:
@@ -231,14 +248,17 @@ def print_model_rates(root: Path, device: str, rate: float, arguments: argparse.
         with preparing(kind, root, made[key], device) as (embedder, prepared):
             with resizing(prepared, device) as resized:
                 print_model_rate(embedder, kind, name, resized, device, rate)
-            print_model_rate(embedder, kind, "  resized there", prepared, device, rate)
-            if arguments.profile:
+            found = print_model_rate(embedder, kind, "  resized there", prepared, device, rate)
+            if sizes is SIZES:
+                limits[f"{kind} alone"] = found
+            if arguments.profile and len(sizes) == 1:
                 print_profile(embedder, prepared)
 
 
 def print_model_rate(
     embedder: Embedder, kind: str, name: str, prepared: Prepared, device: str, rate: float
-) -> None:
+) -> float:
+    """Posts a second."""
     start = time.perf_counter()
     _ = embedder.compute(prepared).result
     first = time.perf_counter() - start
@@ -247,6 +267,7 @@ def print_model_rate(
     done = count_prepared(kind, prepared) / seconds
     cells = f"{count / seconds:,.0f}", f"{done / 1e12:.1f}", f"{done / rate:.0%}", f"{first:.1f}"
     print(f"{name:28}" + "".join(f"{cell:>16}" for cell in cells), flush=True)
+    return count / seconds
 
 
 def print_profile(embedder: Embedder, prepared: Prepared) -> None:
@@ -265,23 +286,35 @@ def print_profile(embedder: Embedder, prepared: Prepared) -> None:
         print(rows)
 
 
-def print_end_to_end(root: Path, posts: pa.Table, device: str, decoding: dict[str, float]) -> None:
-    """From files and texts to vectors in an empty cache: steady, and from the call to the end."""
-    print(f"{'end to end':28}{'steady, posts/s':>16}{'of decoding':>13}{'whole call, s':>15}")
-    for names in (("vilt",), ("blip",), ("vilt", "blip")):
-        steady, seconds = embed_all(root, posts, device, names)
+def print_end_to_end(root: Path, posts: pa.Table, device: str, limits: dict[str, float]) -> None:
+    """From files and texts to vectors in an empty cache: steady, and from the call to the end.
+
+    Beside it what decoding alone and the models alone would do, one after the other where there
+    are two.
+    """
+    heads = ("steady, posts/s", "decoding alone", "models alone", "of the lower", "whole call, s")
+    print(f"{'end to end':28}" + "".join(f"{head:>16}" for head in heads))
+    for names, decode in (
+        *((names, "exact") for names in (KINDS[:1], KINDS[1:], KINDS)),
+        *((names, "gpu") for names in (KINDS[:1], KINDS[1:], KINDS) if device == "cuda"),
+    ):
+        steady, seconds = embed_all(root, posts, device, names, decode)
         name = "+".join(names)
-        cells = f"{steady:16,.0f}{steady / decoding[name]:13.0%}{seconds:15.1f}"
-        print(f"{name:28}{cells}", flush=True)
+        decoding = limits[f"{name} {decode}"]
+        models = 1 / sum(1 / limits[f"{each} alone"] for each in names)
+        share = steady / min(decoding, models)
+        cells = f"{steady:,.0f}", f"{decoding:,.0f}", f"{models:,.0f}", f"{share:.0%}"
+        row = "".join(f"{cell:>16}" for cell in (*cells, f"{seconds:.1f}"))
+        print(f"{f'{name}, decode: {decode}':28}{row}", flush=True)
 
 
 def embed_all(
-    root: Path, posts: pa.Table, device: str, names: tuple[str, ...]
+    root: Path, posts: pa.Table, device: str, names: tuple[str, ...], decode: str
 ) -> tuple[float, float]:
     """Posts a second behind the shards that are read ahead at the start; seconds of the call."""
     with tempfile.TemporaryDirectory() as cache:
         runtime = make_runtime(device, Path(cache))
-        backbones = [make_backbone(name, root, "auto", runtime) for name in names]
+        backbones = [make_backbone(name, root, "auto", runtime, decode) for name in names]
         folders = [Path(cache) / name for name in names]
         table = posts.select(embed.INPUTS["contents"])
         beside = list(zip(backbones[1:], folders[1:], strict=True))
@@ -339,41 +372,60 @@ def run_stage(kind: str, root: str, cache: str, device: str) -> None:
 
 
 def print_pixels(posts: pa.Table, device: str) -> None:
-    """Whether the device resizes an image to Pillow's very pixels."""
+    """Whether the device resizes an image to Pillow's very pixels, and how near it decodes them."""
+    if device == "cpu":
+        return
     import torch
     from PIL import Image
 
-    others = 0
+    from fame.features.gpu_decoding import call_nvjpeg
+    from fame.features.gpu_resampling import resize_on_gpu
+
+    others, differences = 0, []
     for number, member in enumerate(posts["member"].to_pylist()):
         image = Image.open(member).convert("RGB").resize(SHAPES[number % len(SHAPES)])
+        content = np.fromfile(member, np.uint8)
+        decoded = call_nvjpeg([content])[0].permute(1, 2, 0).cpu().numpy().astype(int)
+        differences.append(np.abs(decoded - np.asarray(Image.open(member))))
         if number % 3 == 0:
             image = image.reduce(5)  # so that it is enlarged
         seen = torch.from_numpy(np.array(image))[None].to(device)
         for size in ((512, 384), (576, 384), (384, 384), (298, 224), (224, 224)):
             geometry = whole(*image.size, size)
-            found = resize_by_matrices(seen, geometry)[0].cpu().numpy()
+            found = resize_on_gpu(seen, geometry)[0].cpu().numpy()
             others += int((found != resize(image, geometry)).sum())
     print(f"pixels that the device resizes to other values than Pillow: {others}")
+    apart = np.concatenate([each.ravel() for each in differences])
+    print(f"it decodes them {apart.mean():.2f} of 255 apart in the mean, {apart.max()} at most")
 
 
 def print_agreement(root: Path, posts: pa.Table, device: str) -> None:
     """The device's vectors against float32 on the CPU."""
+    ways = [("cpu", "float32", "exact"), (device, "float32", "exact")]
+    ways += [(device, "bfloat16", "exact"), (device, "bfloat16", "gpu")]
     for kind in KINDS:
-        vectors = {}
-        for where, dtype in (("cpu", "float32"), (device, "float32"), (device, "bfloat16")):
-            with preparing(kind, root, posts, where, dtype) as (embedder, prepared):
-                vectors[where, dtype] = embedder.compute(prepared).result.embedded.vectors["vector"]
-                again = embedder.compute(prepared).result.embedded.vectors["vector"]
-                assert again.tobytes() == vectors[where, dtype].tobytes(), "other bytes"
-        exact = vectors["cpu", "float32"]
-        off = np.abs(vectors[device, "float32"] - exact).max() / np.abs(exact).max()
-        rough = vectors[device, "bfloat16"]
-        lengths = np.linalg.norm(rough, axis=1) * np.linalg.norm(exact, axis=1)
-        cosine = ((rough * exact).sum(axis=1) / lengths).min()
+        exact, *others = [embed_twice(kind, root, posts, *way) for way in ways]
+        off = np.abs(others[0] - exact).max() / np.abs(exact).max()
+        cosines = []
+        for rough in others[1:]:
+            lengths = np.linalg.norm(rough, axis=1) * np.linalg.norm(exact, axis=1)
+            cosines.append(((rough * exact).sum(axis=1) / lengths).min())
         print(
-            f"{kind} against float32 on the CPU: float32 {off:.1e} of the largest, "
-            f"bfloat16 cosine at least {cosine:.6f}; the same bytes twice"
+            f"{kind} against float32 on the CPU: float32 {off:.1e} of the largest, bfloat16 cosine "
+            f"at least {cosines[0]:.6f}, with decode: gpu {cosines[1]:.6f}; the same bytes twice"
         )
+
+
+def embed_twice(
+    kind: str, root: Path, posts: pa.Table, device: str, dtype: str, decode: str
+) -> np.ndarray:
+    """The vectors, which come out the same again."""
+    with preparing(kind, root, posts, device, dtype, decode) as (embedder, prepared):
+        found, again = (
+            embedder.compute(prepared).result.embedded.vectors["vector"] for _ in range(2)
+        )
+    assert again.tobytes() == found.tobytes(), "other bytes"
+    return found
 
 
 def print_training(device: str) -> None:

@@ -339,6 +339,11 @@ class Reading(Seeing):
     reads = "contents"
 
 
+class Leaving(Seeing):
+    def image_preparer(self):
+        return Preparer(whole, None, by_gpu=True)
+
+
 class Measuring(Seeing):
     def image_preparer(self):
         return len
@@ -356,6 +361,8 @@ class Lost(Seeing):
         (Reading(None, None), Seeing(None, None), True),
         (Seeing(None, None), Reading(None, None), False),  # its texts are in another file
         (Seeing(None, None), Seeing(224, None), False),
+        (Seeing(None, None), Leaving(None, None), False),
+        (Leaving(None, None), Leaving(None, None), True),
         (Seeing(None, None), Measuring(None, None), False),
         (Seeing(None, None), Lost(None, None), False),
     ],

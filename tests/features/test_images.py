@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageFile
 from tests.pictures import encode, make_bomb
 
-from fame.features.images import UnreadableImageError, decode, read_header
+from fame.features.images import UnreadableImageError, decode, find_plain_jpeg, read_header
 from fame.posts.contract import UNREADABLE
 
 # Stored = upright turned by this; its EXIF orientation turns it back.
@@ -168,3 +168,43 @@ def test_a_draft_of_another_format_is_the_image():
 def test_without_a_limit_of_pixels_an_image_of_any_size_is_read(monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
     assert decode(encode(PICTURE)).size == PICTURE.size
+
+
+def encode_jpeg(image=PICTURE, **options):
+    return encode(image.resize((300, 200)), "JPEG", **options)
+
+
+@pytest.mark.parametrize("added", [b"", b"\0" * 20, b"what a camera adds"])
+def test_a_plain_jpeg_has_a_size(added):
+    assert find_plain_jpeg(JPEG + added) == (300, 200)
+    exif = Image.Exif()
+    exif[0x0112] = 1
+    assert find_plain_jpeg(encode_jpeg(exif=exif) + added) == (300, 200)
+
+
+def make_turned():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    return encode_jpeg(exif=exif)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        encode(PICTURE),
+        JPEG[:-100],
+        JPEG + b"x" * 5000,  # maybe a second image
+        encode_jpeg(progressive=True),
+        encode_jpeg(PICTURE.convert("L")),
+        encode_jpeg(PICTURE.convert("CMYK")),
+        encode_jpeg(keep_rgb=True),
+        make_turned(),
+    ],
+)
+def test_what_decoders_take_in_several_ways_is_no_plain_jpeg(content):
+    assert find_plain_jpeg(content) is None
+
+
+@pytest.mark.parametrize("content", [b"", b"no image"])
+def test_what_is_no_image_is_no_plain_jpeg_either(content):
+    assert read_status(find_plain_jpeg, content) == read_status(read_header, content)

@@ -1,9 +1,11 @@
 import sys
 
+import numpy as np
 import pytest
+import torch
 from tests.python_process import run_python
 
-from fame.runtime.devices import choose_device, deterministic, import_torchvision
+from fame.runtime.devices import choose_device, deterministic, import_torchvision, send
 from fame.runtime.errors import InputError
 
 
@@ -33,8 +35,6 @@ def test_torch_is_not_asked_where_there_is_no_driver_or_no_wish():
 
 
 def test_settings_and_random_state_come_back(monkeypatch):
-    import torch
-
     # Another test of this process may have switched it off.
     monkeypatch.setattr(torch.utils.deterministic, "fill_uninitialized_memory", True)
     threads, state = torch.get_num_threads(), torch.get_rng_state()
@@ -67,3 +67,10 @@ def test_arithmetic_is_deterministic_without_the_compiler():
         "    print(torch.are_deterministic_algorithms_enabled(), 'torch._inductor' in sys.modules)"
     )
     assert run_python(code) == "True False\n"
+
+
+def test_an_array_is_sent():
+    array = np.arange(3)
+    sent = send(array, torch.device("cpu"))
+    assert sent.tolist() == [0, 1, 2]
+    assert np.shares_memory(sent.numpy(), array)

@@ -116,11 +116,11 @@ def shares_images(backbone: Backbone, other: Backbone | Encoder, runtime: Runtim
     if not set(embed.INPUTS[other.reads]) <= set(embed.INPUTS[backbone.reads]):
         return False
     try:
-        ways = [each.image_preparer() for each in (backbone, other)]
+        preparers = [each.image_preparer() for each in (backbone, other)]
     except (NotImplementedError, InputError):
         return False
-    drafts = {way.draft_pixels for way in ways if isinstance(way, Preparer)}
-    return all(isinstance(way, Preparer) for way in ways) and len(drafts) == 1
+    decoding = {each.way if isinstance(each, Preparer) else None for each in preparers}
+    return None not in decoding and len(decoding) == 1
 
 
 def check_located(table: pa.Table, max_unreadable_fraction: float, place: str) -> None:

@@ -6,9 +6,11 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
 
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP")
+TRAILER_BYTES = 1024  # behind the end of a JPEG, as some cameras and programs leave them
+_END = b"\xff\xd9"  # of a JPEG
 # What Pillow's readers raise for damaged content.
 _DAMAGE = (OSError, EOFError, SyntaxError, ValueError, TypeError, LookupError, struct.error)
 
@@ -42,6 +44,27 @@ def read_header(content: bytes) -> Header:
     """
     with _open(content) as image:
         return Header(image.width, image.height, image.mode)
+
+
+def find_plain_jpeg(content: bytes) -> tuple[int, int] | None:
+    """Width and height of a JPEG that every decoder takes in the same way; None of anything else.
+
+    It is whole, baseline, of three channels as usual, and upright.
+
+    Raises:
+        UnreadableImageError: empty, not_an_image or bomb.
+    """
+    with _open(content) as image:
+        if image.format != "JPEG" or image.mode != "RGB":
+            return None
+        info = image.info
+        unusual = info.get("progressive") or info.get("adobe_transform") == 0
+        try:
+            turned = image.getexif().get(ExifTags.Base.Orientation, 1) != 1
+        except _DAMAGE:
+            turned = False  # as `turn_upright` takes it
+        ends = content.find(_END, -TRAILER_BYTES) >= 0
+        return image.size if ends and not unusual and not turned else None
 
 
 def decode(content: bytes, draft_pixels: int | None = None) -> Image.Image:

@@ -1,28 +1,19 @@
-"""Images of any size as a model sees them: by Pillow, or the same numbers by products of matrices.
+"""Images of any size as a model sees them: what is seen of each, and how Pillow makes it.
 
-Pillow's bicubic filter is whole numbers: a pixel is the sum of some neighbours' values, each times
-a coefficient of 22 bits behind the point, rounded to eight bits after the rows and again after the
-columns. A GPU's products of half-precision numbers, summed in single precision, hold that without
-rounding if the coefficients come in two parts, the lower one of twelve bits with its sign.
+A GPU makes the same pixels by the same coefficients (`fame.features.gpu_resampling`).
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
-    import torch
     from PIL import Image
 
-BITS, LOW_BITS = 22, 12  # of a coefficient; of its lower part
-AXES = 256  # of which a GPU keeps the coefficients, about a megabyte each
-ALIGNED = 8  # numbers of half precision that are read at once
+BITS = 22  # of a coefficient behind the point
 SUPPORT = 2.0  # of the bicubic filter, to each side
 SLOPE = -0.5  # its parameter
-# Neighbours of a pixel of which the sums stay below 2^24, where single precision has every number.
-MOST_TAPS = 32
 Span = tuple[float, float]
 
 
@@ -48,13 +39,6 @@ class Geometry:
         left, top, right, bottom = self.cut
         return bottom - top, right - left, 3
 
-    @property
-    def by_matrices(self) -> bool:
-        """Whether `resize_by_matrices` can do it."""
-        left, top, right, bottom = self.box
-        scales = (right - left) / self.size[0], (bottom - top) / self.size[1]
-        return max(map(count_taps, scales)) <= MOST_TAPS
-
 
 @dataclass(frozen=True)
 class Decoded:
@@ -68,10 +52,20 @@ class Decoded:
         """Of its pixels when it is."""
         return self.geometry.shape
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes as it is."""
-        return self.array.nbytes
+
+@dataclass(frozen=True)
+class Encoded:
+    """A JPEG file (n,) uint8 that a GPU decodes and resizes.
+
+    Attributes:
+        array: its bytes.
+        size: width and height in pixels.
+        geometry: what is seen of it.
+    """
+
+    array: np.ndarray
+    size: tuple[int, int]
+    geometry: Geometry
 
 
 def whole(width: int, height: int, size: tuple[int, int]) -> Geometry:
@@ -90,68 +84,13 @@ def resize(image: "Image.Image", geometry: Geometry) -> np.ndarray:
     return np.asarray(resized)
 
 
-def resize_by_matrices(images: "torch.Tensor", geometry: Geometry) -> "torch.Tensor":
-    """Images (n, h, w, 3) uint8 as they are seen, (n, height, width, 3): as `resize` gives them."""
-    left, top, right, bottom = geometry.part
-    wide, high = geometry.size
-    planes = images[:, top:bottom, left:right].permute(0, 3, 1, 2)
-    rows = _filter(planes, (geometry.box[0], geometry.box[2]), wide)
-    columns = _filter(rows.transpose(2, 3), (geometry.box[1], geometry.box[3]), high)
-    left, top, right, bottom = geometry.cut
-    return columns.permute(0, 3, 2, 1)[:, top:bottom, left:right]
-
-
-def _filter(planes: "torch.Tensor", span: Span, size: int) -> "torch.Tensor":
-    """(n, 3, a, b) uint8 -> (n, 3, a, size), along the last axis."""
-    import torch
-
-    length = planes.shape[3]
-    if (0, length, size) == (*span, length):
-        return planes
-    device = planes.device
-    # A CPU adds in single precision anyway.
-    dtype = torch.float16 if device.type == "cuda" else torch.float32
-    both = _open_parts(length, span, size, device, dtype)
-    values = torch.empty((*planes.shape[:3], len(both)), dtype=dtype, device=device)
-    values[..., :length] = planes
-    values[..., length:] = 0
-    rows = values.view(-1, len(both))
-    exact = {"out_dtype": torch.float32} if device.type == "cuda" else {}
-    sums = torch.mm(rows, both, **exact)
-    upper, lower = sums.view(*planes.shape[:3], 2, size).unbind(3)
-    total = upper.int().bitwise_left_shift_(LOW_BITS).add_(lower.int()).add_(1 << (BITS - 1))
-    return total.bitwise_right_shift_(BITS).clamp_(0, 255).to(torch.uint8)
-
-
-@lru_cache(maxsize=AXES)
-def _open_parts(
-    length: int, span: Span, size: int, device: "torch.device", dtype: "torch.dtype"
-) -> "torch.Tensor":
-    """The upper parts of the coefficients, then the lower ones: (inputs, 2 x size).
-
-    The inputs are ``length``, filled up to what a GPU multiplies quickly.
-    """
-    import torch
-
-    coefficients = find_coefficients(length, span, size)
-    parts = np.pad(split(coefficients), ((0, 0), (0, -length % ALIGNED)))
-    return torch.from_numpy(parts.T.astype(np.float32)).to(device, dtype)
-
-
-def split(coefficients: np.ndarray) -> np.ndarray:
-    """(n, m) int32 -> (2 x n, m): the upper parts, then the lower ones, all within 2048 of 0.
-
-    Half precision has every whole number up to there.
-    """
-    half = 1 << (LOW_BITS - 1)
-    lower = ((coefficients + half) & ((1 << LOW_BITS) - 1)) - half
-    return np.concatenate([(coefficients - lower) >> LOW_BITS, lower])
-
-
-def find_coefficients(length: int, span: Span, size: int) -> np.ndarray:
-    """(size, length) int32: what each of ``size`` pixels takes of ``length``, times 2^22.
+def find_taps(length: int, span: Span, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """From where each of ``size`` pixels takes of ``length``, and how much of each, times 2^22.
 
     As in Pillow's Resample.c, for the part ``span`` of the axis: its order of operations is kept.
+
+    Returns:
+        (size,) int32, the first pixel taken; (size, taps) int32, of it and of those that follow.
     """
     start, stop = (np.float32(end) for end in span)  # as Pillow has them
     scale = float(stop - start) / size
@@ -166,15 +105,7 @@ def find_coefficients(length: int, span: Span, size: int) -> np.ndarray:
     totals = np.cumsum(weights, axis=1)[:, -1:]  # added one by one, as there
     shares = np.divide(weights, totals, out=weights.copy(), where=totals != 0)
     rounded = (np.copysign(0.5, shares) + shares * (1 << BITS)).astype(np.int32)
-    found = np.zeros((size, length), dtype=np.int32)
-    rows = np.broadcast_to(np.arange(size)[:, None], taken.shape)
-    found[rows[inside], taken[inside]] = rounded[inside]
-    return found
-
-
-def count_taps(scale: float) -> int:
-    """Pixels that one of the resized image takes from, where it is smaller by ``scale``."""
-    return int(2 * SUPPORT * max(scale, 1.0)) + 1
+    return first.astype(np.int32), rounded
 
 
 def bicubic(x: np.ndarray) -> np.ndarray:

@@ -5,11 +5,14 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fame.runtime.errors import InputError
+
+if TYPE_CHECKING:
+    import torch
 
 _DECLARED: list[Any] = []  # what they declare lasts as long as they do
 
@@ -38,6 +41,13 @@ def count_cards(wanted: str) -> int:
     return torch.cuda.device_count()
 
 
+def count_card_bytes() -> int:
+    """Memory of the GPU."""
+    import torch
+
+    return torch.cuda.get_device_properties(0).total_memory
+
+
 def _sees_cuda() -> bool:
     """Asks torch, whose import takes seconds, only where there is a driver."""
     try:
@@ -62,6 +72,16 @@ def pinning(memory: np.ndarray) -> Iterator[None]:
         if pinned:
             torch.cuda.synchronize()
             driver.cudaHostUnregister(memory.ctypes.data)
+
+
+def send(array: np.ndarray, device: "torch.device") -> "torch.Tensor":
+    """An array on the device; a GPU copies it behind what it has to do, and nobody waits."""
+    import torch
+
+    tensor = torch.from_numpy(array)
+    if device.type == "cpu":
+        return tensor
+    return tensor.pin_memory().to(device, non_blocking=True)  # what is not pinned is waited for
 
 
 def mark() -> Callable[[], None]:

@@ -15,7 +15,7 @@ from fame.features.blocks import Block
 from fame.features.encoders.contract import Encoder
 from fame.features.engine.contents import NOWHERE, STATUSES, Contents, Inputs, Items
 from fame.features.engine.embedder import Embedded, Embedder, list_places
-from fame.features.engine.reader import Pixels, read_image
+from fame.features.engine.reader import Ready, decode_rest, read_image
 from fame.features.meta import Meta
 from fame.params import MetaParams, RuntimeParams
 from fame.posts.archives import ImageReader
@@ -108,11 +108,12 @@ class WarmBackbone:
         prepared = self._embedder.prepare(inputs, partial(self._read, inputs))
         return self._embedder.compute(prepared).result.embedded
 
-    def _read(self, inputs: Inputs) -> list[Pixels]:
+    def _read(self, inputs: Inputs) -> list[Ready]:
         """In this thread: a draft has few images, and a process takes longer to start."""
         preparers = [self._backbone.image_preparer()]
         with ImageReader() as reader:
-            return [read_image(reader, preparers, *place)[0] for place in list_places(inputs)]
+            found = [read_image(reader, preparers, *place)[0] for place in list_places(inputs)]
+        return decode_rest([found])[0]
 
     def _make_block(
         self, posts: pa.Table, values: dict[str, np.ndarray], codes: dict[str, np.ndarray]

@@ -140,3 +140,14 @@ def test_what_does_not_fit_the_checkpoint_is_refused(make, change, found):
 )
 def test_what_changes_a_vector_changes_the_fingerprint(make, change):
     assert make(**change).fingerprint() != make().fingerprint()
+
+
+def test_a_batch_fills_a_card_and_no_more_than_a_third_of_it(make, monkeypatch):
+    module = "fame.features.backbones.shared.checkpoint_backbone"
+    assert make().cost_at_once("image") == Blip.at_once["image"]
+    monkeypatch.setattr(f"{module}.choose_device", lambda _: "cuda")
+    for gigabytes, tokens in ((80, 196_608), (24, 196_608), (6, 62_500)):
+        monkeypatch.setattr(
+            f"{module}.count_card_bytes", lambda size=gigabytes: size * 1_024_000_000
+        )
+        assert make().cost_at_once("image") == tokens

@@ -54,7 +54,7 @@ def test_what_is_shared_counts_with_all_that_it_imports():
 def test_how_images_are_decoded_and_resized_counts_for_those_that_see_any(monkeypatch):
     read = code_version._read
     before = [digest_code(kind) for kind in (EfficientNet, MiniLM)]
-    for name in ("images", "resampling"):
+    for name in ("images", "resampling", "gpu_decoding", "gpu_resampling"):
 
         def change(module, name=name):
             return read(module) + "\nCHANGED = 1" * (module == f"fame.features.{name}")

@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from fame.features.backbones.image_stats import measure
 from fame.features.engine import reader
 from fame.features.engine.reader import Reader
 from fame.features.images import decode
-from fame.features.resampling import Decoded, whole
+from fame.features.resampling import Decoded, Encoded, whole
 from fame.runtime.errors import InputError
 
 
@@ -119,6 +120,34 @@ def test_a_gpu_gets_an_image_as_it_was_decoded_once_for_all_if_it_fits(pictures,
     assert (half[0].shape, square[0].shape) == ((15, 20, 3), (224, 224, 3))
     assert (half[1].shape, square[1].shape) == ((150, 200, 3), (224, 224, 3))
     assert not isinstance(half[1], Decoded)
+
+
+def test_a_plain_jpeg_is_left_to_a_gpu_that_decodes_it(pictures, tmp_path, monkeypatch):
+    (tmp_path / "plain.jpg").touch()
+    jpeg = write_picture(tmp_path / "plain.jpg", 64, 48)
+    preparers = [Preparer(halve, None, by_gpu=True), Preparer(plan, None, by_gpu=True)]
+    with Reader(preparers, 1, 8192, 20, True) as opened:
+        monkeypatch.setattr(reader, "decode_rest", lambda found: found)
+        half, square = opened.read([pictures[0], jpeg], (0, 1)).collect()
+        assert (half[0].shape, square[0].shape) == ((15, 20, 3), (224, 224, 3))
+        assert isinstance(half[0], Decoded)
+        for encoded, shape in ((half[1], (24, 32, 3)), (square[1], (224, 224, 3))):
+            assert isinstance(encoded, Encoded)
+            assert np.shares_memory(encoded.array, opened.memory)
+            assert encoded.array.tobytes() == Path(jpeg[1]).read_bytes()
+            assert (encoded.size, encoded.geometry.shape) == ((64, 48), shape)
+        assert half[1].array.ctypes.data == square[1].array.ctypes.data
+
+
+def test_what_is_left_to_a_gpu_comes_back_in_its_place(monkeypatch):
+    def decode_on_gpu(images):
+        return [f"{image.size[0]} by the GPU" for image in images]
+
+    name = "fame.features.gpu_decoding"
+    monkeypatch.setitem(sys.modules, name, SimpleNamespace(decode_on_gpu=decode_on_gpu))
+    first, second = (Encoded(np.empty(0), (n, 1), halve(n, 2)) for n in (2, 4))
+    found = reader.decode_rest([["empty", first], [second, "truncated"]])
+    assert found == [["empty", "2 by the GPU"], ["4 by the GPU", "truncated"]]
 
 
 def test_an_image_is_decoded_once_for_each_way_to_do_so(pictures, monkeypatch):

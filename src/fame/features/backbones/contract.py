@@ -38,11 +38,11 @@ class Item:
 
     Attributes:
         tokens: (t,) int, of `Backbone.tokenize`.
-        pixels: an array of `Backbone.image_preparer`'s function, or what a GPU makes it of.
+        pixels: of `Backbone.image_preparer`'s function, or on a GPU, or what a GPU makes them of.
     """
 
     tokens: np.ndarray | None
-    pixels: np.ndarray | Decoded | None
+    pixels: "np.ndarray | torch.Tensor | Decoded | None"
 
 
 @dataclass(frozen=True)
@@ -51,12 +51,18 @@ class Preparer:
 
     Attributes:
         plan: width and height of an image -> what is seen of it; worker processes import it.
-        draft_pixels: see `fame.features.images.decode`; backbones that agree on it share what is
-            decoded.
+        draft_pixels: see `fame.features.images.decode`.
+        by_gpu: whether a GPU decodes what it can.
     """
 
     plan: Callable[[int, int], Geometry]
     draft_pixels: int | None
+    by_gpu: bool = False
+
+    @property
+    def way(self) -> tuple[int | None, bool]:
+        """Backbones that agree on it share what is decoded."""
+        return self.draft_pixels, self.by_gpu
 
     def __call__(self, content: bytes) -> np.ndarray:
         """The pixels.

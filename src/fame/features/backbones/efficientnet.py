@@ -6,7 +6,9 @@ from fame.features.backbones.contract import Backbone, Item, Pass, Preparer
 from fame.features.backbones.shared.models import (
     Decode,
     Dtype,
+    choose_decode,
     choose_dtype,
+    make_preparer,
     open_model,
     open_pixels,
 )
@@ -65,7 +67,8 @@ class EfficientNet(Backbone):
         """Weights, architecture and arithmetic."""
         dtype = choose_dtype(self._dtype, self._runtime)
         WEIGHTS.find(), ARCHITECTURE.find()
-        return {**self.notes(), "decode": self._decode, "dtype": dtype}
+        decode = choose_decode(self._decode, self._runtime)
+        return {**self.notes(), "decode": decode, "dtype": dtype}
 
     def notes(self) -> dict[str, Any]:
         """Where the weights come from."""
@@ -92,7 +95,7 @@ class EfficientNet(Backbone):
 
     def image_preparer(self) -> Preparer:
         """Pixels are (224, 224, 3) uint8."""
-        return Preparer(plan, RESIZED_PIXELS if self._decode == "draft" else None)
+        return make_preparer(plan, self._decode, RESIZED_PIXELS, self._runtime)
 
     @property
     def pixel_bytes(self) -> int:

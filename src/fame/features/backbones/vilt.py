@@ -25,6 +25,7 @@ from fame.features.backbones.shared.models import (
 from fame.features.backbones.shared.weights import number_columns
 from fame.features.blocks import Column
 from fame.features.resampling import Decoded, Geometry, whole
+from fame.runtime import devices
 
 if TYPE_CHECKING:
     import torch
@@ -132,8 +133,9 @@ class Vilt(CheckpointBackbone):
         # A matrix of what is seen, the class token between texts and patches; items point into it.
         rows = torch.cat([text + types[TEXT], first + types[IMAGE], patches + grids + types[IMAGE]])
         places = point(items, {key: place for place, key in enumerate(seen)}, shapes)
-        index = torch.from_numpy(np.concatenate(places)).to(self._device, non_blocking=True)
-        return rows[index], [len(one) for one in places]
+        return rows[devices.send(np.concatenate(places), self._device)], [
+            len(one) for one in places
+        ]
 
     def pool(self, kind: str, item: Item, length: int) -> tuple[int, int]:  # noqa: ARG002
         """The text's tokens; the image's where the text is the empty one."""
@@ -188,8 +190,8 @@ def plan(width: int, height: int, shorter: int, patch: int) -> Geometry:
     return whole(width, height, choose_size(width, height, shorter, patch))
 
 
-def _shape(image: np.ndarray | Decoded) -> tuple[int, ...]:
-    return image.shape
+def _shape(image: "np.ndarray | torch.Tensor | Decoded") -> tuple[int, ...]:
+    return tuple(image.shape)
 
 
 def choose_size(width: int, height: int, shorter: int, patch: int) -> tuple[int, int]:

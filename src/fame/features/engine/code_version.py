@@ -10,7 +10,10 @@ import hashlib
 from fame.features.backbones.contract import Backbone
 from fame.runtime import imports
 
-IMAGES = ["fame.features.images", "fame.features.resampling"]  # of those that see any
+# Of those that see images.
+IMAGES = [
+    f"fame.features.{name}" for name in ("images", "resampling", "gpu_decoding", "gpu_resampling")
+]
 SHARED = "fame.features.backbones.shared."
 
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from fame.features.backbones.contract import Backbone, Item
 from fame.features.engine.contents import STATUSES, Inputs, Place
-from fame.features.engine.reader import Pixels
+from fame.features.engine.reader import Ready
 from fame.features.resampling import Decoded
 from fame.params import RuntimeParams
 from fame.posts.contract import NO_TEXT
@@ -92,7 +92,7 @@ class Pending:
         watch: of the device.
         status: (m,) int8 codes of STATUSES.
         batches: rows of each.
-        outputs: of each.
+        outputs: of each; a GPU may still have to write them.
         mark: called when all is launched; returns what waits until it is computed.
         afterwards: called when the pixels are not needed any more.
     """
@@ -102,7 +102,7 @@ class Pending:
         watch: Watch,
         status: np.ndarray,
         batches: list[list[int]],
-        outputs: "Iterable[dict[str, np.ndarray | torch.Tensor]]",
+        outputs: Iterable[dict[str, np.ndarray]],
         mark: Callable[[], Callable[[], None]],
         afterwards: Callable[[], None],
     ) -> None:
@@ -124,7 +124,7 @@ class Pending:
                 if name not in vectors:
                     shape = (len(self._status), values.shape[1])
                     vectors[name] = np.full(shape, np.nan, dtype=np.float32)
-                vectors[name][batch] = _fetch(values)
+                vectors[name][batch] = values
         self._afterwards()
         with self._watch.counting:
             now = time.perf_counter()
@@ -158,7 +158,7 @@ class Embedder:
         self._backbone.load()
         self._watch.idle_since = time.perf_counter()
 
-    def prepare(self, inputs: Inputs, read: Callable[[], Sequence[Pixels]]) -> Prepared:
+    def prepare(self, inputs: Inputs, read: Callable[[], Sequence[Ready]]) -> Prepared:
         """Tokenise the texts, take the pixels.
 
         Args:
@@ -169,7 +169,7 @@ class Embedder:
         assert shown is not None
         status = np.zeros(len(shown), dtype=np.int8)
         tokens: Sequence[np.ndarray | None] = [None] * len(shown)
-        pixels: Sequence[np.ndarray | Decoded | None] = [None] * len(shown)
+        pixels: Sequence[np.ndarray | torch.Tensor | Decoded | None] = [None] * len(shown)
         if inputs.texts is not None:
             with self._tokenizing:
                 tokens = found = self._backbone.tokenize(inputs.texts)
@@ -221,8 +221,9 @@ class Embedder:
             for _, group in groupby(zip(rows, batch, strict=True), key=itemgetter(1))
         ]
 
-    def _run(self, prepared: Prepared, batch: list[int]) -> "dict[str, np.ndarray | torch.Tensor]":
-        return self._backbone.run(prepared.kind, [prepared.items[row] for row in batch])
+    def _run(self, prepared: Prepared, batch: list[int]) -> dict[str, np.ndarray]:
+        given = self._backbone.run(prepared.kind, [prepared.items[row] for row in batch])
+        return {name: _fetch(values) for name, values in given.items()}
 
     @cached_property
     def _threads(self) -> ThreadPoolExecutor:
@@ -244,7 +245,10 @@ def list_places(inputs: Inputs) -> list[Place]:
 
 
 def _fetch(values: "np.ndarray | torch.Tensor") -> np.ndarray:
-    return values if isinstance(values, np.ndarray) else values.cpu().numpy()
+    """What a GPU still computes, it copies as soon as it has: not behind what is launched next."""
+    if isinstance(values, np.ndarray):
+        return values
+    return values.to("cpu", non_blocking=True).numpy()
 
 
 def _order(items: list[Item], row: int) -> tuple[int, ...]:

@@ -10,28 +10,35 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache, cached_property, partial
 from multiprocessing import resource_tracker
 from multiprocessing.heap import Arena
+from typing import TYPE_CHECKING, Union
 
 import numpy as np
 
 from fame.features.backbones.contract import Preparer
 from fame.features.engine.contents import KEY_BYTES, Place
-from fame.features.images import UnreadableImageError, decode
-from fame.features.resampling import Decoded, Geometry, resize
+from fame.features.images import UnreadableImageError, decode, find_plain_jpeg
+from fame.features.resampling import Decoded, Encoded, resize
 from fame.posts.archives import UNREADABLE, ImageReader
 from fame.posts.contract import MISSING
 from fame.runtime.errors import InputError
+
+if TYPE_CHECKING:
+    import torch
 
 IMAGES_AT_ONCE = 8  # sent to a process; with fewer it often waits for the parent's interpreter
 NICENESS = 5  # of the processes that decode: they are ahead anyway, and who computes comes first
 ALIGNED = 64  # bytes: where pixels begin in a slot
 Prepare = Callable[[bytes], np.ndarray]
-Pixels = np.ndarray | Decoded | str  # or why there are none: a kind of contracts.UNREADABLE
-# What a process sends of pixels that it wrote into a slot: where in it they begin, how they lie,
-# and how they are still to be resized.
-Written = tuple[int, tuple[int, ...], str, Geometry | None]
+Pixels = np.ndarray | Decoded | Encoded | str  # or why not: a kind of contracts.UNREADABLE
+Ready = Union[np.ndarray, "torch.Tensor", Decoded, str]  # what is left to a GPU is decoded there
+# What a process sends of an array that it wrote into a slot: where in it that begins, how it lies,
+# and what it belongs to.
+Written = tuple[int, tuple[int, ...], str, Decoded | Encoded | None]
+NOTHING = np.empty(0, np.uint8)  # in place of an array that is in a slot
 Sent = Pixels | Written
 
 # Set in a worker process alone, by `_start_worker`.
@@ -51,6 +58,7 @@ class Reader:
         slot_bytes: of the pixels of an image for all of them; 0: no memory is shared.
         slots: so many images are held at most.
         as_decoded: whether an image that fits a slot comes as it was decoded: a GPU resizes it.
+            A JPEG that a GPU decodes, too, comes as it is in any case.
     """
 
     def __init__(
@@ -126,12 +134,12 @@ class Reading:
         self.parts: list[tuple[Future, list[np.ndarray | None]]] = []
         self.slots: list[int] = []
 
-    def collect(self) -> list[list[Pixels]]:
+    def collect(self) -> list[list[Ready]]:
         """For each of the preparers that are wanted, the pixels of each place.
 
         Raises:
-            InputError: an archive is not whole, a file changed since it was ingested, or a process
-                was killed.
+            InputError: an archive is not whole, a file changed since it was ingested, a process
+                was killed, or see `decode_rest`.
         """
         found: list[list[Pixels]] = [[] for _ in self._wanted]
         for future, slots in self.parts:
@@ -140,7 +148,7 @@ class Reading:
             for sent, slot in zip(images, slots, strict=True):
                 for own, one in zip(found, sent, strict=True):
                     own.append(_find(one, slot))
-        return found
+        return decode_rest(found)
 
     def release(self) -> None:
         """The pixels are not looked at any more: their slots are free."""
@@ -162,14 +170,31 @@ def _find(sent: Sent, slot: np.ndarray | None) -> Pixels:
     if not isinstance(sent, tuple):
         return sent
     assert slot is not None
-    start, shape, dtype, geometry = sent
+    start, shape, dtype, owner = sent
     array = _take(slot, start, shape, np.dtype(dtype))
-    return Decoded(array, geometry) if geometry else array
+    return replace(owner, array=array) if owner else array
 
 
 def _take(slot: np.ndarray, start: int, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     stop = start + dtype.itemsize * math.prod(shape)
     return slot[start:stop].view(dtype).reshape(shape)
+
+
+def decode_rest(found: list[list[Pixels]]) -> list[list[Ready]]:
+    """For each preparer, the pixels of each place; a GPU decodes what is left to it, once for all.
+
+    Raises:
+        InputError: see `fame.features.gpu_decoding.decode_on_gpu`.
+    """
+    left = [pixels for own in found for pixels in own if isinstance(pixels, Encoded)]
+    if left:
+        from fame.features.gpu_decoding import decode_on_gpu
+
+        decoded = iter(decode_on_gpu(left))
+    return [
+        [next(decoded) if isinstance(pixels, Encoded) else pixels for pixels in own]
+        for own in found
+    ]
 
 
 @contextmanager
@@ -231,10 +256,10 @@ def _send(found: list[Pixels], slot: np.ndarray | None) -> list[Sent]:
         if isinstance(pixels, str):
             sent.append(pixels)
             continue
-        if isinstance(pixels, Decoded):
-            array, geometry = pixels.array, pixels.geometry
+        if isinstance(pixels, Decoded | Encoded):
+            array, owner = pixels.array, replace(pixels, array=NOTHING)
         else:
-            array, geometry = pixels, None
+            array, owner = pixels, None
         if id(array) not in starts:
             if slot is None or start + array.nbytes > len(slot):
                 sent.append(pixels)
@@ -242,7 +267,7 @@ def _send(found: list[Pixels], slot: np.ndarray | None) -> list[Sent]:
             _take(slot, start, array.shape, array.dtype)[...] = array
             starts[id(array)] = start
             start += align(array.nbytes)
-        sent.append((starts[id(array)], array.shape, array.dtype.str, geometry))
+        sent.append((starts[id(array)], array.shape, array.dtype.str, owner))
     return sent
 
 
@@ -287,6 +312,8 @@ class _Image:
     def __init__(self, content: bytes, room: int) -> None:
         self._content, self._room = content, room
         self._decoded = cache(partial(decode, content))  # an error is raised again, as quickly
+        self._bytes = cache(lambda: np.frombuffer(content, np.uint8).copy())
+        self._find_plain_jpeg = cache(partial(find_plain_jpeg, content))
         self._arrays = cache(lambda draft_pixels: np.asarray(self._decoded(draft_pixels)))
 
     def show(self, prepare: Prepare) -> Pixels:
@@ -294,10 +321,12 @@ class _Image:
         try:
             if not isinstance(prepare, Preparer):
                 return prepare(self._content)
+            if prepare.by_gpu and (size := self._find_plain_jpeg()):
+                return Encoded(self._bytes(), size, prepare.plan(*size))
             image = self._decoded(prepare.draft_pixels)
         except UnreadableImageError as error:
             return error.status
         geometry = prepare.plan(image.width, image.height)
-        if image.width * image.height * 3 <= self._room and geometry.by_matrices:
+        if image.width * image.height * 3 <= self._room:
             return Decoded(self._arrays(prepare.draft_pixels), geometry)
         return resize(image, geometry)

@@ -38,3 +38,16 @@ def test_a_sum_is_kept_in_full_and_normalised_as_it_is_multiplied(dtype):
     total, normed = kernels.add_and_normalise(rows, update, norm, dtype)
     torch.testing.assert_close(total, rows + update, rtol=0, atol=0)
     torch.testing.assert_close(normed, norm(rows + update).to(dtype))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize(("height", "width", "side"), [(64, 96, 32), (48, 48, 16), (28, 14, 14)])
+def test_patches_are_cut_as_by_torch(height, width, side, dtype):
+    torch.manual_seed(height)
+    shape = (3, height, width, 3)
+    pixels = torch.randint(0, 256, shape, dtype=torch.uint8, device=DEVICE)
+    mean, deviation = torch.rand(2, 3, device=DEVICE) + 0.1
+    scaled = ((pixels.float() / 255 - mean) / deviation).to(dtype)
+    cut = scaled.view(3, height // side, side, width // side, side, 3).transpose(2, 3)
+    found = kernels.cut_patches(pixels, side, mean, deviation, dtype)
+    torch.testing.assert_close(found, cut.reshape(found.shape))

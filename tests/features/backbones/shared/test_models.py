@@ -5,8 +5,10 @@ from PIL import Image
 
 from fame.features.backbones.contract import Item
 from fame.features.backbones.shared.models import (
+    choose_decode,
     choose_dtype,
     join_tokens,
+    make_preparer,
     open_model,
     open_pixels,
 )
@@ -39,6 +41,22 @@ def test_dtype_auto_is_the_devices(monkeypatch):
     monkeypatch.setattr("fame.runtime.devices.choose_device", lambda _: "cuda")
     assert choose_dtype("auto", make_runtime("auto")) == "bfloat16"
     assert choose_dtype("float32", make_runtime("auto")) == "float32"
+
+
+def test_a_gpu_decodes_where_there_is_one(monkeypatch):
+    def choose(decode, device):
+        preparer = make_preparer(whole, decode, 224, make_runtime(device))
+        assert choose_decode(decode, make_runtime(device)) in ("exact", "draft", "gpu")
+        return preparer.way
+
+    assert [choose(way, "cpu") for way in ("exact", "draft", "gpu")] == [
+        (None, False),
+        (224, False),
+        (None, False),
+    ]
+    monkeypatch.setattr("fame.runtime.devices.choose_device", lambda _: "cuda")
+    assert choose("gpu", "auto") == (None, True)
+    assert choose("draft", "auto") == (224, False)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")

@@ -19,15 +19,17 @@ from fame.features.backbones.shared.checkpoints import Checkpoint, find_checkpoi
 from fame.features.backbones.shared.models import (
     SPECIAL_TOKENS,
     CheckpointParams,
+    choose_decode,
     choose_dtype,
     join_tokens,
+    make_preparer,
     open_model,
     open_pixels,
 )
 from fame.features.backbones.shared.tokenizing import open_tokenizer
 from fame.features.resampling import Geometry
 from fame.params import RuntimeParams
-from fame.runtime.devices import choose_device
+from fame.runtime.devices import choose_device, count_card_bytes
 from fame.runtime.errors import InputError
 
 if TYPE_CHECKING:
@@ -42,7 +44,9 @@ TEXT_AND_IMAGE = (
     Pass("image", None, True, {"vector": "image"}),
 )
 POSITIONS, PATCH = "max_position_embeddings", "patch_size"  # names in config.json
-TOKENS_AT_ONCE = 65_536  # of a batch on a GPU, whose launches then take less than its arithmetic
+# Of a batch on a GPU, more than a shard of images has: even where all cores decode, its launches
+# take less time than its arithmetic. Fewer on a small card, of which they fill a third.
+TOKENS_AT_ONCE, TOKEN_BYTES = 196_608, 32_768
 # Parameters that name weights or say how they are used; the fingerprint has what they resolve to.
 RESOLVED = {"kind", "reads", "checkpoint", "revision", "dtype"}
 
@@ -93,6 +97,8 @@ class CheckpointBackbone(Backbone):
         if problems:
             raise InputError("\n".join(problems))
         chosen = self._params.model_dump(exclude=RESOLVED)
+        if self.image:
+            chosen["decode"] = choose_decode(self._params.decode, self._runtime)
         return {**self._checkpoint.fingerprint(), **chosen, "dtype": self._dtype}
 
     def notes(self) -> dict[str, Any]:
@@ -141,8 +147,8 @@ class CheckpointBackbone(Backbone):
 
     def image_preparer(self) -> Preparer:
         """Pixels are (height, width, 3) uint8."""
-        draft_pixels = self._params.image_size if self._params.decode == "draft" else None
-        return Preparer(self.planner(), draft_pixels)
+        params = self._params
+        return make_preparer(self.planner(), params.decode, params.image_size, self._runtime)
 
     @property
     def pixel_bytes(self) -> int:
@@ -155,7 +161,9 @@ class CheckpointBackbone(Backbone):
 
     def cost_at_once(self, kind: str) -> int:
         """On a CPU some thousand tokens, which its caches hold; what fills a GPU."""
-        return TOKENS_AT_ONCE if self._on_gpu else self.at_once[kind]
+        if not self._on_gpu:
+            return self.at_once[kind]
+        return min(TOKENS_AT_ONCE, count_card_bytes() // 3 // TOKEN_BYTES)
 
     def run(self, kind: str, items: list[Item]) -> dict[str, np.ndarray]:
         """(n, width) of the kind's encoder."""

@@ -18,6 +18,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from fame.runtime import devices
+
 
 def quick_gelu(rows: torch.Tensor) -> torch.Tensor:
     """GELU as OpenAI's CLIP was trained with it: a sigmoid in place of the normal distribution."""
@@ -95,7 +97,7 @@ class Packing:
         widths = np.repeat([run.width for run in self.runs], counts)
         begin = np.cumsum(lengths) - lengths + first
         places = np.arange(widths.sum()) + np.repeat(begin - (np.cumsum(widths) - widths), widths)
-        return torch.from_numpy(places).to(self._device, non_blocking=True)
+        return devices.send(places, self._device)
 
     @cached_property
     def ends(self) -> bool:
@@ -104,8 +106,8 @@ class Packing:
 
     def _bound(self, lengths: list[int]) -> Bounds:
         each = np.repeat(lengths, [run.count for run in self.runs])
-        rows = torch.from_numpy(np.append(0, np.cumsum(each)).astype(np.int32))
-        return Bounds(rows.to(self._device, non_blocking=True), max(lengths))
+        rows = np.append(0, np.cumsum(each)).astype(np.int32)
+        return Bounds(devices.send(rows, self._device), max(lengths))
 
 
 class Linear(nn.Module):
@@ -170,31 +172,43 @@ class Layer(nn.Module):
         self._norm_first, self._causal = norm_first, causal
 
     def forward(
-        self, rows: torch.Tensor, kept: torch.Tensor, packing: Packing, last: bool
-    ) -> torch.Tensor:
-        """Rows (t, width) as every token's keys, ``kept`` (u, width) as queries -> (u, width)."""
-        query, key_value = self.project(rows, kept)
+        self, rows: torch.Tensor, update: torch.Tensor | None, packing: Packing, last: bool
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Rows (t, width) float32, and what is still to be added to them -> the same, after it.
+
+        ``last`` keeps the tokens that are wanted; all are seen.
+        """
+        rows, seen = self._enter(rows, update)
+        asking = seen
+        if last:
+            rows, asking = rows[packing.kept_rows], seen[packing.kept_rows]
+        query, key_value = self.query(asking), self.key_value(seen)
         # Flash attention takes the kept tokens of a causal layer for an item's last.
         ends = not (self._causal and last) or packing.ends
         flash = query.device.type == "cuda" and query.dtype == torch.bfloat16 and ends
         attend = self._attend_at_once if flash else self._attend_by_runs
-        return self.finish(kept, attend(query, key_value, packing, last))
+        return self._finish(rows, self.attended(attend(query, key_value, packing, last)))
 
-    def project(self, rows: torch.Tensor, kept: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Queries of the kept rows; keys and values of all."""
-        if self._norm_first:
-            same, rows = kept is rows, self._normalise(rows, self.attention_norm)
-            kept = rows if same else self._normalise(kept, self.attention_norm)
-        return self.query(kept), self.key_value(rows)
+    def _enter(
+        self, rows: torch.Tensor, update: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The rows as they go on beside attention, and as it sees them."""
+        if update is not None:
+            return self._add_and_normalise(rows, update, self.attention_norm)
+        return rows, self._normalise(rows, self.attention_norm) if self._norm_first else rows
 
-    def finish(self, rows: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
-        """What follows attention, row by row."""
-        update = self.attended(context)
+    def _finish(
+        self, rows: torch.Tensor, update: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """What follows attention, row by row.
+
+        The last sum is left to the next layer where that begins with a norm: both are one pass.
+        """
         if self._norm_first:
             rows, normed = self._add_and_normalise(rows, update, self.perceptron_norm)
-            return rows + self.down(self.up(normed))
+            return rows, self.down(self.up(normed))
         rows = self._normalise(rows + update, self.attention_norm)
-        return self._normalise(rows + self.down(self.up(rows)), self.perceptron_norm)
+        return self._normalise(rows + self.down(self.up(rows)), self.perceptron_norm), None
 
     def _normalise(self, rows: torch.Tensor, norm: nn.LayerNorm) -> torch.Tensor:
         """In float32 where the norm's result is the residual too, else as it is multiplied."""
@@ -288,13 +302,12 @@ class Encoder(nn.Module):
 
     def forward(self, rows: torch.Tensor, runs: Sequence[Run]) -> torch.Tensor:
         """Rows (t, width) of the items' tokens -> (items, width) float32: mean over the kept."""
-        rows = rows.float()
+        rows, update = rows.float(), None
         packing = Packing(runs, rows.device)
-        *first, final = self.layers
-        for layer in first:
-            rows = layer(rows, rows, packing, last=False)
-        kept = self.norm(final(rows, rows[packing.kept_rows], packing, last=True))
-        return average(kept, packing.kept)
+        for layer in self.layers:
+            rows, update = layer(rows, update, packing, last=layer is self.layers[-1])
+        kept = rows if update is None else rows + update
+        return average(self.norm(kept), packing.kept)
 
 
 def average(rows: torch.Tensor, bounds: Bounds) -> torch.Tensor:
@@ -328,7 +341,11 @@ class Patches(nn.Module):
     def cut(self, pixels: torch.Tensor) -> torch.Tensor:
         """(n, height, width, 3) uint8 -> (n, patches, inputs), scaled as the weights want it."""
         n, height, width, _ = pixels.shape
-        mean, deviation = (values.to(pixels.device, non_blocking=True) for values in self._colours)
+        mean, deviation = self._open_colours(pixels.device)
+        if pixels.is_cuda:
+            from fame.features.backbones.shared import kernels
+
+            return kernels.cut_patches(pixels, self.side, mean, deviation, self.linear.bias.dtype)
         scaled = ((pixels.float() / 255 - mean) / deviation).to(self.linear.bias.dtype)
         rows, columns = height // self.side, width // self.side
         cut = scaled.view(n, rows, self.side, columns, self.side, 3).transpose(2, 3)
@@ -337,6 +354,13 @@ class Patches(nn.Module):
     def forward(self, patches: torch.Tensor) -> torch.Tensor:
         """(..., inputs) of `cut` -> (..., outputs)."""
         return self.linear(patches.flatten(0, -2)).view(*patches.shape[:-1], -1)
+
+    def _open_colours(self, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+        """Mean and deviation on the pixels' device, to which they are copied once."""
+        if self._colours[0].device != device:
+            mean, deviation = self._colours
+            self._colours = mean.to(device), deviation.to(device)
+        return self._colours
 
 
 class Grid(nn.Module):

@@ -1,7 +1,7 @@
 """How a frozen model is run: its parameters, its device, items of a batch as arrays."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from itertools import groupby
 from pathlib import Path
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 import numpy as np
 from pydantic import Field
 
-from fame.features.backbones.contract import Item
-from fame.features.resampling import Decoded, Geometry, resize_by_matrices
+from fame.features.backbones.contract import Item, Preparer
+from fame.features.resampling import Decoded, Geometry, resize
 from fame.params import BackboneParams, RuntimeParams, Strict
 from fame.runtime import devices
 
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     import torch
 
 Dtype = Literal["auto", "float32", "bfloat16"]  # auto: bfloat16 on a GPU, float32 on a CPU
-Decode = Literal["exact", "draft"]  # draft: a JPEG's own smaller scales; faster, other pixels
+# draft: a JPEG's own smaller scales; gpu: a GPU's own decoder, and exact where there is no GPU.
+# Both are faster, and the pixels are others.
+Decode = Literal["exact", "draft", "gpu"]
 Model = TypeVar("Model", bound="torch.nn.Module")
 SPECIAL_TOKENS = 2  # one before and one after every text
 
@@ -52,6 +54,21 @@ def choose_dtype(wanted: str, runtime: RuntimeParams) -> str:
     return wanted
 
 
+def choose_decode(wanted: str, runtime: RuntimeParams) -> str:
+    """``exact``, ``draft`` or ``gpu`` for a block's decode; ``gpu`` is exact without a GPU."""
+    if wanted == "gpu" and devices.choose_device(runtime.device) == "cpu":
+        return "exact"
+    return wanted
+
+
+def make_preparer(
+    plan: Callable[[int, int], Geometry], decode: str, size: int, runtime: RuntimeParams
+) -> Preparer:
+    """How a backbone takes images that become ``size`` pixels wide or high."""
+    chosen = choose_decode(decode, runtime)
+    return Preparer(plan, size if chosen == "draft" else None, chosen == "gpu")
+
+
 def open_model(model: Model, dtype: str, runtime: RuntimeParams) -> tuple[Model, "torch.device"]:
     """The model, frozen and ready to run on the device of ``runtime``.
 
@@ -77,52 +94,68 @@ def open_model(model: Model, dtype: str, runtime: RuntimeParams) -> tuple[Model,
 
 def join_tokens(items: list[Item], device: "torch.device") -> "tuple[torch.Tensor, torch.Tensor]":
     """Ids and positions of all tokens, each (t,) int64."""
-    import torch
-
     texts = [item.tokens for item in items if item.tokens is not None]
     lengths = [len(text) for text in texts]
     ids = np.concatenate(texts).astype(np.int64)
     positions = np.arange(len(ids)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    shown = (torch.from_numpy(each) for each in (ids, positions))
-    ids_of, positions_of = (each.to(device, non_blocking=True) for each in shown)
-    return ids_of, positions_of
+    return devices.send(ids, device), devices.send(positions, device)
 
 
-def open_pixels(images: Sequence[np.ndarray | Decoded], device: "torch.device") -> "torch.Tensor":
+def open_pixels(
+    images: "Sequence[np.ndarray | torch.Tensor | Decoded]", device: "torch.device"
+) -> "torch.Tensor":
     """Images of one shape as they are seen, (n, h, w, 3) uint8, on the device."""
     import torch
+
+    if device.type == "cpu":
+        return torch.from_numpy(np.stack([_resize(image) for image in images]))
+    from fame.features.gpu_resampling import resize_on_gpu
 
     sources = [_describe_source(image) for image in images]
     order = sorted(range(len(images)), key=lambda place: repr(sources[place]))
     parts = []
-    for (_, geometry), places in groupby(order, key=sources.__getitem__):
+    for (_, _, geometry), places in groupby(order, key=sources.__getitem__):
         group = [images[place] for place in places]
-        arrays = [one.array if isinstance(one, Decoded) else one for one in group]
-        copied = _copy(arrays, device)
-        parts.append(copied if geometry is None else resize_by_matrices(copied, geometry))
+        copied = _copy([one.array if isinstance(one, Decoded) else one for one in group], device)
+        parts.append(copied if geometry is None else resize_on_gpu(copied, geometry))
     if len(parts) == 1:
         return parts[0]
-    places_of = torch.from_numpy(np.argsort(order)).to(device, non_blocking=True)
-    return torch.cat(parts)[places_of]
+    return torch.cat(parts)[devices.send(np.argsort(order), device)]
 
 
-def _describe_source(image: np.ndarray | Decoded) -> tuple[tuple[int, ...], Geometry | None]:
-    """Images of one source are copied and resized together."""
+def _resize(image: "np.ndarray | torch.Tensor | Decoded") -> np.ndarray:
+    if not isinstance(image, Decoded):
+        return np.asarray(image)
+    from PIL import Image
+
+    return resize(Image.fromarray(image.array), image.geometry)
+
+
+def _describe_source(
+    image: "np.ndarray | torch.Tensor | Decoded",
+) -> tuple[bool, tuple[int, ...], Geometry | None]:
+    """Whether it is on a GPU, its shape, and how it is still to be resized.
+
+    Images of one source are copied and resized together.
+    """
     if isinstance(image, Decoded):
-        return image.array.shape, image.geometry
-    return image.shape, None
+        return False, image.array.shape, image.geometry
+    return not isinstance(image, np.ndarray), tuple(image.shape), None
 
 
-def _copy(arrays: list[np.ndarray], device: "torch.device") -> "torch.Tensor":
-    """Arrays of one shape as one, on the device.
+def _copy(arrays: "list[np.ndarray | torch.Tensor]", device: "torch.device") -> "torch.Tensor":
+    """Arrays of one shape as one, on a GPU.
 
-    A GPU copies each from where it lies, beside what it computes, if that memory is pinned.
+    It copies each from where it lies, beside what it computes, if that memory is pinned.
     """
     import torch
 
-    if device.type == "cpu":
-        return torch.from_numpy(np.stack(arrays))
     computing, copying = torch.cuda.current_stream(device), _open_stream(device)
+    there = [array for array in arrays if isinstance(array, torch.Tensor)]
+    if there:  # by another stream
+        for array in there:
+            array.record_stream(computing)
+        return torch.stack(there)
     with torch.cuda.stream(copying):
         together = torch.empty((len(arrays), *arrays[0].shape), dtype=torch.uint8, device=device)
         for place, array in zip(together, arrays, strict=True):

@@ -1,0 +1,1 @@
+../../src/fame/features/gpu_decoding.py
