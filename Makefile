@@ -4,12 +4,15 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 PIP = $(BIN)/python -m pip install --disable-pip-version-check --progress-bar off
 PIP_SAID := .venv/pip.log
+# Beside a torch for CPUs; one for GPUs brings its own.
+TRITON := triton==3.9.0
+KERNELS := tests/features/test_gpu_decoding.py tests/features/test_gpu_resampling.py tests/features/backbones/shared/test_kernels.py
 # The environment first: DVC runs a stage with the first `python` on the path.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 # DVC asks for the user's name, which a container may not know.
 export LOGNAME ?= $(shell id -un 2>/dev/null || id -u)
 
-.PHONY: help setup links repro results ablation protocols test test-slow test-walks test-faults test-browser lint bench bench-accuracy bench-extraction bench-gpu bench-training bench-scale bench-serving clean profile
+.PHONY: help setup links repro results ablation protocols test test-kernels test-slow test-walks test-faults test-browser lint bench bench-accuracy bench-extraction bench-gpu bench-training bench-scale bench-serving clean profile
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -39,6 +42,10 @@ protocols: repro  ## four split protocols side by side, with intervals
 
 test: $(INSTALLED)  ## set up, run the tests
 	python -m pytest --numprocesses auto
+
+test-kernels: $(INSTALLED)  ## the kernels for a GPU without one, by Triton's interpreter (Linux, a GB of disk)
+	@test -d .venv/kernels/triton || $(PIP) install --quiet --no-deps --target .venv/kernels $(TRITON)
+	TRITON_INTERPRET=1 PYTHONPATH=.venv/kernels python -m pytest --numprocesses auto $(KERNELS)
 
 test-slow: $(INSTALLED)  ## the pipeline again and again, AutoGluon in processes of its own (minutes)
 	python -m pytest --numprocesses auto -m slow

@@ -2,6 +2,9 @@
 
 import io
 import os
+import re
+import time
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,6 +15,7 @@ from tests.pictures import encode
 
 from fame.features.images import decode
 from fame.features.resampling import Encoded, resize, whole
+from fame.runtime.errors import InputError
 
 pytest.importorskip("triton", reason="Triton comes with a torch that is built for GPUs")
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
@@ -26,7 +30,7 @@ APART = 0 if INTERPRETED else 40  # of 255, at most
 def decode_by_pillow(contents):
     images = [Image.open(io.BytesIO(content.tobytes())) for content in contents]
     if any(image.format != "JPEG" for image in images):
-        raise RuntimeError("one of them is no JPEG")
+        raise RuntimeError("Error while decoding JPEG images: Failed to decode jpeg stream: 3")
     return [torch.from_numpy(np.array(image).transpose(2, 0, 1).copy()) for image in images]
 
 
@@ -100,3 +104,44 @@ def test_a_part_of_them_is_decoded_at_once(calls, monkeypatch):
     images = [show(make(40, 30), (40, 30), (8, 8)) for _ in range(5)]
     assert len(gpu_decoding.decode_on_gpu(images)) == 5
     assert calls == [2, 2, 1]
+
+
+@pytest.mark.usefixtures("calls")
+def test_what_nvjpeg_takes_for_another_size_is_left_to_pillow(monkeypatch):
+    image = show(make(40, 30), (40, 30), (8, 8))
+    other = [torch.zeros(3, 20, 40, dtype=torch.uint8)]
+    monkeypatch.setattr(gpu_decoding, "call_nvjpeg", lambda _: other)
+    check(image, gpu_decoding.decode_on_gpu([image])[0])
+
+
+@pytest.mark.usefixtures("calls")
+@pytest.mark.parametrize(
+    "said", ["CUDA out of memory. Tried to allocate 3: 4 GiB", "Failed to create device buffer: 5"]
+)
+def test_a_gpu_without_memory_is_an_error_and_no_other_pixels(monkeypatch, said):
+    def refuse(_):
+        raise RuntimeError(said)
+
+    monkeypatch.setattr(gpu_decoding, "call_nvjpeg", refuse)
+    with pytest.raises(InputError, match=f"{re.escape(said)}; start again .* decode: exact"):
+        gpu_decoding.decode_on_gpu([show(make(40, 30), (40, 30), (8, 8))])
+
+
+@pytest.mark.usefixtures("calls")
+def test_one_thread_decodes_at_a_time(monkeypatch):
+    """nvJPEG does not wait for who used its memory before."""
+    inside, most, counted = 0, 0, gpu_decoding.call_nvjpeg
+
+    def call(contents):
+        nonlocal inside, most
+        inside += 1
+        most = max(most, inside)
+        time.sleep(0.05)
+        inside -= 1
+        return counted(contents)
+
+    monkeypatch.setattr(gpu_decoding, "call_nvjpeg", call)
+    images = [[show(make(40, 30), (40, 30), (8, 8))] for _ in range(3)]
+    with ThreadPoolExecutor(3) as threads:
+        assert len(list(threads.map(gpu_decoding.decode_on_gpu, images))) == 3
+    assert most == 1

@@ -182,6 +182,26 @@ def test_a_plain_jpeg_has_a_size(added):
     assert find_plain_jpeg(encode_jpeg(exif=exif) + added) == (300, 200)
 
 
+def rename(content, names):
+    """Other names of the components, in the frame and in the scan."""
+    frame, scan = content.index(b"\xff\xc0") + 10, content.index(b"\xff\xda") + 5
+    changed = bytearray(content)
+    for place, name in enumerate(names):
+        changed[frame + 3 * place] = changed[scan + 2 * place] = name
+    return bytes(changed)
+
+
+def add_preview(content):
+    """A file within the file, as cameras add it."""
+    preview = encode(PICTURE, "JPEG")
+    return content[:2] + b"\xff\xe5" + (len(preview) + 2).to_bytes(2) + preview + content[2:]
+
+
+def test_neither_a_preview_nor_other_numbers_matter():
+    assert find_plain_jpeg(add_preview(JPEG)) == (300, 200)
+    assert find_plain_jpeg(rename(JPEG, bytes([0, 1, 2]))) == (300, 200)
+
+
 def make_turned():
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -198,6 +218,9 @@ def make_turned():
         encode_jpeg(PICTURE.convert("L")),
         encode_jpeg(PICTURE.convert("CMYK")),
         encode_jpeg(keep_rgb=True),
+        rename(JPEG, b"RGB"),
+        JPEG.replace(b"\xff\xc0", b"\xff\xc1"),
+        add_preview(JPEG)[: add_preview(JPEG).rindex(b"\xff\xda") + 100],
         make_turned(),
     ],
 )

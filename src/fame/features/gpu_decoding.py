@@ -4,6 +4,8 @@ A JPEG decoder may round as it likes: its pixels are near Pillow's, but not the 
 """
 
 import math
+import re
+import threading
 from collections.abc import Sequence
 from functools import cache
 from itertools import groupby
@@ -18,7 +20,10 @@ from fame.features.resampling import Encoded
 from fame.runtime.devices import import_torchvision, send
 from fame.runtime.errors import InputError
 
+STATUS = re.compile(r"Failed to [a-z ]+: (\d+)")  # as torchvision tells nvJPEG's
+OF_THE_FILE = {2, 3, 4, 9, 10}  # of them: what is wrong with it, or not supported
 DECODED_BYTES = 256 << 20  # of the images that are decoded at once; what is kept is resized
+_decoding = threading.Lock()
 
 
 def decode_on_gpu(images: Sequence[Encoded]) -> list[torch.Tensor | str]:
@@ -29,7 +34,7 @@ def decode_on_gpu(images: Sequence[Encoded]) -> list[torch.Tensor | str]:
     The pixels are there when this returns; what else the GPU does goes on meanwhile.
 
     Raises:
-        InputError: torchvision is not built for nvJPEG.
+        InputError: torchvision is not built for nvJPEG, or the GPU has no memory left.
     """
     of_file: dict[int, list[int]] = {}
     for place, image in enumerate(images):
@@ -38,10 +43,12 @@ def decode_on_gpu(images: Sequence[Encoded]) -> list[torch.Tensor | str]:
     before = np.cumsum([0, *(3 * math.prod(images[places[0]].size) for places in files)])
     shown: dict[int, torch.Tensor | str] = {}
     stream = _open_stream()
-    with torch.cuda.stream(stream):
+    with _decoding, torch.cuda.stream(stream):
         for _, part in groupby(range(len(files)), lambda number: before[number] // DECODED_BYTES):
-            _show(images, [files[number] for number in part], shown)
-            stream.synchronize()  # before the memory of what was decoded is used again
+            try:
+                _show(images, [files[number] for number in part], shown)
+            finally:
+                stream.synchronize()  # nvJPEG does not wait for who used its memory before
     return [shown[place] for place in range(len(images))]
 
 
@@ -50,6 +57,10 @@ def _show(
 ) -> None:
     """The images made of each of ``files``; those of one size and geometry are resized together."""
     decoded = _decode([images[places[0]].array for places in files])
+    for number, (places, planes) in enumerate(zip(files, decoded, strict=True)):
+        first = images[places[0]]
+        if not isinstance(planes, str) and planes.shape[:0:-1] != first.size:
+            decoded[number] = _decode_by_pillow(first.array)
     alike: dict[Any, list[tuple[int, torch.Tensor]]] = {}
     for places, planes in zip(files, decoded, strict=True):
         for place in places:
@@ -68,16 +79,25 @@ def _decode(contents: list[np.ndarray]) -> list[torch.Tensor | str]:
     """(3, height, width) uint8 each, or why not; one that stops a call does not stop the others."""
     try:
         return list(call_nvjpeg(contents))
-    except torch.OutOfMemoryError:
-        raise
-    except RuntimeError:
+    except RuntimeError as error:
         if len(contents) > 1:
             return [planes for content in contents for planes in _decode([content])]
+        found = STATUS.search(str(error))
+        if found is None or int(found[1]) not in OF_THE_FILE:
+            # Not by Pillow: what the cache holds must not depend on what was free.
+            raise InputError(
+                f"the GPU cannot decode images, maybe as its memory is used up: {error}; start "
+                "again (what is done is kept), alone on the GPU or with decode: exact"
+            ) from None
+    return [_decode_by_pillow(contents[0])]
+
+
+def _decode_by_pillow(content: np.ndarray) -> torch.Tensor | str:
     try:
-        pixels = np.asarray(decode(contents[0].tobytes()))
+        pixels = np.asarray(decode(content.tobytes()))
     except UnreadableImageError as error:
-        return [error.status]
-    return [send(pixels.transpose(2, 0, 1).copy(), torch.device("cuda"))]
+        return error.status
+    return send(pixels.transpose(2, 0, 1).copy(), torch.device("cuda"))
 
 
 def call_nvjpeg(contents: list[np.ndarray]) -> list[torch.Tensor]:

@@ -12,6 +12,7 @@ import triton
 import triton.language as tl
 
 from fame.features.resampling import BITS, Geometry, Span, find_taps
+from fame.runtime.devices import send
 
 AXES = 4096  # of which the coefficients are kept, some kilobytes each
 BLOCK = 1024  # numbers that a program computes
@@ -39,7 +40,8 @@ def _filter(
     length = images.shape[axis]
     if (0, length, size) == (*span, length):  # as Pillow leaves it
         return images[:, cut[0] : cut[1]] if axis == 1 else images[:, :, cut[0] : cut[1]]
-    first, weights = _open_taps(length, span, size, cut, images.device)
+    stream = torch.cuda.current_stream().cuda_stream if images.is_cuda else 0
+    first, weights = _open_taps(length, span, size, cut, images.device, stream)
     count, high, wide, _ = images.shape
     shape = (count, len(first), wide, 3) if axis == 1 else (count, high, len(first), 3)
     found = images.new_empty(shape)
@@ -70,11 +72,16 @@ def _filter(
 
 @lru_cache(maxsize=AXES)
 def _open_taps(
-    length: int, span: Span, size: int, cut: tuple[int, int], device: torch.device
+    length: int,
+    span: Span,
+    size: int,
+    cut: tuple[int, int],
+    device: torch.device,
+    stream: int,  # noqa: ARG001  # each has its own: it needs not wait for another one's copy
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """(outputs,) int32 and (taps, outputs) int32, see `find_taps`; of the outputs of the cut."""
     first, weights = (each[slice(*cut)] for each in find_taps(length, span, size))
-    return torch.from_numpy(first).to(device), torch.from_numpy(weights.T.copy()).to(device)
+    return send(first, device), send(weights.T.copy(), device)
 
 
 # Compiled once, and not again for sizes that are multiples of 16 and the like.

@@ -7,10 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
+from PIL.JpegImagePlugin import JpegImageFile
 
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP")
 TRAILER_BYTES = 1024  # behind the end of a JPEG, as some cameras and programs leave them
-_END = b"\xff\xd9"  # of a JPEG
+# Markers of a JPEG: its end, the beginning of its pixels, how it can be encoded.
+_END, _SCAN, _BASELINE = b"\xff\xd9", b"\xff\xda", 0xC0
+_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
+_COMPONENTS = {(1, 2, 3), (0, 1, 2)}  # as luminance and two colours are numbered
 # What Pillow's readers raise for damaged content.
 _DAMAGE = (OSError, EOFError, SyntaxError, ValueError, TypeError, LookupError, struct.error)
 
@@ -49,22 +53,34 @@ def read_header(content: bytes) -> Header:
 def find_plain_jpeg(content: bytes) -> tuple[int, int] | None:
     """Width and height of a JPEG that every decoder takes in the same way; None of anything else.
 
-    It is whole, baseline, of three channels as usual, and upright.
+    It is whole, baseline, of luminance and two colours, and upright.
 
     Raises:
         UnreadableImageError: empty, not_an_image or bomb.
     """
     with _open(content) as image:
-        if image.format != "JPEG" or image.mode != "RGB":
+        if not isinstance(image, JpegImageFile) or (image.format, image.mode) != ("JPEG", "RGB"):
             return None
-        info = image.info
-        unusual = info.get("progressive") or info.get("adobe_transform") == 0
+        names = tuple(component[0] for component in image.layer)
+        usual = names in _COMPONENTS and image.info.get("adobe_transform") != 0
         try:
             turned = image.getexif().get(ExifTags.Base.Orientation, 1) != 1
         except _DAMAGE:
             turned = False  # as `turn_upright` takes it
-        ends = content.find(_END, -TRAILER_BYTES) >= 0
-        return image.size if ends and not unusual and not turned else None
+        end = content.find(_END, -TRAILER_BYTES)
+        whole = end > content.rfind(_SCAN)  # and not the end of a preview
+        plain = whole and usual and not turned and _find_frame(content) == _BASELINE
+        return image.size if plain else None
+
+
+def _find_frame(content: bytes) -> int | None:
+    """Of a JPEG, the marker that tells how it is encoded."""
+    place = 2
+    while place + 4 <= len(content) and content[place] == 0xFF:
+        if content[place + 1] in _FRAMES:
+            return content[place + 1]
+        place += 2 + int.from_bytes(content[place + 2 : place + 4])
+    return None
 
 
 def decode(content: bytes, draft_pixels: int | None = None) -> Image.Image:

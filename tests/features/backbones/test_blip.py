@@ -146,8 +146,8 @@ def test_a_batch_fills_a_card_and_no_more_than_a_third_of_it(make, monkeypatch):
     module = "fame.features.backbones.shared.checkpoint_backbone"
     assert make().cost_at_once("image") == Blip.at_once["image"]
     monkeypatch.setattr(f"{module}.choose_device", lambda _: "cuda")
-    for gigabytes, tokens in ((80, 196_608), (24, 196_608), (6, 62_500)):
-        monkeypatch.setattr(
-            f"{module}.count_card_bytes", lambda size=gigabytes: size * 1_024_000_000
-        )
-        assert make().cost_at_once("image") == tokens
+    sizes = make().read_sizes(Blip.image)
+    token = 16 * sizes["intermediate_size"] + 40 * sizes["hidden_size"]
+    for held in (1_000, 196_608, 1_000_000):
+        monkeypatch.setattr(f"{module}.count_card_bytes", lambda held=held: 3 * held * token)
+        assert make().cost_at_once("image") == min(held, 196_608)

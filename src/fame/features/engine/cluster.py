@@ -144,7 +144,7 @@ class _Dispatcher(Generic[Job]):
             raise InputError(
                 f"ray: an embedder of the cluster would make other vectors than this machine "
                 f"({', '.join(differs)}); name the dtype in the backbone's block of params.yaml, "
-                "and install the same weights everywhere"
+                "no `decode: gpu` unless all have one, and install the same weights everywhere"
             )
         self._free.extend([worker] * SHARDS_AT_ONCE)
 

@@ -42,12 +42,16 @@ def test_a_sum_is_kept_in_full_and_normalised_as_it_is_multiplied(dtype):
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize(("height", "width", "side"), [(64, 96, 32), (48, 48, 16), (28, 14, 14)])
-def test_patches_are_cut_as_by_torch(height, width, side, dtype):
+@pytest.mark.parametrize("cut", [False, True])
+def test_patches_are_cut_as_by_torch(height, width, side, dtype, cut):
     torch.manual_seed(height)
     shape = (3, height, width, 3)
     pixels = torch.randint(0, 256, shape, dtype=torch.uint8, device=DEVICE)
+    if cut:
+        wider = torch.randint(0, 256, (3, height, width + 9, 3), dtype=torch.uint8, device=DEVICE)
+        pixels = wider[:, :, 4 : 4 + width]
     mean, deviation = torch.rand(2, 3, device=DEVICE) + 0.1
     scaled = ((pixels.float() / 255 - mean) / deviation).to(dtype)
-    cut = scaled.view(3, height // side, side, width // side, side, 3).transpose(2, 3)
+    expected = scaled.reshape(3, height // side, side, width // side, side, 3).transpose(2, 3)
     found = kernels.cut_patches(pixels, side, mean, deviation, dtype)
-    torch.testing.assert_close(found, cut.reshape(found.shape))
+    torch.testing.assert_close(found, expected.reshape(found.shape))

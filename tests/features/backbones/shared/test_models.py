@@ -44,19 +44,16 @@ def test_dtype_auto_is_the_devices(monkeypatch):
 
 
 def test_a_gpu_decodes_where_there_is_one(monkeypatch):
-    def choose(decode, device):
-        preparer = make_preparer(whole, decode, 224, make_runtime(device))
-        assert choose_decode(decode, make_runtime(device)) in ("exact", "draft", "gpu")
-        return preparer.way
+    def choose(decode):
+        runtime = make_runtime("auto")
+        return choose_decode(decode, runtime), make_preparer(whole, decode, 224, runtime).way
 
-    assert [choose(way, "cpu") for way in ("exact", "draft", "gpu")] == [
-        (None, False),
-        (224, False),
-        (None, False),
-    ]
-    monkeypatch.setattr("fame.runtime.devices.choose_device", lambda _: "cuda")
-    assert choose("gpu", "auto") == (None, True)
-    assert choose("draft", "auto") == (224, False)
+    found = {"exact": ("exact", (None, False)), "draft": ("draft", (224, False))}
+    for device, gpu in (("cpu", found["exact"]), ("cuda", ("gpu", (None, True)))):
+        monkeypatch.setattr("fame.runtime.devices.choose_device", lambda _, device=device: device)
+        assert {decode: choose(decode) for decode in ("exact", "draft", "gpu")} == (
+            found | {"gpu": gpu}
+        )
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")

@@ -45,8 +45,8 @@ TEXT_AND_IMAGE = (
 )
 POSITIONS, PATCH = "max_position_embeddings", "patch_size"  # names in config.json
 # Of a batch on a GPU, more than a shard of images has: even where all cores decode, its launches
-# take less time than its arithmetic. Fewer on a small card, of which they fill a third.
-TOKENS_AT_ONCE, TOKEN_BYTES = 196_608, 32_768
+# take less time than its arithmetic. Fewer where they would fill more than a third of the card.
+TOKENS_AT_ONCE = 196_608
 # Parameters that name weights or say how they are used; the fingerprint has what they resolve to.
 RESOLVED = {"kind", "reads", "checkpoint", "revision", "dtype"}
 
@@ -163,7 +163,8 @@ class CheckpointBackbone(Backbone):
         """On a CPU some thousand tokens, which its caches hold; what fills a GPU."""
         if not self._on_gpu:
             return self.at_once[kind]
-        return min(TOKENS_AT_ONCE, count_card_bytes() // 3 // TOKEN_BYTES)
+        token = max(map(self._count_bytes, self._list_parts()))
+        return min(TOKENS_AT_ONCE, count_card_bytes() // 3 // token)
 
     def run(self, kind: str, items: list[Item]) -> dict[str, np.ndarray]:
         """(n, width) of the kind's encoder."""
@@ -184,6 +185,13 @@ class CheckpointBackbone(Backbone):
             height, width, _ = item.pixels.shape
             count += 1 + (height // self._side) * (width // self._side)
         return count
+
+    def _count_bytes(self, part: Part) -> int:
+        """Of a token in a layer of an encoder, about: what it gives in dtype, residuals in full."""
+        sizes = self.read_sizes(part)
+        width, inner = sizes["hidden_size"], sizes["intermediate_size"]
+        wide = 2 if self._dtype == "bfloat16" else 4
+        return wide * (4 * inner + 8 * width) + 8 * width
 
     @cached_property
     def _side(self) -> int:

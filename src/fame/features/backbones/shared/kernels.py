@@ -39,6 +39,7 @@ def cut_patches(
 
     ``mean`` and ``deviation`` (3,) float32 are of colours from 0 to 1.
     """
+    pixels = pixels.contiguous()  # it may be cut from what was resized along one side
     count, height, width, _ = pixels.shape
     patches = height // side * (width // side)
     found = torch.empty((count, patches, side * side * 3), dtype=dtype, device=pixels.device)
