@@ -21,7 +21,7 @@ from fame.runtime.devices import import_torchvision, send
 from fame.runtime.errors import InputError
 
 STATUS = re.compile(r"Failed to [a-z ]+: (\d+)")  # as torchvision tells nvJPEG's
-OF_THE_FILE = {2, 3, 4, 9, 10}  # of them: what is wrong with it, or not supported
+OF_THE_GPU = {1, 5, 7}  # of them: not initialised, no memory, another architecture
 DECODED_BYTES = 256 << 20  # of the images that are decoded at once; what is kept is resized
 _decoding = threading.Lock()
 
@@ -82,11 +82,12 @@ def _decode(contents: list[np.ndarray]) -> list[torch.Tensor | str]:
     except RuntimeError as error:
         if len(contents) > 1:
             return [planes for content in contents for planes in _decode([content])]
-        found = STATUS.search(str(error))
-        if found is None or int(found[1]) not in OF_THE_FILE:
+        said = str(error).partition("\n")[0]
+        found = STATUS.search(said)
+        if "memory" in said or (found and int(found[1]) in OF_THE_GPU):
             # Not by Pillow: what the cache holds must not depend on what was free.
             raise InputError(
-                f"the GPU cannot decode images, maybe as its memory is used up: {error}; start "
+                f"the GPU cannot decode images, maybe as its memory is used up: {said}; start "
                 "again (what is done is kept), alone on the GPU or with decode: exact"
             ) from None
     return [_decode_by_pillow(contents[0])]
