@@ -78,7 +78,7 @@ bench-accuracy: links  ## compare with AutoGluon and others on DATA=posts.csv, s
 bench-extraction: $(INSTALLED)  ## measure the extraction against the plain way (about ten minutes)
 	python benchmarks/extraction.py
 
-bench-gpu: $(INSTALLED)  ## measure extraction and training on a GPU beside its limits (below eight minutes)
+bench-gpu: $(INSTALLED)  ## measure extraction and training on a GPU beside its limits (about five minutes)
 	python benchmarks/gpu.py
 
 bench-training: $(INSTALLED)  ## measure training on a wide table, at full size too (20 GB of disk)

@@ -105,9 +105,12 @@ class Ready(Inputs):
             yield self.held[: len(batch)], self.labels[: len(batch)]
 
 
+DEVICE = "auto: a GPU; cpu tries the script itself, with few --rows and columns"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
+    parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto", help=DEVICE)
     parser.add_argument("--learners", nargs="+", choices=LEARNERS, default=LEARNERS)
     parser.add_argument("--rows", type=int, default=ROWS, help="training posts, a fifth validates")
     parser.add_argument("--columns", type=int, default=COLUMNS, help="of the autoencoder's table")
@@ -117,6 +120,9 @@ def main() -> None:
     chosen = parser.parse_args()
     threads = chosen.threads or count_cores()
     device = choose_device(chosen.device)
+    if chosen.device == "auto" and device == "cpu":
+        print("gpu_training: torch sees no CUDA device here; nothing is measured")
+        return
     sizes = (chosen.rows, chosen.columns, chosen.tabm_columns, chosen.epochs)
     print(f"{name_device(device)}, {threads} threads, {chosen.rows:,} training posts")
     print(describe(measure(device, threads, *sizes, learners=chosen.learners)))

@@ -146,6 +146,16 @@ def test_where_a_picture_lay_is_told_if_not_at_the_path_as_written(command, tmp_
     assert "elsewhere" not in command("own.csv")[2]
 
 
+def test_where_pictures_were_looked_for_in_vain_is_told(command, tmp_path, picture):
+    (tmp_path / "own.csv").write_text("id,title,image\n1,A cat,a.jpg\n2,A dog,b.jpg\n")
+    told = "not found in {}; --images names where they lie\n"
+    assert f"2 pictures {told.format(tmp_path)}" in command("own.csv")[2]
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/a.jpg").write_bytes(picture)
+    found = command("own.csv", "--images", "other")[2]
+    assert f"1 picture {told.format(tmp_path / 'other')}" in found
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

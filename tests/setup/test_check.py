@@ -114,6 +114,19 @@ def test_all_problems_are_named_at_once(project, tmp_path, capsys):
     assert capsys.readouterr().out.count("missing or wrong: ") == len(wanted)
 
 
+def test_a_gpu_that_is_not_there_is_named(project, monkeypatch):
+    monkeypatch.setattr("fame.runtime.devices._sees_cuda", lambda: False)
+    project(**{"runtime.device": "cuda"})
+    [problem] = check()[0]
+    assert "runtime.device: found 'cuda', but torch sees no such device" in problem
+    checkpoint = BLIP | {"checkpoint": "here", "decode": "gpu"}
+    entries = {"backbones": {"blip": checkpoint}, "tables": TABLES, "learners": LEARNERS}
+    project(**{"runtime.device": "auto"} | entries)
+    problems, facts = check()
+    assert problems == []
+    assert "backbones.blip.decode: gpu: no GPU here, images are decoded as with exact" in facts
+
+
 @pytest.mark.parametrize("root", ["my posts", "it's", "$HOME", "a&b", "~", 'say "hi"', "ü; rm x"])
 def test_any_name_of_a_folder_works(project, tmp_path, root):
     project(**{"data.root": root})

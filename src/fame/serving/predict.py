@@ -76,10 +76,20 @@ def run(arguments: argparse.Namespace) -> None:
     for line in drafts.found:
         print(f"read: {line}", file=sys.stderr)
     table = predictor.predict_drafts(drafts, explain=arguments.explain)
+    own = Path("." if lines is not None else name)
+    tell_missing(table, arguments.images or (own if own.is_dir() else own.parent))
     if arguments.rank:
         table = rank(table, name_posts(drafts.posts))
     write(table, arguments.output)
     print(summarise(table, predictor, time.monotonic() - started), file=sys.stderr)
+
+
+def tell_missing(table: "pd.DataFrame", place: Path) -> None:
+    """Say how many pictures were not found, and where: with another folder they may be."""
+    missing = int(table["notes"].str.contains("unreadable picture (missing)", regex=False).sum())
+    if missing:
+        told = f"{count(missing, 'picture')} not found in {place.resolve()}"
+        print(f"{told}; --images names where they lie", file=sys.stderr)
 
 
 def add_history(predictor: "Predictor", path: Path) -> None:

@@ -17,6 +17,7 @@ from fame.posts.data_report import RAW_COUNTS, looks_like_counts
 from fame.posts.sources.images import IMAGE_SUFFIXES
 from fame.runtime.cores import count_cores
 from fame.runtime.data_root import require_folder
+from fame.runtime.devices import choose_device
 from fame.runtime.errors import InputError
 from fame.runtime.readable import count
 from fame.setup.estimate import describe_seconds, estimate
@@ -67,7 +68,8 @@ def check(*, brief: bool = False) -> tuple[list[str], list[str]]:
     except ImportError:  # of a package that is named as missing
         if not problems:
             raise
-    for part in (_check_checkpoints(settings), _check_room(settings, *counts)):
+    rooms = _check_room(settings, *counts)
+    for part in (_check_device(settings), _check_checkpoints(settings), rooms):
         problems += part[0]
         facts += part[1]
     return problems + _check_git(), facts
@@ -122,6 +124,22 @@ def _check_data(settings: params.Params) -> tuple[tuple[int, int], list[str]]:
     if data.target_transform == "none" and looks_like_counts(labels.drop_null().to_numpy()):
         facts.append(f"  {RAW_COUNTS}")
     return (count, labelled), facts
+
+
+def _check_device(settings: params.Params) -> tuple[list[str], list[str]]:
+    """Whether there is the GPU that is asked for; what is done where one is only wished for."""
+    try:
+        device = choose_device(settings.runtime.device)
+    except InputError as error:
+        return [str(error)], []
+    except ImportError:  # of torch, which is named as missing
+        return [], []
+    wishing = [
+        f"backbones.{name}.decode: gpu: no GPU here, images are decoded as with exact"
+        for name, entry in settings.backbones.items()
+        if device == "cpu" and getattr(entry, "decode", None) == "gpu"
+    ]
+    return [], wishing
 
 
 def _check_checkpoints(settings: params.Params) -> tuple[list[str], list[str]]:
