@@ -89,7 +89,7 @@ def test_a_file_is_decoded_once_for_all_that_are_made_of_it(calls):
     assert calls == [1]
 
 
-def test_what_it_cannot_decode_is_left_to_pillow(calls):
+def test_what_it_cannot_decode_is_left_to_pillow_and_told(calls, capsys):
     good = show(make(40, 30), (40, 30), (8, 8))
     other = show(make(20, 10, "PNG"), (20, 10), (8, 8))
     damaged = show(make(20, 10, "PNG")[:-40], (20, 10), (8, 8))
@@ -97,6 +97,7 @@ def test_what_it_cannot_decode_is_left_to_pillow(calls):
     check(good, first)
     check(other, second)
     assert third == "truncated"
+    assert capsys.readouterr().err.count("the GPU refused a JPEG, which is decoded exactly: ") == 2
     assert calls == [3, 1, 1, 1]
 
 

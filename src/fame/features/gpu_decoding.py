@@ -5,6 +5,7 @@ A JPEG decoder may round as it likes: its pixels are near Pillow's, but not the 
 
 import math
 import re
+import sys
 import threading
 from collections.abc import Sequence
 from functools import cache
@@ -90,6 +91,7 @@ def _decode(contents: list[np.ndarray]) -> list[torch.Tensor | str]:
                 f"the GPU cannot decode images, maybe as its memory is used up: {said}; start "
                 "again (what is done is kept), alone on the GPU or with decode: exact"
             ) from None
+    print(f"the GPU refused a JPEG, which is decoded exactly: {said}", file=sys.stderr)
     return [_decode_by_pillow(contents[0])]
 
 
